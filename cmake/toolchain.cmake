@@ -1,0 +1,34 @@
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+set(FLOW_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them")
+
+find_program(FLOW_CCACHE ccache)
+if(FLOW_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${FLOW_CCACHE})
+endif()
+
+# What every target of this project is compiled with; never exported to whoever uses the library.
+add_library(flow_warnings INTERFACE)
+target_compile_options(flow_warnings INTERFACE -Wall -Wextra -Wpedantic -Werror -Wnon-virtual-dtor
+                       -Woverloaded-virtual -Wold-style-cast -Wcast-align -Wunused)
+if(FLOW_SANITIZE)
+  # GCC's flow analysis sees the sanitizers' own branches as uses of uninitialised values.
+  target_compile_options(flow_warnings INTERFACE -fsanitize=${FLOW_SANITIZE} -fno-omit-frame-pointer
+                         -fno-sanitize-recover=all -Wno-maybe-uninitialized)
+  target_link_options(flow_warnings INTERFACE -fsanitize=${FLOW_SANITIZE})
+endif()
+
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(RDKAFKA REQUIRED IMPORTED_TARGET rdkafka>=2.0.2)
+pkg_check_modules(SIMDJSON REQUIRED IMPORTED_TARGET simdjson)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+find_package(RocksDB REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(range-v3 REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(CLI11 REQUIRED)
