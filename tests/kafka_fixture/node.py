@@ -1,0 +1,122 @@
+"""One broker (and controller) of a cluster: its folder, its configuration, its process."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import socket
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import processes
+from distribution import HERE
+
+# The argument by which a broker is known among all processes; its folder follows.
+MARK = "-Dflow.kafka.node="
+
+
+@dataclass(frozen=True)
+class Node:
+    """A place for one broker. Its process is looked up whenever it is asked for."""
+
+    number: int
+    port: int
+    controller_port: int
+    folder: Path
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "broker.log"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def pid(self) -> int | None:
+        return processes.find(MARK).get(str(self.folder))
+
+    def prepare(self, java: list[str], checkpoint: Path, cluster_id: str, voters: list[Node],
+                properties: dict[str, str]) -> None:
+        """Writes empty storage, the configuration, and the command that `start` runs, now and after a kill.
+
+        `java` begins the command, `checkpoint` is what Kafka's own tool formats storage of this version with.
+        """
+        self.data.mkdir(parents=True)
+        (self.data / checkpoint.name).write_bytes(checkpoint.read_bytes())
+        (self.data / "meta.properties").write_text(
+            f"version=1\ncluster.id={cluster_id}\nnode.id={self.number}\ndirectory.id={new_id()}\n")
+
+        own = {"node.id": str(self.number),
+               "listeners": f"PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{self.controller_port}",
+               "controller.quorum.voters": ",".join(f"{v.number}@127.0.0.1:{v.controller_port}" for v in voters),
+               "log.dirs": str(self.data)} | replication(len(voters)) | properties
+        configuration = self.folder / "broker.properties"
+        configuration.write_text((HERE / "broker.properties").read_text() + "\n"
+                                 + "".join(f"{key}={value}\n" for key, value in own.items()))
+        self._command.write_text(json.dumps([*java, MARK + str(self.folder), "kafka.Kafka", str(configuration)]))
+
+    def start(self) -> subprocess.Popen[bytes]:
+        return processes.spawn(json.loads(self._command.read_text()), self.log)
+
+    def log_end(self, lines: int) -> list[str]:
+        if not self.log.exists():
+            return []
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - lines * 400))
+            return file.read().decode(errors="replace").splitlines()[-lines:]
+
+    @property
+    def _command(self) -> Path:
+        return self.folder / "command.json"
+
+
+def replication(nodes: int) -> dict[str, str]:
+    """Three copies, of which two must be in step, where there are brokers enough."""
+    copies, in_step = (3, 2) if nodes >= 3 else (1, 1)
+    return {"default.replication.factor": str(copies), "min.insync.replicas": str(in_step)} | {
+        f"{topic}.{key}": str(value)
+        for topic in ("offsets.topic", "transaction.state.log", "share.coordinator.state.topic")
+        for key, value in (("replication.factor", copies), ("min.isr", in_step))
+        if (topic, key) != ("offsets.topic", "min.isr")}
+
+
+def new_id() -> str:
+    """A Kafka uuid. One that begins with a dash would be taken for an option by Kafka's tools."""
+    while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return text
+
+
+@contextmanager
+def free_ports(count: int) -> Iterator[list[int]]:
+    """Ports nobody listens on, kept from other starts of the fixture until the block ends.
+
+    They lie below the range from which the system picks ports for outgoing connections: a client that knocks at a
+    broker that is down could otherwise be given the broker's own port.
+    """
+    lowest_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    candidates = range(max(1024, lowest_outgoing - 16384), lowest_outgoing)
+    with ExitStack() as held:
+        ports: list[int] = []
+        for port in random.sample(candidates, len(candidates)):
+            if len(ports) == count:
+                break
+            taken = held.enter_context(socket.socket())
+            try:
+                taken.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            # From now on a broker, which asks for the same, may listen here; another start, which does not, may not.
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            ports.append(port)
+        yield ports
