@@ -88,20 +88,23 @@ class Fixture:
 
     def start(self, wanted: list[Specification], options: Options) -> None:
         """Starts all clusters afresh, returns when each is ready; if one is not, none is left."""
+        names = [one.name for one in wanted]
+        if len(set(names)) < len(names):
+            raise refused(f"a cluster is named twice: {', '.join(names)}")
+        if unknown := options.settings.keys() - set(names):
+            raise refused(f"--set names a cluster that is not started: {', '.join(sorted(unknown))}")
         probe = shutil.which(options.probe)
         if not probe:
             raise refused(f"{options.probe} is not there: build the target kafka_ready, name it with --probe")
-        if unknown := options.settings.keys() - {one.name for one in wanted}:
-            raise refused(f"--set names a cluster that is not started: {', '.join(sorted(unknown))}")
         obtain({one.version for one in wanted})
         self._clear()
         self._file("probe").write_text(str(Path(probe).absolute()))
         self._guard(options.max_minutes)
         with free_ports(2 * sum(one.nodes for one in wanted)) as ports:
             clusters = [self._place(one, ports) for one in wanted]
-            for cluster in clusters:
-                prepare(cluster, options)
             try:
+                for cluster in clusters:
+                    prepare(cluster, options)
                 brokers = [node.start() for cluster in clusters for node in cluster.nodes]
                 self._await_ready(clusters, START_LIMIT, brokers)
             except BaseException:

@@ -43,7 +43,8 @@ using client = std::unique_ptr<rd_kafka_t, destroyed_by<rd_kafka_destroy>>;
 using queue = std::unique_ptr<rd_kafka_queue_t, destroyed_by<rd_kafka_queue_destroy>>;
 using event = std::unique_ptr<rd_kafka_event_t, destroyed_by<rd_kafka_event_destroy>>;
 using message = std::unique_ptr<rd_kafka_message_t, destroyed_by<rd_kafka_message_destroy>>;
-using partitions = std::unique_ptr<rd_kafka_topic_partition_list_t, destroyed_by<rd_kafka_topic_partition_list_destroy>>;
+using partitions =
+    std::unique_ptr<rd_kafka_topic_partition_list_t, destroyed_by<rd_kafka_topic_partition_list_destroy>>;
 using new_topic = std::unique_ptr<rd_kafka_NewTopic_t, destroyed_by<rd_kafka_NewTopic_destroy>>;
 using old_topic = std::unique_ptr<rd_kafka_DeleteTopic_t, destroyed_by<rd_kafka_DeleteTopic_destroy>>;
 using metadata = std::unique_ptr<const rd_kafka_metadata_t, destroyed_by<rd_kafka_metadata_destroy>>;
@@ -93,6 +94,8 @@ class attempt {
     create_topic();
     produce();
     consume();
+    // A broker that was killed a moment ago counts until the record just produced has shown that it does not follow.
+    await_brokers();
     delete_topic();
   }
 
