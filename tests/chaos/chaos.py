@@ -1,0 +1,355 @@
+#!/usr/bin/env python3
+"""Chaos: two replicators, real clusters, a load that also aborts, and random events that end, freeze or restart things.
+
+    chaos.py --kafka-dir DIR --replicator build/dev/examples/replicator/replicator --load .../chaos_load \\
+             --verify .../chaos_verify [--events 1000] [--seed N]
+
+Afterwards every target must hold exactly the committed records of the source, byte for byte and in partition order, and
+every replicator must have ended only when it was made to. Prints a summary as one line of JSON. Exit code 0: all of that
+is so; 1: it is not, and the seed, the configurations and the ends of the logs are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import json
+import os
+import random
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+SESSION_TIMEOUT = 6.0
+STOP_LIMIT = 30.0
+PARTITIONS = 6
+
+
+class failed(Exception):
+    """The run cannot go on, or its result is bad; the text says why."""
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kafka-dir", type=Path, required=True, help="the folder of the running clusters")
+    parser.add_argument("--kafka", type=Path, default=Path(__file__).parent.parent / "kafka_fixture" / "kafka.py")
+    parser.add_argument("--home", default="home", help="the cluster to read")
+    parser.add_argument("--targets", default="tokyo,oregon,dublin", help="the clusters to write")
+    for program in ("replicator", "load", "verify"):
+        parser.add_argument(f"--{program}", type=Path, required=True, help="the program")
+    parser.add_argument("--work", type=Path, default=Path("chaos"), help="for logs, configurations and state; emptied first")
+    parser.add_argument("--events", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
+    parser.add_argument("--rate", type=float, default=1000, help="records a second")
+    parser.add_argument("--gap", type=float, default=2.5, help="seconds between two events at most")
+    parser.add_argument("--drain", type=int, default=180, help="seconds in which the targets must catch up afterwards")
+    return parser.parse_args()
+
+
+class Kafka:
+    """The running clusters; one broker at a time may be down."""
+
+    def __init__(self, program: Path, folder: Path) -> None:
+        self.command = [sys.executable, str(program)]
+        self.folder = folder
+        self.addresses = {name: cluster["bootstrap"]
+                          for name, cluster in json.loads((folder / "clusters.json").read_text()).items()}
+        self.down: str | None = None
+        self.restart_at = 0.0
+        self.restarting: subprocess.Popen[bytes] | None = None
+
+    def kill(self, name: str, restart_at: float) -> None:
+        subprocess.run([*self.command, "kill", "--dir", self.folder, name], check=True)
+        self.down, self.restart_at = name, restart_at
+
+    def tick(self, now: float) -> None:
+        if self.down and not self.restarting and now >= self.restart_at:
+            self.restarting = subprocess.Popen([*self.command, "restart", "--dir", self.folder, self.down])
+        if self.restarting and self.restarting.poll() is not None:
+            if self.restarting.returncode != 0:
+                raise failed(f"the broker of {self.down} did not come back")
+            self.down = self.restarting = None
+
+    @property
+    def due(self) -> float | None:
+        return self.restart_at if self.down and not self.restarting else None
+
+
+class Replicator:
+    """One `replicator run` process, and what has been done to it."""
+
+    def __init__(self, name: str, program: Path, config: Path, problems: list[str]) -> None:
+        self.name = name
+        self.config = config
+        self.log = config.with_suffix(".log")
+        self.problems = problems
+        self.command = [str(program), "run", "--config", str(config)]
+        self.starts = 0
+        self.next_start = 0.0
+        self.start()
+
+    def start(self) -> None:
+        self.state = "running"
+        self.due: float | None = None
+        self.starts += 1
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+
+    def kill(self, restart_at: float) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.state, self.due = "down", restart_at
+
+    def freeze(self, until: float) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+        self.state, self.due = "frozen", until
+
+    def terminate(self, restart_after: float | None) -> None:
+        """`restart_after` seconds after its end it starts again; None: never."""
+        self.process.terminate()
+        self.state, self.due = "stopping", time.monotonic() + STOP_LIMIT
+        self.restart_after = restart_after
+
+    def tick(self, now: float) -> None:
+        if self.state in ("running", "stopping") and self.process.poll() is not None:
+            self._ended(now)
+        elif self.due is not None and now >= self.due:
+            self._overdue(now)
+
+    def _ended(self, now: float) -> None:
+        code, asked = self.process.returncode, self.state == "stopping"
+        if not asked or code != 0:
+            reason = "was asked to stop and" if asked else "was left alone and"
+            self.problems.append(f"{self.name} {reason} ended with {code}: {self.last_words()}")
+        after = self.restart_after if asked else 0.5
+        self.state, self.due = "down", None if after is None else now + after
+
+    def _overdue(self, now: float) -> None:
+        if self.state == "down":
+            self.start()
+        elif self.state == "frozen":
+            self.process.send_signal(signal.SIGCONT)
+            self.state, self.due = "running", None
+        elif self.state == "stopping":
+            self.problems.append(f"{self.name} was still running {STOP_LIMIT:g} s after SIGTERM")
+            self.kill(now)
+            if self.restart_after is None:
+                self.due = None
+
+    def last_words(self) -> str:
+        return next(iter(reversed(tail(self.log, 1))), "(it said nothing)")
+
+    def destroy(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+class Chaos:
+    """One run: plan, events, drain, verdict."""
+
+    def __init__(self, chosen: argparse.Namespace) -> None:
+        self.chosen = chosen
+        self.random = random.Random(chosen.seed)
+        self.kafka = Kafka(chosen.kafka, chosen.kafka_dir)
+        self.targets = chosen.targets.split(",")
+        self.topic = f"chaos-{chosen.seed}-{os.getpid()}"
+        self.problems: list[str] = []
+        self.counts: collections.Counter[str] = collections.Counter()
+        self.summary: dict[str, object] = {"seed": chosen.seed}
+        self.replicators: list[Replicator] = []
+        self.loads: list[subprocess.Popen[str]] = []
+        shutil.rmtree(chosen.work, ignore_errors=True)
+        chosen.work.mkdir(parents=True)
+
+    def run(self) -> None:
+        began = time.monotonic()
+        try:
+            self._start()
+            self._events()
+            self._stop_load()
+            self._drain()
+        except failed as problem:
+            self.problems.append(str(problem))
+        finally:
+            for replicator in self.replicators:
+                replicator.destroy()
+            for load in self.loads:
+                load.kill()
+        self.summary |= {"events": dict(sorted(self.counts.items())),
+                         "starts": sum(replicator.starts for replicator in self.replicators),
+                         "seconds": round(time.monotonic() - began, 1),
+                         "result": "different" if self.problems else "equal"}
+
+    def _start(self) -> None:
+        home = self.kafka.addresses[self.chosen.home]
+        subprocess.run([self.chosen.load, "--create-topics", "--brokers", home, "--topic", self.topic,
+                        "--partitions", str(PARTITIONS)], check=True)
+        # Two loads, so that committed and aborted transactions lie interleaved on every partition.
+        self.loads = [subprocess.Popen(
+            [self.chosen.load, "--brokers", home, "--topic", self.topic, "--rate", str(self.chosen.rate / 2),
+             "--seed", str(self.chosen.seed * 2 + number), "--transactional-id", f"{self.topic}-load-{number}"],
+            stdout=subprocess.PIPE, text=True) for number in range(2)]
+        self.replicators = [Replicator(name, self.chosen.replicator, self._configuration(name), self.problems)
+                            for name in ("chaos-1", "chaos-2")]
+
+    def _configuration(self, instance: str) -> Path:
+        clusters = "".join(
+            f'  {name}: {{bootstrap.servers: "{self.kafka.addresses[name]}", session.timeout.ms: {SESSION_TIMEOUT * 1000:.0f}}}\n'
+            for name in [self.chosen.home, *self.targets])
+        path = self.chosen.work.absolute() / f"{instance}.yaml"
+        path.write_text(f"application: {self.topic}\ninstance: {instance}\nhome: {self.chosen.home}\n"
+                        f"targets: [{', '.join(self.targets)}]\nclusters:\n{clusters}"
+                        f"topics:\n  include: [{self.topic}]\ncommit_every: 100ms\n"
+                        f"state: {path.with_suffix('.state')}\n")
+        return path
+
+    def _plan(self) -> list[str]:
+        """Of each kind at least one, killing most of all."""
+        kinds = {"kill": 20, "freeze": 6, "terminate": 8, "broker": 1}
+        plan = [*kinds, *self.random.choices(list(kinds), list(kinds.values()), k=self.chosen.events)]
+        plan = plan[:self.chosen.events]
+        self.random.shuffle(plan)
+        return plan
+
+    def _events(self) -> None:
+        plan = self._plan()
+        next_event = time.monotonic() + self._some(2, 4)
+        while plan or self._unsettled():
+            self._tick()
+            now = time.monotonic()
+            if plan and now >= next_event and self._happen(plan[0], now):
+                self.counts[plan.pop(0)] += 1
+                next_event = now + self._some(0.1, self.chosen.gap)
+            self._wait(next_event if plan and now < next_event else None)
+
+    def _happen(self, kind: str, now: float) -> bool:
+        """False if there is nobody to whom it could happen now."""
+        if kind == "broker":
+            if not self.kafka.down:
+                self.kafka.kill(self.random.choice(self.targets), now + self._some(0.5, 5))
+                return True
+            return False
+        running = [replicator for replicator in self.replicators if replicator.state == "running"]
+        if not running:
+            return False
+        victim = self.random.choice(running)
+        match kind:
+            case "kill":
+                victim.kill(now + self._some(0, 2))
+            case "freeze":
+                victim.freeze(now + self._some(SESSION_TIMEOUT + 1, SESSION_TIMEOUT + 4))
+            case "terminate":
+                victim.terminate(self._some(0, 2))
+        return True
+
+    def _unsettled(self) -> bool:
+        return self.kafka.down is not None or any(one.state != "running" for one in self.replicators)
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        self.kafka.tick(now)
+        for replicator in self.replicators:
+            replicator.tick(now)
+        for load in self.loads:
+            if load.poll() is not None:
+                raise failed(f"a load ended by itself with {load.returncode}")
+
+    def _wait(self, until: float | None) -> None:
+        """Until that moment, the next thing due, or the end of a process, whichever comes first."""
+        moments = [moment for moment in (until, self.kafka.due, *(one.due for one in self.replicators)) if moment]
+        processes = [*self.loads, *(one.process for one in self.replicators), self.kafka.restarting]
+        await_any([one for one in processes if one and one.poll() is None], min(moments, default=time.monotonic() + 1))
+
+    def _some(self, low: float, high: float) -> float:
+        return self.random.uniform(low, high)
+
+    def _stop_load(self) -> None:
+        tallies = []
+        for load in self.loads:
+            load.terminate()
+            output = load.communicate(timeout=60)[0]
+            if load.returncode != 0:
+                raise failed(f"a load ended with {load.returncode}")
+            tallies.append(json.loads(output.splitlines()[-1]))
+        self.loads = []
+        for name in ("committed", "aborted", "uncertain", "transactions"):
+            self.summary[name] = sum(tally[name] for tally in tallies)
+
+    def _drain(self) -> None:
+        began = time.monotonic()
+        self._verify("--wait", str(self.chosen.drain))
+        self.summary["drain_seconds"] = round(time.monotonic() - began, 1)
+        for replicator in self.replicators:
+            replicator.tick(time.monotonic())
+            if replicator.state == "running":
+                replicator.terminate(None)
+        while any(replicator.state != "down" for replicator in self.replicators):
+            for replicator in self.replicators:
+                replicator.tick(time.monotonic())
+            self._wait(None)
+        # Whatever was still on its way has arrived by now, a late repetition too.
+        self._verify()
+
+    def _verify(self, *more: str) -> None:
+        command = [self.chosen.verify, "--source", self.kafka.addresses[self.chosen.home], "--topic", self.topic, *more]
+        for name in self.targets:
+            command += ["--target", f"{name}={self.kafka.addresses[name]}"]
+        found = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if found.returncode != 0:
+            raise failed(f"chaos_verify ended with {found.returncode}:\n{found.stdout}")
+        told = json.loads(found.stdout.splitlines()[-1])
+        self.summary["records"] = told["source"]
+        self._check_source(told["source"])
+
+    def _check_source(self, visible: int) -> None:
+        """An empty source would be equal to empty targets."""
+        committed, uncertain = int(str(self.summary["committed"])), int(str(self.summary["uncertain"]))
+        if not committed <= visible <= committed + uncertain or visible == 0:
+            raise failed(f"the source shows {visible} records; {committed} were committed, {uncertain} perhaps")
+
+    def explain(self) -> None:
+        for problem in self.problems:
+            print(f"chaos.py: {problem}")
+        print(f"chaos.py: seed {self.chosen.seed}")
+        for replicator in self.replicators:
+            print(f"--- {replicator.config}\n{replicator.config.read_text()}--- the end of {replicator.log}")
+            print("\n".join(tail(replicator.log, 60)))
+
+
+def await_any(processes: list[subprocess.Popen], until: float) -> None:
+    """Returns when one of the processes has ended, or at `until`."""
+    poller = select.poll()
+    handles = [os.pidfd_open(process.pid) for process in processes]
+    try:
+        for handle in handles:
+            poller.register(handle, select.POLLIN)
+        poller.poll(max(0.0, until - time.monotonic()) * 1000 + 1)
+    finally:
+        for handle in handles:
+            os.close(handle)
+
+
+def tail(path: Path, lines: int) -> list[str]:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - lines * 1000))
+        return file.read().decode(errors="replace").splitlines()[-lines:]
+
+
+def main() -> int:
+    chaos = Chaos(arguments())
+    chaos.run()
+    if chaos.problems:
+        chaos.explain()
+    else:
+        shutil.rmtree(chaos.chosen.work)
+    print(json.dumps(chaos.summary), flush=True)
+    return 1 if chaos.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
