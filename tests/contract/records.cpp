@@ -113,13 +113,13 @@ TEST_F(records, of_an_unassigned_source_are_delivered_no_more) {
 TEST_F(records, that_were_waiting_are_not_delivered_after_unassign) {
   const topic_partition where{fresh_topic(), 0};
   write(*this, where, numbered(0, 100));
-  listener one{*this};
-  one.assign(0, where, 0);
+  const auto reader = cluster().open_reader({}, in().wake());
+  reader->assign(0, where, 0);
   fetched batch;
-  eventually([&] { return one.of(0).notes.size() > 0 || one.port().poll(batch, 1); }, "something to read");
-  one.unassign(0);
+  eventually([&] { return reader->poll(batch, 1); }, "the first of them");
+  reader->unassign(0);
   batch.clear();
-  EXPECT_FALSE(one.port().poll(batch, 1000));
+  EXPECT_FALSE(reader->poll(batch, 1000));
   EXPECT_TRUE(batch.empty());
 }
 

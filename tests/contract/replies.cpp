@@ -13,7 +13,7 @@ class replies : public suite {
 
   /// Time enough for an answer to those who still wait: others get theirs, one after the other.
   void others_are_answered() {
-    for (int i = 0; i < 5; ++i) {
+    for (int i = 0; i < 3; ++i) {
       must(list_topics());
       write_committed(*this, where_, numbered(0, 1));
     }
@@ -56,7 +56,7 @@ TEST_F(replies, of_a_destroyed_member_never_run) {
 
 TEST_F(replies, that_are_on_their_way_when_their_object_goes_never_run) {
   // The letter may be in the mailbox already: what counts is when it is opened.
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 10; ++i) {
     auto gone = in().connect("gone");
     bool answered = false;
     cluster().list_topics([&](const auto&) { gone.reset(), answered = true; });
@@ -88,7 +88,7 @@ TEST_F(replies, may_end_the_object_that_was_asked) {
 
 TEST_F(replies, come_to_many_questions_at_once) {
   int answered = 0;
-  for (int i = 0; i < 50; ++i) {
+  for (int i = 0; i < 30; ++i) {
     cluster().find_offsets({where_}, {}, [&](const auto& answer) { must(answer), ++answered; });
     cluster().group_members(unique("group"), [&](const auto& answer) { must(answer), ++answered; });
   }
