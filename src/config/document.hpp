@@ -1,0 +1,33 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <flow/settings.hpp>
+
+namespace flow::config {
+
+/// A value in a file, with `${...}` replaced.
+struct node {
+  enum class form { empty, scalar, list, mapping };
+  form is = form::empty;
+  place at;
+  std::string text;     ///< of a scalar
+  std::string written;  ///< the text before `${...}` was replaced
+  bool plain = true;    ///< not in quotes
+  bool expanded = false;
+  bool secret = false;  ///< only `written` may be shown
+  std::vector<node> items;
+  std::vector<std::pair<node, node>> entries;
+};
+
+struct document {
+  std::optional<node> root;  ///< none if the file could not be read or is not YAML
+  std::vector<problem> problems;
+};
+
+document read_document(const std::string& file, const environment& variables);
+
+}  // namespace flow::config
