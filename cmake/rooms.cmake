@@ -9,7 +9,7 @@ set(FLOW_FENCE_rocksdb_room state)
 set(FLOW_FENCE_yaml-cpp_room src/config)
 set(FLOW_FENCE_CLI_room src/config)
 set(FLOW_FENCE_simdjson_room operators)
-set(FLOW_FENCE_xxhash_room operators)
+set(FLOW_FENCE_xxhash_room "operators/ and src/engine")
 set(FLOW_FENCE_spdlog_room src)
 
 foreach(library IN LISTS FLOW_FENCED)

@@ -28,10 +28,10 @@ struct start_at {
 };
 
 struct source_spec {
-  std::string name;                  ///< the node's
-  std::vector<std::string> include;  ///< topic names, or regular expressions matched whole
-  std::vector<std::string> exclude;
-  std::optional<start_at> start;     ///< unless set, the application's
+  std::string name{};                  ///< the node's
+  std::vector<std::string> include{};  ///< topic names, or regular expressions matched whole
+  std::vector<std::string> exclude{};
+  std::optional<start_at> start{};     ///< unless set, the application's
   bool bounded = false;              ///< a range: `graph::pull` makes its records, no topic does
 };
 
@@ -43,12 +43,13 @@ struct sink_spec {
     by_record,  ///< each emission carries the name
     nowhere     ///< user code is the sink (`for_each`); only the position is kept, on home
   };
-  std::string name;                   ///< the node's
-  std::vector<std::string> clusters;  ///< at least one; `home` for the one that is read
+  std::string name{};                   ///< the node's
+  std::vector<std::string> clusters{};  ///< at least one; `home` for the one that is read
   naming names = naming::fixed;
-  std::string topic;
+  std::string topic{};
   bool keeps_partition = false;       ///< needs as many partitions as the source topic has
   bool create = true;                 ///< a missing topic is created, partitioned as the source topic
+  bool skips_refused = false;         ///< what a cluster refuses is passed over and counted; else its partition stops
 };
 
 /// A record that left the graph: for one sink, so for each of its clusters.
@@ -62,10 +63,10 @@ struct emission {
   std::int32_t partition = 0;
   std::uint32_t hash = 0;
   std::int64_t timestamp = 0;
-  bytes topic;  ///< of `naming::by_record` only
-  bytes key;
-  bytes value;
-  std::span<const header> headers;
+  bytes topic{};  ///< of `naming::by_record` only
+  bytes key{};
+  bytes value{};
+  std::span<const header> headers{};
 };
 
 /// Where a record comes from, as user code and dead letters see it.

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include <spdlog/fwd.h>
+
+#include <flow/log.hpp>
+#include <flow/plan.hpp>
+#include <flow/ports.hpp>
+#include <flow/status.hpp>
+
+namespace flow {
+
+class topology;
+
+enum class guarantee {
+  exactly_once,  ///< per target, for `read_committed` readers: each record once, in the order of its partition
+  at_least_once  ///< the same lanes and order without transactions around the records; a crash may repeat some
+};
+
+/// librdkafka properties of a cluster, `bootstrap.servers` among them.
+using cluster_properties = std::map<std::string, std::string>;
+
+/// Opens a connection of one worker to one cluster.
+using connector = std::function<std::unique_ptr<port::cluster>(
+    const std::string& name, const cluster_properties& properties, const std::string& client_id,
+    std::shared_ptr<port::mailbox> mailbox, log_sink log)>;
+
+struct app_options {
+  std::string application;             ///< empty: the topology's name
+  std::string instance;                ///< of this process, stable over restarts; empty: the host's name
+  std::string home{flow::home};        ///< which of the clusters is read
+  std::map<std::string, cluster_properties> clusters;
+  int threads = 1;                     ///< workers; each has a thread, a reader, and a producer per target
+  std::filesystem::path state = "state";  ///< directory of this process; empty: nothing is kept on this machine
+  guarantee promised = guarantee::exactly_once;
+  start_at start;                      ///< where to begin what has no position yet
+  std::chrono::milliseconds commit_every{100};  ///< the longest that a transaction lasts
+  std::int32_t lanes = 32;             ///< the most workers that can share the work; fixed at the first start
+  std::size_t memory = 256u << 20;     ///< bytes: everything buffered, all workers and targets together
+  bool leave_on_stop = true;           ///< false: the lanes wait for a restart of the same instance
+  bool fresh = false;                  ///< begin although the outputs hold records and no position exists
+  std::chrono::milliseconds session{10'000};  ///< after which the lanes of a process that died go to others
+  std::shared_ptr<spdlog::logger> logger;  ///< unset: one of the application's own, to standard error
+  connector connect;                   ///< unset: Kafka
+};
+
+/// Runs a topology inside any program: no signal handlers, no globals. Several apps live side by side in one process, each
+/// with its own workers and its own state directory.
+///
+/// User code in operators is called on the threads of the workers, named `flow-0`, `flow-1`, ...: const callables, by
+/// several threads at once if `threads` > 1, always in order for one source partition. Members may be called from any
+/// thread, but not from user code in operators.
+class app {
+ public:
+  /// Checks topology and options, and starts nothing.
+  /// @throws topology_error, std::invalid_argument with every problem and its remedy.
+  app(const topology& what, app_options options);
+  app(std::shared_ptr<const plan> what, app_options options);
+  app(app&&) noexcept;
+  app& operator=(app&&) noexcept;
+  /// Stops, as `stop` does with a deadline of 10 s.
+  ~app();
+
+  /// Opens the state directory and starts the workers; unreachable clusters are tried again for as long as it takes.
+  result<void> start();
+  /// `start`, and asks for a stop when `stop` is requested.
+  result<void> start(std::stop_token stop);
+  /// Asks the workers to commit what is under way and leave. Returns at once.
+  void request_stop();
+  /// Asks, and waits. What is not finished at the deadline is abandoned: nothing is lost, the next start takes it up.
+  /// @return false if something had to be abandoned.
+  bool stop(std::chrono::milliseconds deadline);
+  /// Waits until it has stopped, or cannot go on.
+  result<void> wait();
+
+  app_status status() const;
+  /// `changed` is called with the new status whenever phase, readiness or trouble of a worker has changed: on a
+  /// worker's thread, one call at a time. To be set before `start`.
+  void on_change(std::function<void(const app_status&)> changed);
+  /// What is logged from now on, at least.
+  void log_level(severity least);
+
+ private:
+  class runtime;
+  std::unique_ptr<runtime> runtime_;
+};
+
+}  // namespace flow

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <flow/failure.hpp>
+#include <flow/plan.hpp>
+#include <flow/wire.hpp>
+
+/// What a running application says of itself: values, taken at one moment.
+namespace flow {
+
+/// A source partition that goes no further on one target, until the application is started anew.
+struct halted_partition {
+  topic_partition where;
+  std::int64_t offset = 0;  ///< the first that is not written
+  std::string why;
+
+  bool operator==(const halted_partition&) const = default;
+};
+
+/// One worker's work on one cluster that it writes to.
+struct target_status {
+  std::string cluster;
+  std::vector<std::int32_t> lanes;  ///< owned and running
+  bool ready = false;               ///< its lanes are being written
+  std::optional<failure> trouble;   ///< what keeps it from going on; it tries again unless the kind is `refused`
+  std::vector<halted_partition> halted;
+  std::uint64_t commits = 0;
+  std::uint64_t records_written = 0;
+  std::uint64_t bytes_written = 0;
+  std::uint64_t records_refused = 0;  ///< passed over by `on_failure(skip)`
+  std::uint64_t rebalances = 0;
+  std::size_t buffered = 0;           ///< bytes
+};
+
+struct worker_status {
+  std::string instance;
+  std::vector<target_status> targets;
+  std::vector<node_counts> nodes;  ///< in the order of the topology's nodes
+  std::optional<failure> trouble;  ///< with the cluster that is read
+};
+
+enum class app_phase { created, running, stopping, stopped, failed };
+
+struct app_status {
+  app_phase phase = app_phase::created;
+  std::vector<worker_status> workers;
+  std::optional<failure> ended;  ///< why it failed
+
+  /// Every target of every worker is being written, and no partition has stopped.
+  bool ready() const {
+    if (phase != app_phase::running) return false;
+    for (const auto& worker : workers) {
+      if (worker.trouble) return false;
+      for (const auto& target : worker.targets)
+        if (!target.ready || target.trouble || !target.halted.empty()) return false;
+    }
+    return !workers.empty();
+  }
+};
+
+}  // namespace flow

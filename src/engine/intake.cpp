@@ -1,0 +1,210 @@
+#include "intake.hpp"
+
+#include <algorithm>
+
+namespace flow::engine {
+namespace {
+
+void remember_last(feed& at) {
+  if (!at.latest) return;
+  at.last = fingerprint_of(at.latest->offset, at.latest->timestamp, at.latest->key, at.latest->value);
+  at.latest = nullptr;
+}
+
+}  // namespace
+
+std::int64_t next_of(const course& who) { return who.on ? who.on->next : who.next; }
+
+fingerprint last_of(const course& who) {
+  if (!who.on) return who.last;
+  remember_last(*who.on);
+  return who.on->last;
+}
+
+bool intake::empty() const {
+  return std::none_of(feeds_.begin(), feeds_.end(), [](const auto& at) { return at != nullptr; });
+}
+
+bool intake::board(course& who) {
+  const auto id = who.from->id;
+  if (feeds_.size() <= id) feeds_.resize(id + 1);
+  auto& at = feeds_[id];
+  if (at && at->next != who.next) return false;
+  if (!at) {
+    at = std::make_unique<feed>(*who.from, who);
+    reader_->assign(id, who.from->where, who.next);
+  }
+  at->riders.push_back(&who);
+  at->active |= who.of->to->sinks();
+  who.on = at.get();
+  return true;
+}
+
+void intake::leave(course& who) {
+  feed& at = *who.on;
+  who.next = next_of(who);
+  who.last = last_of(who);
+  who.on = nullptr;
+  std::erase(at.riders, &who);
+  at.active = 0;
+  for (const auto* rider : at.riders) at.active |= rider->of->to->sinks();
+  if (at.riders.empty()) drop(at.from->id);
+}
+
+void intake::drop(source_id id) {
+  reader_->unassign(id);
+  feeds_[id].reset();
+}
+
+void intake::merge_into(intake& other, source_id id) {
+  feed& to = *other.find(id);
+  const auto riders = find(id)->riders;
+  for (auto* rider : riders) {
+    leave(*rider);
+    rider->next = to.next;
+    other.board(*rider);
+  }
+}
+
+// The partition's records below `with` have all been taken: where another feed stands within that gap, there is nothing
+// between the two, and one reading is enough.
+bool intake::catches_up(feed& at, std::int64_t with, intake* ahead) {
+  if (!ahead) return false;
+  const feed* other = ahead->find(at.from->id);
+  if (!other || other->next < at.next || other->next > with) return false;
+  merge_into(*ahead, at.from->id);
+  return true;
+}
+
+bool intake::run(std::size_t most, intake* ahead) {
+  blocked_by_ = nullptr;
+  bool moved = false;
+  for (std::size_t taken = 0; taken < most; ++taken) {
+    if (cursor_ == batch_.records.size()) {
+      if (!next_batch(most)) return moved;
+      moved = true;
+      if (batch_.records.empty()) {
+        finish_batch(ahead);
+        continue;
+      }
+    }
+    if (take(batch_.records[cursor_], ahead) == step::blocked) return moved;
+    moved = true;
+    if (++cursor_ == batch_.records.size()) finish_batch(ahead);
+  }
+  return moved;
+}
+
+bool intake::next_batch(std::size_t most) {
+  // Nothing is fetched that has nowhere to go.
+  for (const auto& at : feeds_)
+    if (at)
+      for (const auto* rider : at->riders)
+        if (auto& to = *rider->of->to; to.full()) {
+          blocked_by_ = &to;
+          return false;
+        }
+  batch_.clear();
+  cursor_ = 0;
+  if (!reader_->poll(batch_, most)) return false;
+  held_ = std::make_shared<held>();
+  held_->buffers = batch_.buffers;
+  wall_clock_ = with_.wall_clock();
+  for (const auto& record : batch_.records) held_->size += record.key.size() + record.value.size();
+  return true;
+}
+
+void intake::finish_batch(intake* ahead) {
+  for (const auto& at : feeds_)
+    if (at) remember_last(*at);
+  for (const auto& end : batch_.ends) {
+    feed* at = find(end.source);
+    if (!at || end.next < at->next) continue;
+    if (catches_up(*at, end.next, ahead) || end.next == at->next) continue;
+    at->next = end.next;
+    for (auto* rider : at->riders) rider->dirty = true;
+  }
+  for (const auto& failed : batch_.failures)
+    if (feed* at = find(failed.source)) halt(*at, to_string(failed.why));
+  batch_.clear();
+  cursor_ = 0;
+  held_.reset();
+}
+
+intake::step intake::take(const fetched_record& record, intake* ahead) {
+  feed* at = find(record.source);
+  if (!at || record.offset < at->next || catches_up(*at, record.offset, ahead)) return step::taken;
+  for (const auto* rider : at->riders)
+    if (auto& to = *rider->of->to; to.full()) {
+      blocked_by_ = &to;
+      return step::blocked;
+    }
+  return deliver(*at, record);
+}
+
+intake::step intake::deliver(feed& at, const fetched_record& record) {
+  emissions_.clear();
+  for (const auto& entry : at.from->entries)
+    if (const auto blamed = with_.operators.push(entry, record, at.active, held_->written, emissions_)) {
+      halt(at, "offset " + std::to_string(record.offset) + ": " + blamed->node + ": " + blamed->reason);
+      return step::taken;
+    }
+
+  // Every route first: a record is written to all of its riders' targets or, for now, to none.
+  routes_.clear();
+  for (const auto& what : emissions_)
+    for (const auto* rider : at.riders) {
+      auto& to = *rider->of->to;
+      const bool wanted = to.sinks() >> what.sink & 1;
+      routes_.push_back(wanted ? to.outbox().find(what.sink, *at.from, what) : nullptr);
+      if (wanted && !routes_.back()) {
+        to.resolve(what.sink, what.topic.str());
+        blocked_by_ = &to;
+        return step::blocked;
+      }
+    }
+
+  const auto* route_of = routes_.data();
+  const auto riders = at.riders.size();
+  std::vector<std::pair<course*, std::string>> refused;
+  for (std::size_t i = 0; i < riders; ++i) {
+    auto& to = *at.riders[i]->of->to;
+    for (std::size_t n = 0; n < emissions_.size(); ++n)
+      if (const auto* route = route_of[n * riders + i])
+        if (auto reason = outbox::refusal(*route, emissions_[n], wall_clock_); !reason.empty()) {
+          if (!with_.topology.sinks()[emissions_[n].sink].skips_refused)
+            refused.emplace_back(at.riders[i], with_.topology.sinks()[emissions_[n].sink].name + ": " + reason);
+          else
+            to.rejected(emissions_[n].sink, *at.from, record.offset, reason);
+          routes_[n * riders + i] = nullptr;
+        }
+  }
+  for (std::size_t i = 0; i < riders; ++i) {
+    auto* rider = at.riders[i];
+    if (std::any_of(refused.begin(), refused.end(), [&](const auto& each) { return each.first == rider; })) continue;
+    auto& to = *rider->of->to;
+    for (std::size_t n = 0; n < emissions_.size(); ++n)
+      if (const auto* route = route_of[n * riders + i]) to.outbox().append(*route, emissions_[n], *at.from, held_);
+    rider->dirty = true;
+  }
+  for (const auto& [rider, reason] : refused) halt(at, *rider, "offset " + std::to_string(record.offset) + ": " + reason);
+  if (find(record.source) == &at) {
+    at.next = record.offset + 1;
+    at.latest = &record;
+  }
+  return step::taken;
+}
+
+void intake::halt(feed& at, const std::string& reason) {
+  const auto riders = at.riders;
+  for (auto* rider : riders) halt(at, *rider, reason);
+}
+
+void intake::halt(feed&, course& who, const std::string& reason) {
+  who.halted = reason;
+  auto& to = *who.of->to;
+  leave(who);
+  to.halted(who, reason);
+}
+
+}  // namespace flow::engine

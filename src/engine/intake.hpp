@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lane.hpp"
+#include "outbox.hpp"
+
+#include <flow/plan.hpp>
+#include <flow/ports.hpp>
+
+namespace flow::engine {
+
+/// One reading of one source partition, for all the courses that are at the same place.
+struct feed {
+  feed(const source& of, const course& first) : from{&of}, next{first.next}, last{first.last} {}
+
+  const source* from;
+  std::int64_t next;
+  fingerprint last;
+  const fetched_record* latest = nullptr;  ///< the record that `last` does not cover yet, in the batch at hand
+  std::vector<course*> riders;
+  std::uint64_t active = 0;  ///< the sinks of all riders' targets
+};
+
+/// What an intake needs of a target.
+class destination {
+ public:
+  virtual ~destination() = default;
+  virtual class outbox& outbox() = 0;
+  virtual std::uint64_t sinks() const = 0;  ///< bit i: sink i writes to it
+  virtual bool full() const = 0;            ///< takes nothing more for now
+  virtual void resolve(std::uint32_t sink, const std::string& topic) = 0;  ///< find out about a topic, then go on
+  virtual void halted(course& at, const std::string& reason) = 0;
+  virtual void rejected(std::uint32_t sink, const source& from, std::int64_t offset, const std::string& reason) = 0;
+};
+
+/// What all intakes of a worker share.
+struct machinery {
+  const plan& topology;
+  graph& operators;
+  std::function<std::int64_t()> wall_clock;  ///< milliseconds since 1970 UTC
+};
+
+/// Reads source partitions and takes each record once through the operators to the outboxes of its riders' targets.
+class intake {
+ public:
+  intake(machinery& with, std::unique_ptr<port::reader> reader) : with_{with}, reader_{std::move(reader)} {}
+
+  feed* find(source_id id) const { return id < feeds_.size() ? feeds_[id].get() : nullptr; }
+  bool empty() const;
+
+  /// Takes a course along: on the feed that is exactly where it is, or a new one. False: this intake reads that source
+  /// partition somewhere else.
+  bool board(course& who);
+  /// Lets it off; it keeps its place.
+  void leave(course& who);
+  /// Moves every rider of this intake's feed to `other`'s, which is at the same place or further along this partition.
+  void merge_into(intake& other, source_id id);
+
+  /// Takes up to `most` records through; false if nothing moved. `ahead`: where feeds that have caught up merge into.
+  bool run(std::size_t most, intake* ahead);
+  /// The target that keeps the whole intake waiting, if one does.
+  destination* blocked_by() const { return blocked_by_; }
+
+ private:
+  enum class step { taken, blocked };
+  step take(const fetched_record& record, intake* ahead);
+  step deliver(feed& at, const fetched_record& record);
+  void halt(feed& at, const std::string& reason);
+  void halt(feed& at, course& who, const std::string& reason);
+  void drop(source_id id);
+  void finish_batch(intake* ahead);
+  bool next_batch(std::size_t most);
+  bool catches_up(feed& at, std::int64_t with, intake* ahead);
+
+  machinery& with_;
+  std::unique_ptr<port::reader> reader_;
+  std::vector<std::unique_ptr<feed>> feeds_;
+  fetched batch_;
+  std::size_t cursor_ = 0;
+  std::shared_ptr<held> held_;
+  std::vector<emission> emissions_;
+  std::vector<const route*> routes_;
+  std::int64_t wall_clock_ = 0;
+  destination* blocked_by_ = nullptr;
+};
+
+/// Where a course has come to, on a feed or off.
+std::int64_t next_of(const course& who);
+fingerprint last_of(const course& who);
+
+}  // namespace flow::engine

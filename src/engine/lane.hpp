@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "position.hpp"
+
+#include <flow/plan.hpp>
+#include <flow/wire.hpp>
+
+namespace flow::engine {
+
+class destination;
+struct feed;
+struct lane;
+
+/// A source partition that the topology reads.
+struct source {
+  source_id id = 0;
+  topic_partition where;
+  std::int32_t task = 0;
+  std::int32_t topic_partitions = 0;      ///< of the whole topic
+  bool found_later = false;               ///< appeared while the application ran: read from its first record
+  std::vector<source_partition> entries;  ///< one for each node of the plan that reads it
+};
+
+/// A lane's way through one source partition.
+struct course {
+  const source* from = nullptr;
+  lane* of = nullptr;
+  feed* on = nullptr;  ///< what takes it along; while there is one it knows how far the lane has come
+  std::int64_t next = 0;
+  fingerprint last;
+  bool dirty = false;       ///< has moved since its lane's last commit
+  std::string halted;       ///< why it goes no further; empty: it does
+};
+
+/// A task writing to one cluster: the unit of exactly-once.
+struct lane {
+  destination* to = nullptr;
+  std::int32_t number = 0;
+  bool taken = false;                ///< its position is known, and its claim is written
+  std::int64_t sequence = 0;
+  std::int64_t position_offset = 0;  ///< of the newest position record known, in its partition of the lanes topic
+  std::map<topic_partition, source_position> committed;
+  std::vector<std::unique_ptr<course>> courses;
+};
+
+}  // namespace flow::engine

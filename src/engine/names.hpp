@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace flow::engine {
+
+/// Every name that an application owns on a cluster. The home's name is part of each, so that two homes can write into
+/// one target without reading each other's positions.
+struct names {
+  std::string application;
+  std::string home;
+
+  std::string prefix() const { return application + "." + home; }
+  std::string lanes_topic() const { return prefix() + ".lanes.internal"; }
+  std::string group() const { return prefix() + ".lanes"; }
+  std::string transactional_id(std::string_view instance) const { return prefix() + "." + std::string{instance}; }
+};
+
+/// Topics that a topology never reads, whatever its patterns say.
+inline bool is_internal(std::string_view topic) { return topic.ends_with(".internal") || topic.starts_with("__"); }
+
+}  // namespace flow::engine

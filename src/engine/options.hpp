@@ -1,0 +1,32 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include <flow/app.hpp>
+#include <flow/log.hpp>
+#include <flow/plan.hpp>
+#include <flow/ports.hpp>
+
+namespace flow::engine {
+
+/// What one worker is told. All workers of an application have the same `application`, `home` and `lanes`.
+struct options {
+  std::string application;
+  std::string home;      ///< what the application calls the cluster that is read
+  std::string instance;  ///< this worker's own, stable over restarts: it names the group member and the transactions
+  std::int32_t lanes = 32;
+  guarantee promised = guarantee::exactly_once;
+  start_at start;
+  bool fresh = false;  ///< the outputs may hold records although no position exists
+  bool leave_on_stop = true;
+  std::chrono::milliseconds commit_every{100};
+  std::size_t buffer = 32u << 20;  ///< bytes that may wait for one target, and bytes of one transaction at most
+  std::chrono::milliseconds session{10'000};
+  std::chrono::milliseconds max_poll_interval{30'000};
+  std::chrono::milliseconds transaction_timeout{10'000};
+  std::chrono::milliseconds discover_every{5'000};  ///< how often new topics and partitions are looked for
+};
+
+}  // namespace flow::engine

@@ -1,0 +1,133 @@
+#include "position.hpp"
+
+#include <xxhash.h>
+
+#include <bit>
+#include <concepts>
+
+namespace flow::engine {
+namespace {
+
+// Format: a version byte, then fields in order; integers big-endian, texts with their length in front.
+constexpr char version = 1;
+
+class encoder {
+ public:
+  encoder() { data_.push_back(version); }
+
+  template <std::integral T>
+  encoder& operator<<(T value) {
+    const auto bits = static_cast<std::make_unsigned_t<T>>(value);
+    for (int shift = 8 * (static_cast<int>(sizeof(T)) - 1); shift >= 0; shift -= 8)
+      data_.push_back(static_cast<char>(bits >> shift & 0xff));
+    return *this;
+  }
+  encoder& operator<<(std::string_view text) {
+    *this << static_cast<std::uint32_t>(text.size());
+    data_ += text;
+    return *this;
+  }
+  encoder& operator<<(const writer& by) { return *this << by.instance << by.transactional_id << by.generation; }
+  encoder& operator<<(const std::string& text) { return *this << std::string_view{text}; }
+
+  std::string take() { return std::move(data_); }
+
+ private:
+  std::string data_;
+};
+
+class decoder {
+ public:
+  explicit decoder(std::string_view data) : data_{data} {
+    if (take(1) != std::string_view{&version, 1}) newer_ = !data.empty() && data.front() > version, good_ = false;
+  }
+
+  template <std::integral T>
+  decoder& operator>>(T& value) {
+    std::make_unsigned_t<T> bits = 0;
+    for (const char c : take(sizeof(T))) bits = static_cast<decltype(bits)>(bits << 8 | static_cast<unsigned char>(c));
+    value = static_cast<T>(bits);
+    return *this;
+  }
+  decoder& operator>>(std::string& text) {
+    std::uint32_t size = 0;
+    *this >> size;
+    text = take(size);
+    return *this;
+  }
+  decoder& operator>>(writer& by) { return *this >> by.instance >> by.transactional_id >> by.generation; }
+
+  bool good() const { return good_; }
+
+  /// The whole input made sense and nothing is left over.
+  template <typename T>
+  result<T> finish(T value) const {
+    if (newer_)
+      return fail(failure_kind::refused, "the lanes topic was written by a newer version of flow",
+                  "run at least that version, or start over with an application name of its own");
+    if (!good_ || !data_.empty())
+      return fail(failure_kind::corrupt, "a record of the lanes topic cannot be read",
+                  "only flow may write to its .internal topics; if nothing else did, restore the topic");
+    return value;
+  }
+
+ private:
+  std::string_view take(std::size_t size) {
+    if (size > data_.size()) {
+      good_ = false;
+      data_ = {};
+      return {};
+    }
+    const auto taken = data_.substr(0, size);
+    data_.remove_prefix(size);
+    return taken;
+  }
+
+  std::string_view data_;
+  bool good_ = true;
+  bool newer_ = false;
+};
+
+}  // namespace
+
+fingerprint fingerprint_of(std::int64_t offset, std::int64_t timestamp, bytes key, bytes value) {
+  const auto of = [](bytes part, std::uint64_t seed) {
+    return XXH3_64bits_withSeed(part.data(), part.size(), seed + (part.is_null() ? 1 : 0));
+  };
+  return {offset, timestamp, of(value, of(key, 0))};
+}
+
+std::string encode(const claim& what) { return (encoder{} << what.by).take(); }
+
+std::string encode(const position& what) {
+  encoder out;
+  out << what.of.application << what.of.source_cluster << what.of.tasks << what.of.mapping << what.by << what.sequence
+      << static_cast<std::uint32_t>(what.sources.size());
+  for (const auto& [where, at] : what.sources)
+    out << where.topic << where.partition << at.next << at.last.offset << at.last.timestamp << at.last.hash;
+  return out.take();
+}
+
+result<claim> decode_claim(std::string_view data) {
+  decoder in{data};
+  claim what;
+  in >> what.by;
+  return in.finish(std::move(what));
+}
+
+result<position> decode_position(std::string_view data) {
+  decoder in{data};
+  position what;
+  std::uint32_t count = 0;
+  in >> what.of.application >> what.of.source_cluster >> what.of.tasks >> what.of.mapping >> what.by >> what.sequence >>
+      count;
+  for (std::uint32_t i = 0; i < count && in.good(); ++i) {
+    topic_partition where;
+    source_position at;
+    in >> where.topic >> where.partition >> at.next >> at.last.offset >> at.last.timestamp >> at.last.hash;
+    what.sources.emplace(std::move(where), at);
+  }
+  return in.finish(std::move(what));
+}
+
+}  // namespace flow::engine

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <flow/failure.hpp>
+#include <flow/wire.hpp>
+
+namespace flow::engine {
+
+/// What the last consumed record looked like, so that a topic that was deleted and made anew is noticed.
+struct fingerprint {
+  std::int64_t offset = -1;  ///< -1: nothing was consumed yet
+  std::int64_t timestamp = 0;
+  std::uint64_t hash = 0;
+
+  bool operator==(const fingerprint&) const = default;
+};
+
+fingerprint fingerprint_of(std::int64_t offset, std::int64_t timestamp, bytes key, bytes value);
+
+struct source_position {
+  std::int64_t next = 0;  ///< the first offset that is not committed yet
+  fingerprint last;
+
+  bool operator==(const source_position&) const = default;
+};
+
+/// Which flow a position belongs to. A difference is a refusal, never a fresh start.
+struct provenance {
+  std::string application;
+  std::string source_cluster;  ///< the home cluster's own id
+  std::int32_t tasks = 0;
+  std::string mapping;         ///< the id of the function from source partition to task
+
+  bool operator==(const provenance&) const = default;
+};
+
+/// Who wrote a record of the lanes topic.
+struct writer {
+  std::string instance;
+  std::string transactional_id;
+  std::int32_t generation = -1;
+
+  bool operator==(const writer&) const = default;
+};
+
+/// First record of every assignment: whose open transaction may stand behind it.
+struct claim {
+  writer by;
+
+  bool operator==(const claim&) const = default;
+};
+
+/// How far a lane has come.
+struct position {
+  provenance of;
+  writer by;
+  std::int64_t sequence = 0;  ///< one more with every committed transaction of the lane
+  std::map<topic_partition, source_position> sources;
+
+  bool operator==(const position&) const = default;
+};
+
+/// Keys of the two kinds of record; compaction keeps the last of each.
+inline constexpr std::string_view claim_key = "claim";
+inline constexpr std::string_view position_key = "position";
+
+std::string encode(const claim& what);
+std::string encode(const position& what);
+
+/// @return `corrupt` for bytes that are neither, `refused` for a format newer than this program's.
+result<claim> decode_claim(std::string_view data);
+result<position> decode_position(std::string_view data);
+
+}  // namespace flow::engine

@@ -1,0 +1,174 @@
+#include "reading.hpp"
+
+#include <algorithm>
+#include <regex>
+
+#include "names.hpp"
+
+namespace flow::engine {
+namespace {
+
+// What one turn takes at most, so that answers and the group's events are never left waiting for long.
+constexpr std::size_t records_per_turn = 4096;
+
+}  // namespace
+
+/// Topic patterns of one source, matched whole. A plain name is a pattern that matches itself.
+struct reading::pattern_set {
+  explicit pattern_set(const source_spec& spec) {
+    for (const auto& text : spec.include) include.push_back(compile(text));
+    for (const auto& text : spec.exclude) exclude.push_back(compile(text));
+  }
+  bool matches(const std::string& topic) const {
+    const auto any = [&](const auto& patterns) {
+      return std::any_of(patterns.begin(), patterns.end(), [&](const auto& each) {
+        return each.first == topic || std::regex_match(topic, each.second);
+      });
+    };
+    return !is_internal(topic) && any(include) && !any(exclude);
+  }
+
+ private:
+  static std::pair<std::string, std::regex> compile(const std::string& text) {
+    return {text, std::regex{text, std::regex::ECMAScript | std::regex::optimize}};
+  }
+  std::vector<std::pair<std::string, std::regex>> include, exclude;
+};
+
+reading::reading(surroundings with)
+    : with_{std::move(with)},
+      how_{with_.topology.co_partitioned().empty() ? spread() : by_number()},
+      operators_{with_.topology.open()},
+      machinery_{with_.topology, *operators_, with_.wall_clock},
+      changed_{with_.loop},
+      trouble_{with_.loop, with_.log, with_.options.home} {
+  for (const auto& spec : with_.topology.sources()) patterns_.push_back(std::make_shared<pattern_set>(spec));
+  shared_ = open_intake();
+}
+
+std::unique_ptr<intake> reading::open_intake() {
+  return std::make_unique<intake>(machinery_, with_.home.open_reader({}, with_.wake));
+}
+
+task<void> reading::discover() {
+  backoff pause;
+  for (;;) {
+    if (cluster_id_.empty()) {
+      auto id = co_await answer<std::string>(with_.loop, [&](auto done) { with_.home.identify(std::move(done)); });
+      if (id) {
+        cluster_id_ = *id;
+      } else {
+        trouble_.raise(id.error());
+        co_await with_.loop.sleep(pause());
+        continue;
+      }
+    }
+    auto topics = co_await answer<std::vector<port::topic_description>>(
+        with_.loop, [&](auto done) { with_.home.list_topics(std::move(done)); });
+    if (!topics) {
+      trouble_.raise(topics.error());
+      co_await with_.loop.sleep(pause());
+      continue;
+    }
+    pause.reset();
+    const bool added = add_sources(*topics);
+    if (sources_.empty())
+      trouble_.raise({failure_kind::missing, "no topic on " + with_.options.home + " matches what the topology reads",
+                      "create the topics, or correct the names; they are looked for again"});
+    else
+      trouble_.settle();
+    if (added || version_ == 0) {
+      ++version_;
+      changed_.notify();
+    }
+    co_await with_.loop.sleep(with_.options.discover_every);
+  }
+}
+
+bool reading::add_sources(const std::vector<port::topic_description>& topics) {
+  bool added = false;
+  for (const auto& topic : topics) {
+    std::vector<std::uint32_t> specs;
+    for (std::uint32_t i = 0; i < patterns_.size(); ++i)
+      if (patterns_[i]->matches(topic.name)) specs.push_back(i);
+    if (specs.empty()) continue;
+    for (std::int32_t p = 0; p < topic.partitions; ++p) {
+      const topic_partition where{topic.name, p};
+      if (known_.contains(where)) continue;
+      auto fresh = std::make_unique<source>();
+      fresh->id = static_cast<source_id>(sources_.size());
+      fresh->where = where;
+      fresh->task = how_.task_of(where, with_.options.lanes);
+      fresh->topic_partitions = topic.partitions;
+      fresh->found_later = version_ > 0;
+      for (const auto spec : specs) fresh->entries.push_back({spec, with_.options.home, topic.name, p});
+      known_.emplace(where, fresh.get());
+      sources_.push_back(std::move(fresh));
+      added = true;
+    }
+  }
+  return added;
+}
+
+std::vector<const source*> reading::of_task(std::int32_t task) const {
+  std::vector<const source*> found;
+  for (const auto& each : sources_)
+    if (each->task == task) found.push_back(each.get());
+  return found;
+}
+
+void reading::board(course& who) {
+  if (shared_->board(who)) return;
+  auto& own = catching_up_[who.of->to];
+  if (!own) own = open_intake();
+  own->board(who);
+}
+
+void reading::leave(course& who) {
+  if (!who.on) return;
+  const auto id = who.from->id;
+  if (shared_->find(id) == who.on)
+    shared_->leave(who);
+  else
+    catching_up_.at(who.of->to)->leave(who);
+}
+
+bool reading::run() {
+  bool moved = shared_->run(records_per_turn, nullptr);
+  let_laggards_leave();
+  for (auto& [to, own] : catching_up_)
+    if (own->run(records_per_turn, shared_.get())) moved = true;
+  std::erase_if(catching_up_, [](const auto& each) { return each.second->empty(); });
+  idle_ = !moved;
+  return moved;
+}
+
+bool reading::can_go_on() const {
+  const auto has_room = [](const intake& from) { return from.blocked_by() && !from.blocked_by()->full(); };
+  return has_room(*shared_) ||
+         std::any_of(catching_up_.begin(), catching_up_.end(), [&](const auto& each) { return has_room(*each.second); });
+}
+
+void reading::let_laggards_leave() {
+  auto* slow = shared_->blocked_by();
+  if (!slow) return;
+  std::vector<course*> theirs;
+  bool others_could_go_on = false;
+  for (const auto& each : sources_) {
+    const auto* at = shared_->find(each->id);
+    if (!at) continue;
+    for (auto* rider : at->riders) {
+      if (rider->of->to == slow) theirs.push_back(rider);
+      if (!rider->of->to->full()) others_could_go_on = true;
+    }
+  }
+  if (!others_could_go_on) return;
+  for (auto* who : theirs) {
+    shared_->leave(*who);
+    auto& own = catching_up_[slow];
+    if (!own) own = open_intake();
+    own->board(*who);
+  }
+}
+
+}  // namespace flow::engine

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "complaint.hpp"
+#include "intake.hpp"
+#include "loop.hpp"
+#include "mapping.hpp"
+#include "options.hpp"
+
+namespace flow::engine {
+
+/// Everything that a worker does on the cluster that is read: finds the source partitions, and reads them once for all
+/// targets that are at the same place. A target that falls behind is read for separately until it has caught up.
+class reading {
+ public:
+  struct surroundings {
+    engine::loop& loop;
+    const engine::options& options;
+    const plan& topology;
+    port::cluster& home;
+    port::wake wake;
+    std::function<std::int64_t()> wall_clock;
+    log_sink log;
+  };
+  explicit reading(surroundings with);
+
+  /// Looks for topics and partitions for as long as the worker runs.
+  task<void> discover();
+  /// Sources are known, and `changed` fires when there are more of them.
+  bool ready() const { return version_ > 0; }
+  std::uint64_t version() const { return version_; }
+  signal& changed() { return changed_; }
+
+  port::cluster& home() { return with_.home; }
+  const std::string& cluster_id() const { return cluster_id_; }
+  const mapping& how() const { return how_; }
+  const std::vector<std::unique_ptr<source>>& sources() const { return sources_; }
+  std::vector<const source*> of_task(std::int32_t task) const;
+  const complaint& trouble() const { return trouble_; }
+
+  /// Reads for a course from where it is, together with others if they are there too.
+  void board(course& who);
+  void leave(course& who);
+
+  /// Takes what has arrived through the operators; false if there was nothing to do.
+  bool run();
+  /// Nothing that has arrived waits to be taken.
+  bool idle() const { return idle_; }
+  /// Something that has arrived waited for room at a target, and there is room now.
+  bool can_go_on() const;
+  const graph& operators() const { return *operators_; }
+
+ private:
+  struct pattern_set;
+  bool add_sources(const std::vector<port::topic_description>& topics);
+  void let_laggards_leave();
+  std::unique_ptr<intake> open_intake();
+
+  surroundings with_;
+  const mapping& how_;
+  std::unique_ptr<graph> operators_;
+  machinery machinery_;
+  std::vector<std::shared_ptr<pattern_set>> patterns_;  // one for each source of the plan
+  std::string cluster_id_;
+  std::uint64_t version_ = 0;
+  signal changed_;
+  complaint trouble_;
+  std::vector<std::unique_ptr<source>> sources_;
+  std::map<topic_partition, source*> known_;
+  std::unique_ptr<intake> shared_;
+  std::map<destination*, std::unique_ptr<intake>> catching_up_;
+  bool idle_ = true;
+};
+
+}  // namespace flow::engine

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "complaint.hpp"
+#include "intake.hpp"
+#include "lane.hpp"
+#include "loop.hpp"
+#include "names.hpp"
+#include "options.hpp"
+#include "outbox.hpp"
+#include "reading.hpp"
+
+#include <flow/status.hpp>
+
+namespace flow::engine {
+
+/// One worker's work on one cluster that it writes to: membership, lanes, and the transactions that hold everything.
+class target final : public destination {
+ public:
+  struct surroundings {
+    engine::loop& loop;
+    const engine::options& options;
+    const plan& topology;
+    engine::reading& reading;
+    port::state& state;
+    port::probe& probe;
+    port::wake wake;
+    log_sink log;
+  };
+  target(surroundings with, std::string name, port::cluster& cluster);
+
+  /// Runs until `stop`, or until going on is refused.
+  task<void> run();
+  /// Finishes the open transaction, then leaves the group.
+  void stop();
+  /// Takes the group's events and hands waiting records on; called once per turn.
+  void turn();
+
+  target_status status() const;
+  /// Why this target will never go on without a person.
+  const std::optional<failure>& ended() const { return ended_; }
+
+  class outbox& outbox() override { return outbox_; }
+  std::uint64_t sinks() const override { return sinks_; }
+  bool full() const override { return outbox_.size() >= limit_.waiting || outbox_.records() >= limit_.records; }
+  void resolve(std::uint32_t sink, const std::string& topic) override;
+  void halted(course& at, const std::string& reason) override;
+  void rejected(std::uint32_t sink, const source& from, std::int64_t offset, const std::string& reason) override;
+
+ private:
+  // target.cpp: topics, membership
+  task<result<void>> prepare();
+  task<result<void>> prepare_lanes_topic();
+  task<result<bool>> outputs_hold_records();
+  task<result<void>> prepare_routes();
+  task<result<port::topic_description>> find_or_create(std::string name, bool create, topic_partition like);
+  task<void> resolve_later(std::uint32_t sink, std::string topic);
+  task<void> follow_group();
+  task<void> serve(bool next_generation);
+  task<void> close_session();
+  void drop_session();
+  void end(const failure& why);
+  bool closing() const { return stopping_ || revoking_; }
+  topic_partition lane_topic(std::int32_t lane) const { return {names_.lanes_topic(), lane}; }
+  provenance provenance_now() const;
+  writer writer_now() const;
+  std::vector<lane*> all_lanes();
+
+  // takeover.cpp
+  task<result<void>> take_over(std::vector<lane*> lanes);
+  task<result<void>> read_positions(const std::vector<lane*>& lanes);
+  task<void> evict(std::vector<lane*> lanes);
+  task<result<void>> open_courses(std::vector<lane*> lanes);
+  task<result<void>> check_sources(std::vector<course*> resumed);
+  task<result<void>> claim_lanes(std::vector<lane*> lanes);
+
+  // transaction.cpp
+  struct written_lane {
+    lane* of;
+    position as;
+    std::string encoded;
+  };
+  task<result<void>> open_producer();
+  task<result<void>> transact();
+  task<result<void>> commit(std::vector<written_lane> lanes, outgoing records);
+  task<result<void>> store(const std::vector<written_lane>& lanes);
+  task<void> recover(failure why);
+  written_lane write_position(lane& of);
+  bool must_close(time_point began, std::size_t bytes, std::size_t records) const;
+  void narrow_down(const failure& why);
+  bool worth_committing() const;
+
+  surroundings with_;
+  std::string name_;
+  port::cluster& cluster_;
+  engine::names names_;
+  std::uint64_t sinks_ = 0;
+  engine::outbox outbox_;
+  std::unique_ptr<port::producer> producer_;
+  std::unique_ptr<port::producer> plain_;  // at_least_once: the outputs, outside of transactions
+  bool producer_ready_ = false;
+  bool fenced_ = false;
+  topic_id lanes_topic_ = 0;
+  std::unique_ptr<port::member> member_;
+  port::membership assignment_;
+  std::map<std::int32_t, std::unique_ptr<lane>> lanes_;
+  std::uint64_t sources_seen_ = 0;
+  task<void> session_;
+  bool serving_ = false;
+  bool stopping_ = false;
+  bool revoking_ = false;
+  bool left_ = false;
+  std::optional<failure> ended_;
+  time_point last_commit_{};
+  signal changed_;  // the group, or whether to go on
+  signal turned_;   // whatever a turn may have moved
+  complaint trouble_;
+  std::map<std::string, task<void>> resolving_;
+  std::optional<port::group_event> event_;
+  struct {
+    std::size_t waiting, transaction, records;
+  } limit_;
+  std::size_t in_transaction_ = 0;                      // records, of the latest transaction
+  std::map<topic_partition, std::string> unacceptable_;  // what the cluster refused, found by narrowing down
+  target_status counted_;
+};
+
+}  // namespace flow::engine

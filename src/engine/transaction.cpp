@@ -1,0 +1,203 @@
+#include <algorithm>
+#include <limits>
+
+#include "target.hpp"
+
+/// One transaction after the other: outputs, position records and the group's offsets, then the local state. The order
+/// of the steps is the protocol; docs/internals/commit-protocol.md shows what breaks without each.
+namespace flow::engine {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A commit costs three round trips; following each other more closely than this gains nothing a reader would notice.
+constexpr auto shortest = 5ms;
+// Positions that moved without any output are not worth a transaction of their own for this long.
+constexpr auto idle_commit = 1s;
+// A fenced worker waits until its consumer would have learned that its instance id runs twice.
+constexpr auto two_heartbeats = 6s;
+
+bool moved(const lane& of) {
+  return std::any_of(of.courses.begin(), of.courses.end(), [](const auto& each) { return each->dirty; });
+}
+
+}  // namespace
+
+task<result<void>> target::open_producer() {
+  if (producer_ready_) co_return result<void>{};
+  if (fenced_) co_await with_.loop.sleep(two_heartbeats);
+  auto opened = co_await answer<void>(with_.loop, [&](auto done) { producer_->init(std::move(done)); });
+  if (opened && plain_)
+    opened = co_await answer<void>(with_.loop, [&](auto done) { plain_->init(std::move(done)); });
+  if (opened) {
+    producer_ready_ = true;
+    fenced_ = false;
+  }
+  co_return opened;
+}
+
+bool target::worth_committing() const {
+  if (!outbox_.empty()) return true;
+  if (with_.loop.now() < last_commit_ + idle_commit && !closing()) return false;
+  return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& each) { return moved(*each.second); });
+}
+
+bool target::must_close(time_point began, std::size_t bytes, std::size_t records) const {
+  const auto now = with_.loop.now();
+  return closing() || now >= began + with_.options.commit_every || bytes >= limit_.transaction ||
+         records >= limit_.records || (now >= began + shortest && with_.reading.idle());
+}
+
+task<result<void>> target::transact() {
+  const auto began = with_.loop.now();
+  std::size_t sent = 0;
+  in_transaction_ = 0;
+  if (!plain_) producer_->begin();
+  with_.probe.reached("begun", name_);
+  auto& writes = plain_ ? *plain_ : *producer_;
+  for (;;) {
+    if (!outbox_.empty()) {
+      auto records = outbox_.take();
+      sent += records.size;
+      in_transaction_ += records.records.size();
+      counted_.records_written += records.records.size();
+      counted_.bytes_written += records.size;
+      writes.send(std::move(records));
+      with_.probe.reached("sent", name_);
+    }
+    if (must_close(began, sent, in_transaction_)) break;
+    co_await turned_.wait_until(std::min(began + with_.options.commit_every, with_.loop.now() + shortest));
+  }
+
+  std::vector<written_lane> written;
+  for (auto* each : all_lanes())
+    if (moved(*each)) written.push_back(write_position(*each));
+  if (plain_) {
+    auto stored = co_await answer<port::committed>(with_.loop, [&](auto done) { plain_->flush(std::move(done)); });
+    if (!stored) co_return tl::unexpected{stored.error()};
+    producer_->begin();
+  }
+  auto done = co_await commit(std::move(written), {});
+  if (!done) co_return done;
+  ++counted_.commits;
+  last_commit_ = with_.loop.now();
+  if (limit_.records < std::numeric_limits<std::size_t>::max() / 2) limit_.records *= 2;
+  limit_.transaction = std::min(with_.options.buffer, limit_.transaction * 2);
+  co_return done;
+}
+
+target::written_lane target::write_position(lane& of) {
+  written_lane made{&of, {}, {}};
+  made.as.of = provenance_now();
+  made.as.by = writer_now();
+  made.as.sequence = of.sequence + 1;
+  made.as.sources = of.committed;
+  for (const auto& each : of.courses) {
+    made.as.sources[each->from->where] = {next_of(*each), last_of(*each)};
+    each->dirty = false;
+  }
+  made.encoded = encode(made.as);
+  return made;
+}
+
+task<result<void>> target::commit(std::vector<written_lane> lanes, outgoing records) {
+  const auto kept = std::make_shared<std::vector<written_lane>>(std::move(lanes));
+  records.buffers.push_back(kept);
+  std::vector<port::group_offset> offsets;
+  for (const auto& each : *kept) {
+    records.records.push_back({.topic = lanes_topic_,
+                               .partition = each.of->number,
+                               .key = position_key,
+                               .value = each.encoded,
+                               .headers = {},
+                               .wants_offset = true});
+    // The record that this transaction writes has no offset yet. The one before has, and a reader that starts there
+    // finds this one as well; the metadata says that it must.
+    offsets.push_back({lane_topic(each.of->number), each.of->position_offset, std::to_string(each.as.sequence)});
+  }
+  producer_->send(std::move(records));
+  // The metadata of the assignment that the lanes are owned under. Asked for now it would be that of a later one, and a
+  // worker that had lost its lanes would commit beside its successor.
+  const auto as = assignment_;
+  if (!as.valid()) co_return fail(failure_kind::lost_member, "the group on " + name_ + " has gone on without us");
+  auto named = co_await answer<void>(
+      with_.loop, [&](auto done) { producer_->send_offsets(std::move(offsets), as, std::move(done)); });
+  if (!named) co_return named;
+  with_.probe.reached("offsets sent", name_);
+
+  auto ended = co_await answer<port::committed>(with_.loop, [&](auto done) { producer_->commit(std::move(done)); });
+  if (!ended) {
+    // Only before EndTxn was sent is a transaction known to be open.
+    const bool known = ended.error().kind == failure_kind::abortable || ended.error().kind == failure_kind::rejected;
+    if (!known) producer_ready_ = false;
+    co_return tl::unexpected{ended.error()};
+  }
+  with_.probe.reached("committed", name_);
+  for (std::size_t i = 0; i < kept->size(); ++i) {
+    auto& each = (*kept)[i];
+    each.of->sequence = each.as.sequence;
+    each.of->committed = each.as.sources;
+    each.of->position_offset = ended->offsets[i];
+  }
+  auto stored = co_await store(*kept);
+  if (!stored) co_return stored;
+  with_.probe.reached("stored", name_);
+  if (ended->end_requests > 1) {
+    // The repeated EndTxn may still be on its way, and would end the next transaction of this epoch half way.
+    producer_ready_ = false;
+    auto opened = co_await open_producer();
+    if (!opened) co_return opened;
+  }
+  co_return result<void>{};
+}
+
+task<result<void>> target::store(const std::vector<written_lane>& lanes) {
+  std::map<port::lane_key, port::lane_state> batch;
+  for (const auto& each : lanes) batch[{name_, each.of->number}] = {each.as.sequence, each.encoded};
+  backoff pause;
+  for (;;) {
+    auto written = with_.state.write(batch);
+    if (written || written.error().kind != failure_kind::retriable) co_return written;
+    // Local state may be one transaction behind Kafka, not two: nothing goes on until there is room.
+    trouble_.raise(written.error());
+    co_await with_.loop.sleep(pause());
+    if (closing()) co_return result<void>{};
+  }
+}
+
+// Somewhere in the transaction is a record that the cluster does not take, and it does not say which. Ever smaller
+// transactions find it; its partition then stops before it.
+void target::narrow_down(const failure& why) {
+  limit_.records = std::max<std::size_t>(in_transaction_ / 2, 1);
+  if (in_transaction_ != 1) return;
+  if (const auto* from = outbox_.latest_source()) unacceptable_[from->where] = why.text;
+}
+
+task<void> target::recover(failure why) {
+  for (auto* each : all_lanes()) {
+    for (const auto& course : each->courses) with_.reading.leave(*course);
+    each->taken = false;
+  }
+  outbox_.drop();
+  switch (why.kind) {
+    case failure_kind::rejected:
+      narrow_down(why);
+      [[fallthrough]];
+    case failure_kind::abortable:
+    case failure_kind::lost_member:
+    case failure_kind::retriable:
+      if (producer_ready_) {
+        auto aborted = co_await answer<void>(with_.loop, [&](auto done) { producer_->abort(std::move(done)); });
+        if (!aborted) producer_ready_ = false;
+      }
+      break;
+    case failure_kind::fenced:
+      fenced_ = true;
+      [[fallthrough]];
+    default:
+      producer_ready_ = false;
+      limit_.transaction = std::max<std::size_t>(limit_.transaction / 2, 64 * 1024);
+  }
+}
+
+}  // namespace flow::engine

@@ -1,0 +1,75 @@
+#include "worker.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace flow::engine {
+
+worker::worker(surroundings with)
+    : with_{std::move(with)},
+      reading_{{.loop = loop_,
+                .options = with_.options,
+                .topology = *with_.topology,
+                .home = *with_.clusters.at(with_.options.home),
+                .wake = with_.wake,
+                .wall_clock = with_.wall_clock,
+                .log = with_.log}} {
+  std::set<std::string> written;
+  for (const auto& sink : with_.topology->sinks())
+    for (const auto& cluster : sink.clusters) written.insert(cluster == home ? with_.options.home : cluster);
+  for (const auto& name : written)
+    targets_.push_back(std::make_unique<target>(target::surroundings{.loop = loop_,
+                                                                     .options = with_.options,
+                                                                     .topology = *with_.topology,
+                                                                     .reading = reading_,
+                                                                     .state = with_.state,
+                                                                     .probe = with_.probe,
+                                                                     .wake = with_.wake,
+                                                                     .log = with_.log},
+                                                name, *with_.clusters.at(name)));
+  running_.push_back(reading_.discover());
+  for (const auto& each : targets_) running_.push_back(each->run());
+}
+
+time_point worker::turn(time_point now) {
+  if (loop_.now() == time_point{}) {
+    loop_.run(now);
+    for (auto& each : running_) each.start();
+  }
+  loop_.run(now);
+  const bool moved = reading_.run();
+  for (const auto& each : targets_) each->turn();
+  loop_.run(now);
+  return moved || reading_.can_go_on() ? now : loop_.next();
+}
+
+void worker::stop() {
+  for (const auto& each : targets_) each->stop();
+}
+
+bool worker::stopped() const {
+  return std::all_of(running_.begin() + 1, running_.end(), [](const auto& each) { return each.done(); });
+}
+
+std::optional<failure> worker::ended() const {
+  std::optional<failure> last;
+  std::size_t count = 0;
+  for (const auto& each : targets_) {
+    if (!each->ended()) continue;
+    last = each->ended();
+    ++count;
+    if (last->kind == failure_kind::fenced_member) return last;
+  }
+  return count == targets_.size() ? last : std::nullopt;
+}
+
+worker_status worker::status() const {
+  worker_status now;
+  now.instance = with_.options.instance;
+  for (const auto& each : targets_) now.targets.push_back(each->status());
+  now.nodes = reading_.operators().counts();
+  now.trouble = reading_.trouble().current();
+  return now;
+}
+
+}  // namespace flow::engine

@@ -1,0 +1,80 @@
+#include "log.hpp"
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+namespace flow {
+namespace {
+
+spdlog::level::level_enum level_of(severity how) {
+  switch (how) {
+    case severity::trace: return spdlog::level::trace;
+    case severity::debug: return spdlog::level::debug;
+    case severity::info: return spdlog::level::info;
+    case severity::warn: return spdlog::level::warn;
+    case severity::error: return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+// A text as the inside of a JSON string (RFC 8259).
+std::string escaped(std::string_view text) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += {'\\', c};
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      out += "\\u00";
+      out += {digits[c >> 4 & 0xf], digits[c & 0xf]};
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+class json_formatter final : public spdlog::formatter {
+ public:
+  explicit json_formatter(std::string application)
+      : head_{R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","application":")" + application + R"(","thread":%t,"text":")",
+              spdlog::pattern_time_type::utc, ""},
+        application_{std::move(application)} {}
+
+  void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
+    head_.format(message, out);
+    const auto text = escaped({message.payload.data(), message.payload.size()}) + "\"}\n";
+    out.append(text.data(), text.data() + text.size());
+  }
+  std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<json_formatter>(application_); }
+
+ private:
+  spdlog::pattern_formatter head_;
+  std::string application_;
+};
+
+}  // namespace
+
+std::shared_ptr<spdlog::logger> make_logger(const std::string& application, bool json) {
+  // Not registered with spdlog: nothing of ours is global.
+  if (json) {
+    auto logger = std::make_shared<spdlog::logger>(application, std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    logger->set_formatter(std::make_unique<json_formatter>(escaped(application)));
+    return logger;
+  }
+  auto logger = std::make_shared<spdlog::logger>(application, std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+  logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%-5l%$ %v");
+  return logger;
+}
+
+log_sink log_to(std::shared_ptr<spdlog::logger> logger) {
+  return [logger = std::move(logger)](severity how, std::string_view text) {
+    logger->log(level_of(how), spdlog::string_view_t{text.data(), text.size()});
+  };
+}
+
+void set_level(spdlog::logger& logger, severity least) { logger.set_level(level_of(least)); }
+
+}  // namespace flow
