@@ -88,7 +88,7 @@ TEST_F(replies, may_end_the_object_that_was_asked) {
 
 TEST_F(replies, come_to_many_questions_at_once) {
   int answered = 0;
-  for (int i = 0; i < 30; ++i) {
+  for (int i = 0; i < 50; ++i) {
     cluster().find_offsets({where_}, {}, [&](const auto& answer) { must(answer), ++answered; });
     cluster().group_members(unique("group"), [&](const auto& answer) { must(answer), ++answered; });
   }

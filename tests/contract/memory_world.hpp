@@ -1,0 +1,41 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "cluster.hpp"
+#include "world.hpp"
+
+namespace flow::contract {
+
+/// Letters lie here until time passes.
+class letter_box : public port::mailbox {
+ public:
+  void post(std::function<void()> letter) override { letters_.push_back(std::move(letter)); }
+  void open_all();
+
+ private:
+  std::deque<std::function<void()>> letters_;
+};
+
+/// One in-memory cluster under simulated time.
+class memory_world : public world {
+ public:
+  std::unique_ptr<port::cluster> connect(const std::string& client_id) override;
+  bool pump_until(const std::function<bool()>& condition, port::milliseconds limit) override;
+  port::wake wake() override;
+  std::string unique(const std::string& stem) override;
+  std::int64_t now() const override;
+
+  memory::broker& broker() { return broker_; }
+
+ private:
+  mutable memory::event_queue time_{1};
+  memory::broker broker_{"home", time_};
+  std::shared_ptr<letter_box> letters_ = std::make_shared<letter_box>();
+  int names_ = 0;
+};
+
+}  // namespace flow::contract
