@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+#include <flow/plan.hpp>
+
+namespace flow {
+
+enum class format { text, mermaid, dot, json };
+
+/// The nodes of a plan and how they hang together, for people, documents and programs.
+std::string describe(const plan& what, format how = format::text);
+
+}  // namespace flow

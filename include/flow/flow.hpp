@@ -1,0 +1,22 @@
+#pragma once
+
+/// The front door: everything that a program of streams is written with.
+
+#include <flow/bytes.hpp>
+#include <flow/codec.hpp>
+#include <flow/collect.hpp>
+#include <flow/describe.hpp>
+#include <flow/fan_out.hpp>
+#include <flow/filter.hpp>
+#include <flow/flat_map.hpp>
+#include <flow/for_each.hpp>
+#include <flow/key_by.hpp>
+#include <flow/map.hpp>
+#include <flow/merge.hpp>
+#include <flow/peek.hpp>
+#include <flow/policy.hpp>
+#include <flow/record.hpp>
+#include <flow/split.hpp>
+#include <flow/to.hpp>
+#include <flow/topic.hpp>
+#include <flow/topology.hpp>

@@ -1,0 +1,222 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <flow/op.hpp>
+#include <flow/outlet.hpp>
+#include <flow/wiring.hpp>
+
+namespace flow {
+
+/// A handle on a stream of a topology: cheap to copy, valid as long as the topology. Every stream has to be read by
+/// an operator; it may be read by several.
+template <typename K, typename V, placement Placed = placement::by_key>
+class [[nodiscard]] stream {
+ public:
+  using shape = flow::shape<K, V, Placed>;
+
+  stream(wiring::draft& plan, wiring::port from) : draft_{&plan}, from_{from} {}
+
+  wiring::draft& draft() const { return *draft_; }
+  wiring::port port() const { return from_; }
+
+ private:
+  wiring::draft* draft_;
+  wiring::port from_;
+};
+
+/// What is left behind a sink.
+struct ended {};
+
+namespace wiring {
+
+/// A node's `next`: it moves a record on to whoever reads the stream.
+template <typename In, typename Out>
+class emitter;
+
+template <typename In, typename K, typename V, placement Placed>
+class emitter<In, shape<K, V, Placed>> {
+ public:
+  using input = In;
+
+  explicit emitter(opening& at) : to_{&at.target<K, V>(0)} {}
+
+  void operator()(record<K, V>&& r) {
+    used_ = true;
+    to_->push(std::move(r));
+  }
+
+  static constexpr bool is_open() { return true; }
+  void begin() { used_ = false; }
+  bool is_used() const { return used_; }
+
+ private:
+  edge<K, V>* to_;
+  bool used_ = false;
+};
+
+template <typename In, typename K, typename V, placement Placed, std::size_t N>
+class emitter<In, branches<shape<K, V, Placed>, N>> {
+ public:
+  using input = In;
+
+  explicit emitter(opening& at) {
+    for (std::uint32_t i = 0; i < N; ++i) to_[i] = &at.target<K, V>(i);
+  }
+
+  void operator()(std::size_t branch, record<K, V>&& r) {
+    used_ = true;
+    to_[branch]->push(std::move(r));
+  }
+
+  static constexpr bool is_open() { return true; }
+  void begin() { used_ = false; }
+  bool is_used() const { return used_; }
+
+ private:
+  std::array<edge<K, V>*, N> to_;
+  bool used_ = false;
+};
+
+template <typename In>
+class emitter<In, ends> : public outlet<In> {
+ public:
+  using outlet<In>::outlet;
+};
+
+/// An operator at work.
+template <typename Op, typename In, typename Out>
+class node final : public edge<typename In::key_type, typename In::value_type> {
+ public:
+  node(const Op& what, opening& at) : op_{what}, seat_{at.seat()}, next_{at} {}
+
+  void push(typename In::record_type&& r) override {
+    if (seat_.way->is_stopped() || !next_.is_open()) return;
+    ++seat_.counts->received;
+    next_.begin();
+    try {
+      op_(std::move(r), next_);
+    } catch (...) {
+      return seat_.fail();
+    }
+    if (!next_.is_used()) ++seat_.counts->dropped;
+  }
+
+ private:
+  const Op& op_;
+  seat seat_;
+  emitter<In, Out> next_;
+};
+
+template <typename Op, typename In, typename Out>
+class node_blueprint final : public blueprint {
+ public:
+  explicit node_blueprint(Op what) : op_{std::move(what)} {}
+  anchor& open(opening& at) const override { return at.make<node<Op, In, Out>>(op_, at); }
+
+ private:
+  Op op_;
+};
+
+/// The words of a captured object, so that a pointer to a local variable that is gone can be found; nothing of objects
+/// that are more than memory.
+template <typename F>
+void add_words([[maybe_unused]] std::vector<std::uintptr_t>& words, [[maybe_unused]] const F& captured) {
+#if __has_builtin(__builtin_clear_padding)
+  if constexpr (std::is_trivially_copyable_v<F> && std::is_copy_constructible_v<F> &&
+                sizeof(F) >= sizeof(std::uintptr_t)) {
+    F copy{captured};
+    __builtin_clear_padding(&copy);
+    const std::size_t first = words.size();
+    words.resize(first + sizeof(F) / sizeof(std::uintptr_t));
+    std::memcpy(&words[first], static_cast<const void*>(&copy), (words.size() - first) * sizeof(std::uintptr_t));
+  }
+#endif
+}
+
+template <typename In, typename Op>
+facts facts_of(const Op& what) {
+  facts all;
+  all.name = what.name();
+  all.verb = Op::verb;
+  all.on_failure = what.on_failure();
+  if constexpr (requires { what.note(); }) all.note = what.note();
+  if constexpr (requires { what.ports(); }) all.ports = what.ports();
+  if constexpr (requires { what.template sink<In>(); }) all.sink = what.template sink<In>();
+  if constexpr (requires { Op::keeps_state_by_key; }) all.keeps_state_by_key = Op::keeps_state_by_key;
+  if constexpr (requires { what.captures([](const auto&) {}); })
+    what.captures([&](const auto& captured) { add_words(all.words, captured); });
+  return all;
+}
+
+/// Handles on what comes out of a node.
+template <typename K, typename V, placement Placed>
+stream<K, V, Placed> handle(shape<K, V, Placed>, draft& plan, std::uint32_t node) {
+  return {plan, {node, 0}};
+}
+
+template <typename K, typename V, placement Placed, std::size_t N>
+std::array<stream<K, V, Placed>, N> handle(branches<shape<K, V, Placed>, N>, draft& plan, std::uint32_t node) {
+  return [&]<std::size_t... I>(std::index_sequence<I...>) {
+    return std::array<stream<K, V, Placed>, N>{stream<K, V, Placed>{plan, {node, I}}...};
+  }
+  (std::make_index_sequence<N>{});
+}
+
+inline ended handle(ends, draft&, std::uint32_t) {
+  return {};
+}
+
+template <typename T>
+inline constexpr bool is_failed = std::is_same_v<T, poisoned>;
+template <std::size_t N>
+inline constexpr bool is_failed<std::array<poisoned, N>> = true;
+
+}  // namespace wiring
+
+/// Lets `what` read a stream: an operator, or a function from stream to whatever it makes of it.
+template <typename K, typename V, placement Placed, typename Op>
+auto operator|(stream<K, V, Placed> from, Op what) {
+  if constexpr (is_operator<Op>) {
+    using in = shape<K, V, Placed>;
+    using out = decltype(Op::template out<in>());
+    if constexpr (wiring::is_failed<out>) {
+      return out{};
+    } else {
+      wiring::facts about = wiring::facts_of<in>(what);
+      const wiring::port inputs[] = {from.port()};
+      return wiring::handle(out{}, from.draft(),
+                            from.draft().add(std::move(about), inputs,
+                                             std::make_unique<wiring::node_blueprint<Op, in, out>>(std::move(what))));
+    }
+  } else {
+    constexpr bool is_stage = std::is_invocable_v<Op&, stream<K, V, Placed>>;
+    static_assert(is_stage, "flow: behind | stands an operator, or a function that takes the stream");
+    if constexpr (is_stage) {
+      return what(from);
+    } else {
+      return poisoned{};
+    }
+  }
+}
+
+template <typename Op>
+poisoned operator|(poisoned, Op&&) {
+  return {};
+}
+
+template <typename Op>
+poisoned operator|(ended, Op&&) {
+  static_assert(never<Op>, "flow: nothing comes out of a sink; let both read the same stream instead");
+  return {};
+}
+
+}  // namespace flow

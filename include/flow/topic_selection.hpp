@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <flow/plan.hpp>
+
+namespace flow {
+
+/// Which topics of a cluster a source reads. An entry that could be a topic's name is one; every other is a regular
+/// expression (ECMAScript), matched whole. Topics that end in `.internal` are never selected.
+class topic_selection {
+ public:
+  /// Throws `std::invalid_argument` that names the entry which is no regular expression.
+  topic_selection(const std::vector<std::string>& include, const std::vector<std::string>& exclude);
+  explicit topic_selection(const source_spec& what) : topic_selection{what.include, what.exclude} {}
+
+  bool contains(std::string_view topic) const;
+
+ private:
+  struct entries;
+  std::shared_ptr<const entries> include_;
+  std::shared_ptr<const entries> exclude_;
+};
+
+/// What a sink's `naming::pattern` becomes for one topic of the home cluster.
+std::string topic_by_pattern(std::string_view pattern, std::string_view topic, std::string_view source);
+
+}  // namespace flow

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <flow/describe.hpp>
+#include <flow/label.hpp>
+#include <flow/plan.hpp>
+#include <flow/policy.hpp>
+#include <flow/source.hpp>
+#include <flow/stream.hpp>
+#include <flow/topic.hpp>
+
+namespace flow {
+
+/// Everything that is wrong with a topology.
+class topology_error : public std::runtime_error {
+ public:
+  topology_error(const std::string& application, std::vector<flaw> flaws);
+  const std::vector<flaw>& flaws() const { return flaws_; }
+
+ private:
+  std::vector<flaw> flaws_;
+};
+
+/// What a topology is built against.
+struct surroundings {
+  std::vector<std::string> clusters;  ///< those that exist, by name; not checked if there are none
+  std::string home{flow::home};       ///< what the one that is read is called there
+};
+
+struct from_options {
+  std::optional<start_at> start{};  ///< counts only where no position exists yet
+};
+
+/// A program under construction: sources, and operators behind them. Not for use by two threads at once.
+class topology {
+ public:
+  /// The application's name is part of the names of its groups, transactions and internal topics.
+  explicit topology(std::string application);
+  topology(topology&&) noexcept = default;
+  topology& operator=(topology&&) noexcept = default;
+
+  /// What becomes of failing records where an operator has no policy of its own; `stop` unless set.
+  topology& on_failure(policy what);
+
+  /// Reads a topic, or several, of the home cluster.
+  template <typename K, typename V>
+  source<K, V, placement::by_key> from(topic<K, V> what, from_options how = {}) {
+    return read<K, V>({.include = {what.name}}, std::move(what.codecs), how);
+  }
+  template <typename K, typename V>
+  source<K, V, placement::by_key> from(label name, topic<K, V> what, from_options how = {}) {
+    return read<K, V>({.name{name.text()}, .include = {what.name}}, std::move(what.codecs), how);
+  }
+  template <typename K, typename V>
+  source<K, V, placement::by_key> from(topics<K, V> what, from_options how = {}) {
+    return read<K, V>({.include = std::move(what.include), .exclude = std::move(what.exclude)}, std::move(what.codecs),
+                      how);
+  }
+  template <typename K, typename V>
+  source<K, V, placement::by_key> from(label name, topics<K, V> what, from_options how = {}) {
+    return read<K, V>({.name{name.text()}, .include = std::move(what.include), .exclude = std::move(what.exclude)},
+                      std::move(what.codecs), how);
+  }
+  /// Reads a range to its end: values, or `keyed` elements. A container is copied. A range that can be read only once
+  /// serves one graph.
+  template <typename Range>
+  auto from(Range&& what) {
+    return read_range({}, std::forward<Range>(what));
+  }
+  template <typename Range>
+  auto from(label name, Range&& what) {
+    return read_range(std::string{name.text()}, std::forward<Range>(what));
+  }
+
+  /// Checks everything. Throws `topology_error`. After this no more operators can be added.
+  std::shared_ptr<const plan> build(const surroundings& where = {}) const;
+
+ private:
+  template <typename K, typename V>
+  source<K, V, placement::by_key> read(source_spec what, codings<K, V> how, const from_options& options) {
+    what.start = options.start;
+    return {*draft_, {add(std::move(what), std::make_unique<wiring::topic_blueprint<K, V>>(std::move(how))), 0}};
+  }
+
+  template <typename Range>
+  auto read_range(std::string name, Range&& what) {
+    using stored = std::remove_cvref_t<Range>;
+    constexpr bool is_range = std::ranges::input_range<stored>;
+    constexpr bool is_text = std::is_convertible_v<Range, std::string_view>;
+    static_assert(is_range && !is_text, "flow: from takes topic<K, V>{name}, topics<K, V>{patterns}, or a range");
+    if constexpr (is_range && !is_text) {
+      using item = wiring::element<std::ranges::range_value_t<stored>>;
+      return source<typename item::key_type, typename item::value_type, placement::scattered>{
+          *draft_,
+          {add({.name = std::move(name), .bounded = true},
+               std::make_unique<wiring::range_blueprint<stored>>(std::forward<Range>(what))),
+           0}};
+    } else {
+      return poisoned{};
+    }
+  }
+
+  std::uint32_t add(source_spec what, std::unique_ptr<const wiring::blueprint> node);
+
+  std::shared_ptr<wiring::draft> draft_;
+};
+
+}  // namespace flow

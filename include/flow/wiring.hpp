@@ -1,0 +1,184 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <flow/arena.hpp>
+#include <flow/codec.hpp>
+#include <flow/op.hpp>
+#include <flow/plan.hpp>
+#include <flow/policy.hpp>
+#include <flow/record.hpp>
+
+/// Between typed streams and the engine: blueprints, which a topology collects, and the graphs that are opened from
+/// them. Who writes programs or operators needs nothing of this.
+namespace flow {
+
+/// Something that is wrong with a topology, and what to do about it.
+struct flaw {
+  std::string text;
+  std::string remedy;
+
+  bool operator==(const flaw&) const = default;
+};
+
+namespace wiring {
+
+/// What all nodes of a graph know of the record that is on its way.
+struct passage {
+  origin from;
+  std::uint64_t active = 0;
+  arena* written = nullptr;
+  std::vector<emission>* out = nullptr;
+  policy source_policy = stop;
+  std::optional<blame> stopped;
+  std::string room;
+
+  /// For those who come after a node whose policy is `stop`: do nothing.
+  bool is_stopped() const { return stopped.has_value(); }
+};
+
+/// A node's place in an opened graph.
+struct seat {
+  passage* way;
+  node_counts* counts;
+  const std::string* name;
+  policy on_failure;
+
+  /// Applies the policy to the exception that is being handled.
+  void fail() const;
+};
+
+class anchor {
+ public:
+  anchor() = default;
+  anchor(const anchor&) = delete;
+  virtual ~anchor() = default;
+};
+
+/// Where records of one type go in. One virtual call per record and node; nothing is ever thrown through it.
+template <typename K, typename V>
+class edge : public anchor {
+ public:
+  virtual void push(record<K, V>&& r) = 0;
+};
+
+/// A stream that several nodes read: each but the last gets a copy.
+template <typename K, typename V>
+class tee final : public edge<K, V> {
+ public:
+  explicit tee(std::span<anchor* const> targets) : targets_{targets.begin(), targets.end()} {}
+
+  void push(record<K, V>&& r) override {
+    for (std::size_t i = 0; i + 1 < targets_.size(); ++i) to(i).push(record<K, V>{r});
+    to(targets_.size() - 1).push(std::move(r));
+  }
+
+ private:
+  edge<K, V>& to(std::size_t i) const { return static_cast<edge<K, V>&>(*targets_[i]); }
+
+  std::vector<anchor*> targets_;
+};
+
+/// Where records of a topic or range enter.
+class inlet : public anchor {
+ public:
+  virtual void receive(const fetched_record& r) = 0;
+  virtual graph::pulled pull() = 0;
+};
+
+/// What a blueprint builds its node from.
+class opening {
+ public:
+  virtual ~opening() = default;
+  virtual passage& way() const = 0;
+  virtual flow::wiring::seat seat() const = 0;
+  /// The number of this sink in the plan.
+  virtual std::uint32_t sink() const = 0;
+  /// Keeps a node for as long as the graph lives.
+  virtual anchor& own(std::unique_ptr<anchor> node) = 0;
+
+  template <typename Node, typename... Args>
+  Node& make(Args&&... args) {
+    return static_cast<Node&>(own(std::make_unique<Node>(std::forward<Args>(args)...)));
+  }
+  /// What stands behind one of this node's ports.
+  template <typename K, typename V>
+  edge<K, V>& target(std::uint32_t port) {
+    const std::span<anchor* const> all = targets(port);
+    if (all.size() == 1) return static_cast<edge<K, V>&>(*all[0]);
+    return make<tee<K, V>>(all);
+  }
+
+ protected:
+  virtual std::span<anchor* const> targets(std::uint32_t port) = 0;
+};
+
+/// A node as the plan keeps it. Immutable once it is part of a plan, except as each says itself.
+class blueprint {
+ public:
+  virtual ~blueprint() = default;
+  virtual anchor& open(opening& at) const = 0;
+};
+
+/// The output of a stream's node.
+struct port {
+  std::uint32_t node = 0;
+  std::uint32_t number = 0;
+};
+
+/// Everything about a node but its types.
+struct facts {
+  std::string name{};  ///< empty: made of the verb
+  std::string_view verb{};
+  std::string note{};
+  std::optional<policy> on_failure{};
+  std::vector<std::string> ports{};  ///< names of the outputs, where there are several
+  std::optional<source_spec> source{};
+  std::optional<sink_spec> sink{};
+  bool keeps_state_by_key = false;
+  std::vector<std::uintptr_t> words{};  ///< what user code has captured, as far as it is plain memory
+};
+
+/// A topology under construction: its nodes, and all that is known to be wrong with them.
+class draft {
+ public:
+  struct node {
+    facts about;
+    std::vector<port> inputs;
+    std::unique_ptr<const blueprint> how;
+  };
+  explicit draft(std::string application) : application_{std::move(application)} {}
+
+  /// Throws `std::logic_error` once it is sealed, as do all that change something.
+  std::uint32_t add(facts about, std::span<const port> inputs, std::unique_ptr<const blueprint> how);
+  void on_failure(std::uint32_t node, policy what);
+  void on_failure(policy what);
+  /// Reported with everything else that is wrong when the plan is built.
+  void report(std::string text, std::string remedy);
+  void seal() { sealed_ = true; }
+
+  const std::string& application() const { return application_; }
+  const std::vector<node>& nodes() const { return nodes_; }
+  const std::vector<flaw>& flaws() const { return flaws_; }
+  policy on_failure() const { return on_failure_; }
+
+ private:
+  void check_open() const;
+
+  std::string application_;
+  std::vector<node> nodes_;
+  std::vector<flaw> flaws_;
+  policy on_failure_ = stop;
+  bool sealed_ = false;
+};
+
+}  // namespace wiring
+}  // namespace flow

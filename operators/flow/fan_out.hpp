@@ -1,0 +1,60 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <flow/op.hpp>
+#include <flow/outlet.hpp>
+#include <flow/partition.hpp>
+#include <flow/plan.hpp>
+#include <flow/topic.hpp>
+
+namespace flow {
+
+struct fan_out_options {
+  std::string rename = "{topic}";  ///< the name there; {topic} and {source} are where the record came from
+  flow::partition partition = partition::automatic;
+  bool create = true;  ///< a missing topic is created, partitioned as the source topic
+};
+
+struct fan_out_op : op<fan_out_op> {
+  static constexpr std::string_view verb = "fan_out";
+
+  fan_out_op(label name, std::vector<std::string> clusters, fan_out_options how)
+      : op<fan_out_op>{name}, clusters{std::move(clusters)}, how{std::move(how)} {}
+
+  template <typename In>
+  static consteval auto out() {
+    if constexpr (is_writable<In>()) {
+      return ends{};
+    } else {
+      return poisoned{};
+    }
+  }
+
+  template <typename In>
+  sink_spec sink() const {
+    return {.clusters = clusters,
+            .names = sink_spec::naming::pattern,
+            .topic = how.rename,
+            .keeps_partition = outlet<In>::keeps_partition(how.partition),
+            .create = how.create};
+  }
+
+  template <typename K, typename V>
+  void operator()(record<K, V>&& r, auto& out) const {
+    out.place(out.emit(r, default_codings<K, V>), how.partition);
+  }
+
+  std::vector<std::string> clusters;
+  fan_out_options how;
+};
+
+/// Writes each record to every one of `clusters`, independently of each other: each has its own position, and a slow
+/// or broken one holds up none of the rest. The name stands on disk, so it is required.
+inline fan_out_op fan_out(label name, std::vector<std::string> clusters, fan_out_options how = {}) {
+  return {name, std::move(clusters), std::move(how)};
+}
+
+}  // namespace flow

@@ -1,0 +1,167 @@
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <flow/op.hpp>
+#include <flow/outlet.hpp>
+#include <flow/partition.hpp>
+#include <flow/plan.hpp>
+#include <flow/topic.hpp>
+
+namespace flow {
+
+struct to_options {
+  std::string cluster{home};
+  flow::partition partition = partition::automatic;
+  bool create = true;  ///< a missing topic is created, partitioned as the source topic
+};
+
+/// No function chooses the partition; the options say which.
+struct by_rule {};
+
+/// Where a sink's records go: by a name or pattern (`std::string`), to a `topic`, or as a function says.
+template <typename Route>
+struct route;
+
+template <typename Route, typename Number>
+struct to_op : op<to_op<Route, Number>> {
+  static constexpr std::string_view verb = "to";
+
+  explicit to_op(Route where, to_options how, Number number = {})
+      : where{std::move(where)}, how{std::move(how)}, number{std::move(number)} {}
+  to_op(label name, Route where, to_options how) : op<to_op>{name}, where{std::move(where)}, how{std::move(how)} {}
+  template <typename OtherNumber>
+  to_op(const to_op<Route, OtherNumber>& other, Number number)
+      : where{other.where}, how{other.how}, number{std::move(number)} {
+    this->inherit(other);
+  }
+
+  /// Into partition `f(...)` modulo the number of partitions; `f` is called as every function of records is.
+  template <typename F>
+  to_op<Route, F> partition_by(F f) const {
+    return {*this, std::move(f)};
+  }
+
+  template <typename In>
+  static consteval auto out() {
+    if constexpr (route<Route>::template fits<In>() && has_number<In>()) {
+      return ends{};
+    } else {
+      return poisoned{};
+    }
+  }
+
+  template <typename In>
+  sink_spec sink() const {
+    sink_spec spec = route<Route>::spec(where);
+    spec.clusters = {how.cluster};
+    spec.keeps_partition = chooses_by_rule && outlet<In>::keeps_partition(how.partition);
+    spec.create = how.create;
+    return spec;
+  }
+
+  template <typename K, typename V>
+  void operator()(record<K, V>&& r, auto& out) const {
+    if constexpr (chooses_by_rule) {
+      out.place(route<Route>::emit(where, r, out), how.partition);
+    } else {
+      const auto chosen = static_cast<std::uint32_t>(call(number, r));
+      place_by_number(route<Route>::emit(where, r, out), chosen);
+    }
+  }
+
+  void captures(auto see) const { see(where), see(number); }
+
+  Route where;
+  to_options how;
+  [[no_unique_address]] Number number;
+
+ private:
+  static constexpr bool chooses_by_rule = std::is_same_v<Number, by_rule>;
+
+  template <typename In>
+  static consteval bool has_number() {
+    if constexpr (chooses_by_rule) {
+      return true;
+    } else if constexpr (is_function_for<Number, typename In::key_type, typename In::value_type>()) {
+      constexpr bool is_number =
+          std::is_integral_v<std::remove_cvref_t<call_result<Number, typename In::key_type, typename In::value_type>>>;
+      static_assert(is_number, "flow: partition_by needs a function that returns an integer");
+      return is_number;
+    } else {
+      return false;
+    }
+  }
+};
+
+template <>
+struct route<std::string> {
+  template <typename In>
+  static consteval bool fits() {
+    return is_writable<In>();
+  }
+  static sink_spec spec(const std::string& name) {
+    const bool is_pattern = name.find('{') != std::string::npos;
+    return {.names = is_pattern ? sink_spec::naming::pattern : sink_spec::naming::fixed, .topic = name};
+  }
+  template <typename K, typename V>
+  static emission& emit(const std::string&, const record<K, V>& r, auto& out) {
+    return out.emit(r, default_codings<K, V>);
+  }
+};
+
+template <typename K, typename V>
+struct route<topic<K, V>> {
+  template <typename In>
+  static consteval bool fits() {
+    constexpr bool same_key = std::same_as<K, typename In::key_type>;
+    constexpr bool same_value = std::same_as<V, typename In::value_type>;
+    static_assert(same_key, "flow: the topic's key type is not the stream's");
+    static_assert(same_value, "flow: the topic's value type is not the stream's");
+    return same_key && same_value;
+  }
+  static sink_spec spec(const topic<K, V>& where) { return {.names = sink_spec::naming::fixed, .topic = where.name}; }
+  static emission& emit(const topic<K, V>& where, const record<K, V>& r, auto& out) {
+    return out.emit(r, where.codecs);
+  }
+};
+
+template <typename F>
+struct route {
+  template <typename In>
+  static consteval bool fits() {
+    if constexpr (is_function_for<F, typename In::key_type, typename In::value_type>()) {
+      constexpr bool is_name =
+          std::is_convertible_v<call_result<F, typename In::key_type, typename In::value_type>, std::string>;
+      static_assert(is_name, "flow: to needs a topic's name, a topic<K, V>, or a function that returns a name");
+      if constexpr (is_name) return is_writable<In>();
+    }
+    return false;
+  }
+  static sink_spec spec(const F&) { return {.names = sink_spec::naming::by_record}; }
+  template <typename K, typename V>
+  static emission& emit(const F& name_of, const record<K, V>& r, auto& out) {
+    const std::string name = call(name_of, r);
+    check_topic_name(name);
+    return out.emit(r, default_codings<K, V>, name);
+  }
+};
+
+/// Writes the records to a topic: by its name, by a pattern with {topic} and {source} for the name of the topic and
+/// the cluster that a record came from, as a `topic` with codecs of its own, or by a function that returns the name.
+template <typename Where>
+auto to(Where where, to_options how = {}) {
+  return to_op<kept_t<Where>, by_rule>{std::move(where), std::move(how)};
+}
+template <typename Where>
+auto to(label name, Where where, to_options how = {}) {
+  return to_op<kept_t<Where>, by_rule>{name, std::move(where), std::move(how)};
+}
+
+}  // namespace flow

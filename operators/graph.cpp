@@ -1,0 +1,139 @@
+#include "graph.hpp"
+
+#include <exception>
+#include <utility>
+
+namespace flow {
+namespace {
+
+/// Opens nodes from the sinks upwards, so that what a node feeds is always there.
+class graph_opening final : public wiring::opening {
+ public:
+  graph_opening(const drawn_plan& what, wiring::passage& way, std::vector<node_counts>& counts,
+                std::vector<std::unique_ptr<wiring::anchor>>& owned)
+      : plan_{what}, way_{way}, counts_{counts}, owned_{owned}, opened_(what.nodes_.size()) {}
+
+  wiring::anchor& open(std::uint32_t node) {
+    current_ = node;
+    opened_[node] = &plan_.from().nodes()[node].how->open(*this);
+    return *opened_[node];
+  }
+
+  wiring::passage& way() const override { return way_; }
+  wiring::seat seat() const override {
+    return {&way_, &counts_[current_], &plan_.nodes_[current_].name, plan_.placed_[current_].on_failure};
+  }
+  std::uint32_t sink() const override { return plan_.placed_[current_].number; }
+  wiring::anchor& own(std::unique_ptr<wiring::anchor> node) override { return *owned_.emplace_back(std::move(node)); }
+
+ protected:
+  std::span<wiring::anchor* const> targets(std::uint32_t port) override {
+    targets_.clear();
+    for (const std::uint32_t target : plan_.placed_[current_].targets.at(port)) targets_.push_back(opened_[target]);
+    return targets_;
+  }
+
+ private:
+  const drawn_plan& plan_;
+  wiring::passage& way_;
+  std::vector<node_counts>& counts_;
+  std::vector<std::unique_ptr<wiring::anchor>>& owned_;
+  std::vector<wiring::anchor*> opened_;
+  std::vector<wiring::anchor*> targets_;
+  std::uint32_t current_ = 0;
+};
+
+class opened_graph final : public graph {
+ public:
+  explicit opened_graph(std::shared_ptr<const drawn_plan> what)
+      : plan_{std::move(what)}, counts_(plan_->nodes_.size()) {
+    graph_opening opening{*plan_, way_, counts_, owned_};
+    entries_.resize(plan_->sources_.size());
+    for (std::uint32_t i = static_cast<std::uint32_t>(counts_.size()); i-- > 0;) {
+      wiring::anchor& node = opening.open(i);
+      const placed_node& placed = plan_->placed_[i];
+      if (plan_->from().nodes()[i].about.source)
+        entries_[placed.number] = {static_cast<wiring::inlet*>(&node), placed.on_failure};
+    }
+  }
+
+  std::optional<blame> push(const source_partition& from, const fetched_record& record, std::uint64_t active,
+                            arena& written, std::vector<emission>& out) override {
+    entry& into = entries_.at(from.source);
+    begin(into, {from.cluster, from.topic, from.partition, record.offset}, active, written, out);
+    const std::size_t before = out.size();
+    into.node->receive(record);
+    if (way_.is_stopped()) return stop_at(before);
+    return std::nullopt;
+  }
+
+  tl::expected<pulled, blame> pull(std::uint32_t source, std::uint64_t active, arena& written,
+                                   std::vector<emission>& out) override {
+    entry& into = entries_.at(source);
+    begin(into, {.offset = into.pulled}, active, written, out);
+    const std::size_t before = out.size();
+    const pulled what = into.node->pull();
+    if (way_.is_stopped()) return tl::unexpected{stop_at(before)};
+    if (what == pulled::record) ++into.pulled;
+    return what;
+  }
+
+  const std::vector<node_counts>& counts() const override { return counts_; }
+
+ private:
+  struct entry {
+    wiring::inlet* node = nullptr;
+    policy on_failure = stop;
+    std::int64_t pulled = 0;
+  };
+
+  void begin(const entry& into, const origin& from, std::uint64_t active, arena& written, std::vector<emission>& out) {
+    way_.from = from;
+    way_.active = active;
+    way_.written = &written;
+    way_.out = &out;
+    way_.source_policy = into.on_failure;
+    way_.stopped.reset();
+  }
+
+  blame stop_at(std::size_t before) {
+    way_.out->resize(before);
+    return std::move(*way_.stopped);
+  }
+
+  std::shared_ptr<const drawn_plan> plan_;
+  wiring::passage way_;
+  std::vector<node_counts> counts_;
+  std::vector<std::unique_ptr<wiring::anchor>> owned_;
+  std::vector<entry> entries_;
+};
+
+}  // namespace
+
+std::unique_ptr<graph> drawn_plan::open() const {
+  return std::make_unique<opened_graph>(shared_from_this());
+}
+
+namespace wiring {
+
+void seat::fail() const {
+  policy rule = on_failure;
+  std::string reason = "an exception that says nothing";
+  try {
+    throw;
+  } catch (const undecodable& e) {
+    rule = way->source_policy;
+    reason = e.what();
+  } catch (const std::exception& e) {
+    reason = e.what();
+  } catch (...) {
+  }
+  if (rule == skip) {
+    ++counts->skipped;
+  } else {
+    way->stopped = blame{*name, std::move(reason)};
+  }
+}
+
+}  // namespace wiring
+}  // namespace flow

@@ -1,0 +1,181 @@
+#include "inspection.hpp"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <numeric>
+#include <set>
+#include <stdexcept>
+#include <string_view>
+#include <utility>
+
+#include <flow/label.hpp>
+#include <flow/topic.hpp>
+#include <flow/topic_selection.hpp>
+
+namespace flow {
+namespace {
+
+std::string quoted(std::string_view text) {
+  return "'" + std::string{text} + "'";
+}
+
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t changed = diagonal + (a[i] != b[j] ? 1 : 0);
+      diagonal = std::exchange(row[j + 1], std::min({row[j + 1] + 1, row[j] + 1, changed}));
+    }
+  }
+  return row.back();
+}
+
+std::string known_or_meant(const std::string& name, const std::vector<std::string>& known) {
+  const auto nearest =
+      std::ranges::min_element(known, {}, [&](const std::string& candidate) { return distance(name, candidate); });
+  if (distance(name, *nearest) <= std::max<std::size_t>(1, name.size() / 3))
+    return "did you mean " + quoted(*nearest) + "?";
+  std::string all;
+  for (const std::string& each : known) all += (all.empty() ? "" : ", ") + each;
+  return "known are " + all;
+}
+
+/// The part of this thread's stack that functions which have returned may have used.
+std::pair<std::uintptr_t, std::uintptr_t> dead_stack(const void* stack_end) {
+  pthread_attr_t attributes;
+  void* lowest = nullptr;
+  std::size_t size = 0;
+  if (pthread_getattr_np(pthread_self(), &attributes) != 0) return {};
+  pthread_attr_getstack(&attributes, &lowest, &size);
+  pthread_attr_destroy(&attributes);
+  return {reinterpret_cast<std::uintptr_t>(lowest), reinterpret_cast<std::uintptr_t>(stack_end)};
+}
+
+class inspection {
+ public:
+  inspection(const drawn_plan& what, const surroundings& where, const void* stack_end)
+      : plan_{what}, where_{where}, dead_{dead_stack(stack_end)}, found_{what.from().flaws()} {}
+
+  std::vector<flaw> run() && {
+    check_whole();
+    for (const source_spec& source : plan_.sources_) check(source);
+    for (const sink_spec& sink : plan_.sinks_) check(sink);
+    for (std::size_t i = 0; i < plan_.nodes_.size(); ++i) check_node(i);
+    return std::move(found_);
+  }
+
+ private:
+  void find(std::string text, std::string remedy) { found_.push_back({std::move(text), std::move(remedy)}); }
+
+  void check_whole() {
+    if (!is_name(plan_.application()))
+      find("the application's name " + quoted(plan_.application()) + " cannot be part of a topic's name",
+           "use 1 to 100 letters, digits, dots, dashes or underscores");
+    if (plan_.sources_.empty()) find("nothing is read", "begin with from(topic<K, V>{...})");
+    if (plan_.sinks_.empty()) find("nothing leaves the topology", "end it with to, fan_out or for_each");
+    if (plan_.sinks_.size() > 64)
+      find("there are " + std::to_string(plan_.sinks_.size()) + " sinks", "64 are the most; split the application");
+    std::map<std::string, int> times;
+    for (const node_spec& node : plan_.nodes_)
+      if (++times[node.name] == 2) find("two nodes have the name " + quoted(node.name), "give each a name of its own");
+  }
+
+  void check(const source_spec& source) {
+    if (source.bounded) return;
+    if (source.include.empty()) find(quoted(source.name) + " reads no topic", "name a topic or a pattern");
+    for (const std::string& topic : source.include)
+      if (topic.ends_with(".internal"))
+        find(quoted(source.name) + " reads the internal topic " + quoted(topic), "read what the application writes");
+    try {
+      selections_.emplace_back(source);
+    } catch (const std::invalid_argument& e) {
+      find(quoted(source.name) + ": " + e.what(), "mend the expression, or escape what is meant literally");
+    }
+  }
+
+  void check(const sink_spec& sink) {
+    if (sink.clusters.empty()) find(quoted(sink.name) + " writes to no cluster", "name at least one");
+    std::set<std::string> seen;
+    for (const std::string& cluster : sink.clusters) {
+      if (!seen.insert(cluster).second)
+        find(quoted(sink.name) + " names the cluster " + quoted(cluster) + " twice", "name each once");
+      check_cluster(sink, cluster);
+    }
+    check_topic(sink);
+    if (seen.contains(std::string{home})) check_loop(sink);
+  }
+
+  void check_cluster(const sink_spec& sink, const std::string& cluster) {
+    if (where_.clusters.empty() || cluster == home ||
+        std::ranges::find(where_.clusters, cluster) != where_.clusters.end())
+      return;
+    find(quoted(sink.name) + " writes to the unknown cluster " + quoted(cluster),
+         known_or_meant(cluster, where_.clusters));
+  }
+
+  void check_topic(const sink_spec& sink) {
+    if (sink.names == sink_spec::naming::fixed && !is_topic_name(sink.topic))
+      find(quoted(sink.name) + " writes to " + quoted(sink.topic) + ", which is no name for a topic",
+           "use 1 to 249 letters, digits, dots, dashes or underscores");
+    if (sink.names == sink_spec::naming::pattern && !is_topic_name(topic_by_pattern(sink.topic, "t", "s")))
+      find(quoted(sink.name) + " writes to " + quoted(sink.topic) + ", which makes no name for a topic",
+           "use {topic}, {source}, letters, digits, dots, dashes and underscores");
+  }
+
+  /// What is written on home must not come back in.
+  void check_loop(const sink_spec& sink) {
+    for (const std::string& topic : topics_on_home(sink))
+      for (const topic_selection& read : selections_)
+        if (read.contains(topic))
+          return find(quoted(sink.name) + " writes to " + quoted(topic) + " on home, which is read as well",
+                      "write to another topic, or exclude it from what is read");
+  }
+
+  std::vector<std::string> topics_on_home(const sink_spec& sink) const {
+    if (sink.names == sink_spec::naming::fixed) return {sink.topic};
+    if (sink.names != sink_spec::naming::pattern) return {};
+    std::vector<std::string> all;
+    for (const source_spec& source : plan_.sources_)
+      for (const std::string& entry : source.include)
+        all.push_back(topic_by_pattern(sink.topic, is_topic_name(entry) ? entry : "any", where_.home));
+    return all;
+  }
+
+  void check_node(std::size_t node) {
+    const wiring::facts& about = plan_.from().nodes()[node].about;
+    const std::string& name = plan_.nodes_[node].name;
+    if (!is_name(name))
+      find("a node has the name " + quoted(name), "use 1 to 100 letters, digits, dots, dashes or underscores");
+    if (about.source && !about.source->bounded && about.source->include.empty()) return;
+    const auto& targets = plan_.placed_[node].targets;
+    for (std::size_t port = 0; port < targets.size(); ++port)
+      if (targets[port].empty())
+        find("the stream " + (about.ports.empty() ? "from " : quoted(about.ports[port]) + " from ") + quoted(name) +
+                 " ends nowhere",
+             about.ports.empty() ? "end it with to, fan_out or for_each"
+                                 : "end it with to, fan_out or for_each, or leave the branch out");
+    if (std::ranges::any_of(about.words,
+                            [&](std::uintptr_t word) { return dead_.first <= word && word < dead_.second; }))
+      find(quoted(name) + " has captured a reference to a local variable that is gone",
+           "capture by value: [=] instead of [&]");
+  }
+
+  const drawn_plan& plan_;
+  const surroundings& where_;
+  std::pair<std::uintptr_t, std::uintptr_t> dead_;
+  std::vector<flaw> found_;
+  std::vector<topic_selection> selections_;
+};
+
+}  // namespace
+
+std::vector<flaw> inspect(const drawn_plan& what, const surroundings& where, const void* stack_end) {
+  return inspection{what, where, stack_end}.run();
+}
+
+}  // namespace flow

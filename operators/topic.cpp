@@ -1,0 +1,74 @@
+#include <flow/topic.hpp>
+
+#include <algorithm>
+#include <regex>
+#include <stdexcept>
+
+#include <flow/topic_selection.hpp>
+
+namespace flow {
+
+bool is_topic_name(std::string_view name) {
+  constexpr std::string_view legal = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  return !name.empty() && name.size() <= 249 && name != "." && name != ".." &&
+         name.find_first_not_of(legal) == std::string_view::npos;
+}
+
+void check_topic_name(std::string_view name) {
+  if (!is_topic_name(name)) throw std::invalid_argument{"'" + std::string{name} + "' is no name for a topic"};
+}
+
+struct topic_selection::entries {
+  std::vector<std::string> names;
+  std::vector<std::regex> patterns;
+
+  explicit entries(const std::vector<std::string>& all) {
+    for (const std::string& entry : all) {
+      if (is_topic_name(entry)) {
+        names.push_back(entry);
+      } else {
+        add_pattern(entry);
+      }
+    }
+  }
+
+  void add_pattern(const std::string& text) {
+    try {
+      patterns.emplace_back(text, std::regex::ECMAScript | std::regex::optimize);
+    } catch (const std::regex_error& e) {
+      throw std::invalid_argument{"'" + text + "' is neither the name of a topic nor a regular expression"};
+    }
+  }
+
+  bool match(std::string_view topic) const {
+    return std::ranges::find(names, topic) != names.end() ||
+           std::ranges::any_of(patterns, [&](const std::regex& pattern) {
+             return std::regex_match(topic.begin(), topic.end(), pattern);
+           });
+  }
+};
+
+topic_selection::topic_selection(const std::vector<std::string>& include, const std::vector<std::string>& exclude)
+    : include_{std::make_shared<const entries>(include)}, exclude_{std::make_shared<const entries>(exclude)} {}
+
+bool topic_selection::contains(std::string_view topic) const {
+  return !topic.ends_with(".internal") && include_->match(topic) && !exclude_->match(topic);
+}
+
+std::string topic_by_pattern(std::string_view pattern, std::string_view topic, std::string_view source) {
+  std::string name;
+  while (!pattern.empty()) {
+    const auto replace = [&](std::string_view placeholder, std::string_view by) {
+      if (!pattern.starts_with(placeholder)) return false;
+      name += by;
+      pattern.remove_prefix(placeholder.size());
+      return true;
+    };
+    if (replace("{topic}", topic) || replace("{source}", source)) continue;
+    name += pattern.front();
+    pattern.remove_prefix(1);
+  }
+  return name;
+}
+
+}  // namespace flow

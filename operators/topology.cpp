@@ -1,0 +1,159 @@
+#include <flow/topology.hpp>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "graph.hpp"
+#include "inspection.hpp"
+
+namespace flow {
+namespace {
+
+std::string all_of(const std::string& application, const std::vector<flaw>& flaws) {
+  std::string text = "the topology '" + application + "' cannot run:";
+  for (const flaw& each : flaws) text += "\n  " + each.text + " (" + each.remedy + ")";
+  return text;
+}
+
+std::string list(const std::vector<std::string>& items) {
+  std::string text;
+  for (const std::string& item : items) text += (text.empty() ? "" : ", ") + item;
+  return text;
+}
+
+std::string note_on(const source_spec& source) {
+  if (source.bounded) return "a range";
+  std::string text = list(source.include);
+  if (!source.exclude.empty()) text += " but not " + list(source.exclude);
+  if (source.start) {
+    switch (source.start->where) {
+      case start_at::kind::earliest:
+        return text + " from the beginning";
+      case start_at::kind::latest:
+        return text + " from the end";
+      case start_at::kind::time:
+        return text + " from " + std::to_string(source.start->time) + " ms";
+    }
+  }
+  return text;
+}
+
+std::string note_on(const sink_spec& sink) {
+  switch (sink.names) {
+    case sink_spec::naming::fixed:
+    case sink_spec::naming::pattern:
+      return sink.topic + " on " + list(sink.clusters);
+    case sink_spec::naming::by_record:
+      return "a topic by record on " + list(sink.clusters);
+    case sink_spec::naming::nowhere:
+      break;
+  }
+  return {};
+}
+
+class drawing {
+ public:
+  drawing(std::shared_ptr<const wiring::draft> from, const surroundings& where)
+      : draft_{*from}, where_{where}, plan_{std::make_shared<drawn_plan>(std::move(from))} {
+    for (const wiring::draft::node& node : draft_.nodes()) taken_.insert(node.about.name);
+  }
+
+  std::shared_ptr<drawn_plan> draw() && {
+    for (const wiring::draft::node& node : draft_.nodes()) add(node);
+    for (std::uint32_t i = 0; i < draft_.nodes().size(); ++i) connect(i);
+    for (std::uint32_t i = 0; i < draft_.nodes().size(); ++i) find_co_partitioned(i);
+    return std::move(plan_);
+  }
+
+ private:
+  void add(const wiring::draft::node& node) {
+    const wiring::facts& about = node.about;
+    const policy rule = about.on_failure.value_or(draft_.on_failure());
+    placed_node placed{.targets{}, .on_failure = rule};
+    placed.targets.resize(about.sink ? 0 : std::max<std::size_t>(1, about.ports.size()));
+    node_spec spec{.name = about.name.empty() ? name_for(about.verb) : about.name,
+                   .verb = std::string{about.verb},
+                   .note = about.note,
+                   .to{},
+                   .ports{}};
+    if (about.source) {
+      placed.number = add_source(*about.source, spec.name);
+      spec.note = note_on(*about.source);
+    }
+    if (about.sink) {
+      placed.number = add_sink(*about.sink, spec.name, rule);
+      spec.note = note_on(plan_->sinks_.back());
+    }
+    if (about.on_failure || rule != stop)
+      spec.note += (spec.note.empty() ? "" : ", ") + ("on failure " + std::string{rule.text()});
+    plan_->placed_.push_back(std::move(placed));
+    plan_->nodes_.push_back(std::move(spec));
+  }
+
+  std::string name_for(std::string_view verb) {
+    for (;;) {
+      std::string name = std::string{verb} + "-" + std::to_string(++used_[std::string{verb}]);
+      if (taken_.insert(name).second) return name;
+    }
+  }
+
+  std::uint32_t add_source(source_spec spec, const std::string& name) {
+    spec.name = name;
+    plan_->sources_.push_back(std::move(spec));
+    return static_cast<std::uint32_t>(plan_->sources_.size() - 1);
+  }
+
+  std::uint32_t add_sink(sink_spec spec, const std::string& name, policy rule) {
+    spec.name = name;
+    spec.skips_refused = rule == skip;
+    std::ranges::replace(spec.clusters, where_.home, std::string{home});
+    plan_->sinks_.push_back(std::move(spec));
+    return static_cast<std::uint32_t>(plan_->sinks_.size() - 1);
+  }
+
+  void connect(std::uint32_t node) {
+    for (const wiring::port& input : draft_.nodes()[node].inputs) {
+      if (input.node >= node) continue;
+      const std::vector<std::string>& ports = draft_.nodes()[input.node].about.ports;
+      plan_->placed_[input.node].targets.at(input.number).push_back(node);
+      plan_->nodes_[input.node].to.push_back(node);
+      if (!ports.empty()) plan_->nodes_[input.node].ports.push_back(ports.at(input.number));
+    }
+  }
+
+  /// State by key behind several sources is right only if all of them place keys alike.
+  void find_co_partitioned(std::uint32_t node) {
+    if (!draft_.nodes()[node].about.keeps_state_by_key) return;
+    std::set<std::uint32_t> sources;
+    collect_sources(node, sources);
+    if (sources.size() > 1) plan_->co_partitioned_.emplace_back(sources.begin(), sources.end());
+  }
+
+  void collect_sources(std::uint32_t node, std::set<std::uint32_t>& into) const {
+    if (draft_.nodes()[node].about.source) into.insert(plan_->placed_[node].number);
+    for (const wiring::port& input : draft_.nodes()[node].inputs) collect_sources(input.node, into);
+  }
+
+  const wiring::draft& draft_;
+  const surroundings& where_;
+  std::shared_ptr<drawn_plan> plan_;
+  std::set<std::string> taken_;
+  std::map<std::string, int> used_;
+};
+
+}  // namespace
+
+topology_error::topology_error(const std::string& application, std::vector<flaw> flaws)
+    : std::runtime_error{all_of(application, flaws)}, flaws_{std::move(flaws)} {}
+
+std::shared_ptr<const plan> topology::build(const surroundings& where) const {
+  std::shared_ptr<drawn_plan> drawn = drawing{draft_, where}.draw();
+  std::vector<flaw> flaws = inspect(*drawn, where, __builtin_frame_address(0));
+  if (!flaws.empty()) throw topology_error{draft_->application(), std::move(flaws)};
+  draft_->seal();
+  return drawn;
+}
+
+}  // namespace flow
