@@ -1,0 +1,265 @@
+#include "database.hpp"
+
+#include <rocksdb/db.h>
+#include <rocksdb/table.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <mutex>
+#include <system_error>
+#include <vector>
+
+#include "failures.hpp"
+
+namespace flow::database {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int format = 1;
+constexpr const char* positions = "positions";
+
+// RocksDB's log file is none of its failures' best friends: builds with assertions, Debian's among them, end the
+// process when it cannot be written. What matters comes as a status anyway.
+class silent_log final : public rocksdb::Logger {
+ public:
+  silent_log() : Logger{rocksdb::InfoLogLevel::FATAL_LEVEL} {}
+  using Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
+// A few hundred small records that are overwritten ten times a second and read once, at a takeover.
+rocksdb::Options settings() {
+  rocksdb::Options to;
+  to.create_if_missing = true;
+  to.create_missing_column_families = true;
+
+  // After a power cut the log is replayed up to its first damage: what the disk had by then, in the order it was
+  // written. A batch that is lost behind that is rolled forward from its target.
+  to.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+
+  // Flushing a memtable keeps one version of each key, so a buffer of many versions becomes a file of a few
+  // kilobytes; four of those are merged into one. More buffers than one, so that no commit waits for a flush.
+  to.write_buffer_size = 1u << 20;
+  to.max_write_buffer_number = 4;
+  to.max_total_wal_size = 8u << 20;
+  to.target_file_size_base = 4u << 20;
+  to.level0_file_num_compaction_trigger = 4;
+  to.compression = rocksdb::kNoCompression;
+
+  // Reads are rare: what the page cache holds is enough.
+  rocksdb::BlockBasedTableOptions table;
+  table.no_block_cache = true;
+  to.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  to.max_open_files = 64;
+
+  // One thread that flushes and one that compacts, shared by all applications of the process.
+  to.max_background_jobs = 2;
+  to.max_file_opening_threads = 1;
+  to.allow_concurrent_memtable_write = false;
+  to.stats_dump_period_sec = 0;
+  to.stats_persist_period_sec = 0;
+
+  to.info_log = std::make_shared<silent_log>();
+  to.max_manifest_file_size = 1u << 20;
+  return to;
+}
+
+struct open_database {
+  std::unique_ptr<rocksdb::DB> db;
+  std::vector<rocksdb::ColumnFamilyHandle*> families;
+
+  open_database() = default;
+  open_database(const open_database&) = delete;
+  open_database& operator=(const open_database&) = delete;
+  ~open_database() {
+    for (auto* family : families) db->DestroyColumnFamilyHandle(family);
+  }
+
+  rocksdb::ColumnFamilyHandle* family(std::string_view name) const {
+    return *std::ranges::find_if(families, [&](const auto* family) { return family->GetName() == name; });
+  }
+};
+
+result<void> prepare(const fs::path& directory) {
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (!error && ::access(directory.c_str(), R_OK | W_OK | X_OK) != 0) error = {errno, std::generic_category()};
+  if (error) return tl::unexpected{because(error.value(), directory, error.message())};
+
+  // LOCK is the first file that RocksDB makes, so that a first start that crashed is recognised.
+  if (!fs::exists(directory / "LOCK", error) && !fs::is_empty(directory, error))
+    return fail(failure_kind::refused, quoted(directory) + " holds files that are not flow's",
+                "choose an empty directory, or a path that does not exist yet");
+  return {};
+}
+
+result<std::unique_ptr<open_database>> open_files(const fs::path& directory) {
+  const auto options = settings();
+  std::vector<std::string> names{rocksdb::kDefaultColumnFamilyName};
+  if (fs::exists(directory / "CURRENT"))
+    if (const auto status = rocksdb::DB::ListColumnFamilies(options, directory, &names); !status.ok())
+      return tl::unexpected{because(status, directory)};
+  if (std::ranges::find(names, positions) == names.end()) names.push_back(positions);
+
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (const auto& name : names) families.emplace_back(name, options);
+  auto opened = std::make_unique<open_database>();
+  rocksdb::DB* db = nullptr;
+  const auto status = rocksdb::DB::Open(options, directory, families, &opened->families, &db);
+  opened->db.reset(db);
+  if (!status.ok()) return tl::unexpected{because(status, directory)};
+  return opened;
+}
+
+result<std::optional<std::string>> value_of(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family,
+                                            const rocksdb::Slice& key, const fs::path& directory) {
+  std::string value;
+  const auto status = db.Get({}, family, key, &value);
+  if (status.IsNotFound()) return std::nullopt;
+  if (!status.ok()) return tl::unexpected{because(status, directory)};
+  return value;
+}
+
+result<void> sign(rocksdb::DB& db, const identity& owner, const fs::path& directory) {
+  rocksdb::WriteBatch batch;
+  batch.Put("format", std::to_string(format));
+  batch.Put("application", owner.application);
+  batch.Put("home", owner.home);
+  rocksdb::WriteOptions durably;
+  durably.sync = true;
+  if (const auto status = db.Write(durably, &batch); !status.ok()) return tl::unexpected{because(status, directory)};
+  return {};
+}
+
+bool unused(rocksdb::DB& db) {
+  const std::unique_ptr<rocksdb::Iterator> records{db.NewIterator({})};
+  records->SeekToFirst();
+  return !records->Valid() && records->status().ok();
+}
+
+result<void> check_owner(rocksdb::DB& db, const identity& owner, const fs::path& directory) {
+  std::optional<std::string> found[3];
+  const char* const names[] = {"format", "application", "home"};
+  for (int i = 0; i < 3; ++i) {
+    auto value = value_of(db, db.DefaultColumnFamily(), names[i], directory);
+    if (!value) return tl::unexpected{value.error()};
+    found[i] = *std::move(value);
+  }
+  const auto& [version, application, home] = found;
+
+  if (!version && unused(db)) return sign(db, owner, directory);
+  if (!version)
+    return fail(failure_kind::refused, quoted(directory) + " holds a RocksDB database that is not flow's",
+                "choose an empty directory, or a path that does not exist yet");
+  if (*version != std::to_string(format))
+    return fail(
+        failure_kind::refused,
+        quoted(directory) + " has format " + *version + ", and this flow knows format " + std::to_string(format),
+        "run the version of flow that wrote it, or " + std::string{start_over});
+  if (!application || !home)
+    return fail(failure_kind::corrupt, quoted(directory) + " is damaged: it does not say whose it is", start_over);
+  if (identity{*application, *home} != owner)
+    return fail(failure_kind::refused,
+                quoted(directory) + " belongs to application '" + *application + "' with home '" + *home +
+                    "', not to '" + owner.application + "' with home '" + owner.home + "'",
+                one_each);
+  return {};
+}
+
+result<std::unique_ptr<open_database>> open_database_of(const identity& owner, const fs::path& directory) {
+  return prepare(directory)
+      .and_then([&] { return open_files(directory); })
+      .and_then([&](std::unique_ptr<open_database> opened) -> result<std::unique_ptr<open_database>> {
+        if (auto checked = check_owner(*opened->db, owner, directory); !checked) return tl::unexpected{checked.error()};
+        return opened;
+      });
+}
+
+// Big-endian, as everything that Kafka writes; keys of one cluster lie together.
+template <typename Integer>
+std::string big_endian(Integer number) {
+  std::string text(sizeof number, '\0');
+  for (auto at = text.rbegin(); at != text.rend(); ++at, number = static_cast<Integer>(number >> 8))
+    *at = static_cast<char>(number & 0xff);
+  return text;
+}
+
+std::string encode(const port::lane_key& lane) {
+  return lane.cluster + big_endian(static_cast<std::uint32_t>(lane.lane));
+}
+
+std::string encode(const port::lane_state& lane) {
+  return big_endian(static_cast<std::uint64_t>(lane.sequence)) + lane.position;
+}
+
+std::optional<port::lane_state> decode(std::string_view text) {
+  if (text.size() < sizeof(std::uint64_t)) return std::nullopt;
+  std::uint64_t sequence = 0;
+  for (const char byte : text.substr(0, sizeof sequence)) sequence = sequence << 8 | static_cast<unsigned char>(byte);
+  return port::lane_state{static_cast<std::int64_t>(sequence), std::string{text.substr(sizeof sequence)}};
+}
+
+class state final : public port::state {
+ public:
+  state(fs::path directory, identity owner, std::unique_ptr<open_database> opened)
+      : directory_{std::move(directory)}, owner_{std::move(owner)}, open_{std::move(opened)} {}
+
+  // A clean stop leaves nothing to a power cut.
+  ~state() override {
+    if (open_) open_->db->SyncWAL().PermitUncheckedError();
+  }
+
+  result<std::optional<port::lane_state>> read(const port::lane_key& lane) override {
+    const std::lock_guard lock{mutex_};
+    if (auto ready = ensure_open(); !ready) return tl::unexpected{ready.error()};
+    auto value = value_of(*open_->db, open_->family(positions), encode(lane), directory_);
+    if (!value) return tl::unexpected{value.error()};
+    if (!*value) return std::nullopt;
+    auto found = decode(**value);
+    if (!found)
+      return fail(failure_kind::corrupt,
+                  quoted(directory_) + " is damaged: lane " + std::to_string(lane.lane) + " of '" + lane.cluster +
+                      "' holds no position",
+                  start_over);
+    return found;
+  }
+
+  result<void> write(const std::map<port::lane_key, port::lane_state>& lanes) override {
+    rocksdb::WriteBatch batch;
+    const std::lock_guard lock{mutex_};
+    if (auto ready = ensure_open(); !ready) return ready;
+    for (const auto& [key, lane] : lanes) batch.Put(open_->family(positions), encode(key), encode(lane));
+
+    // A commit never waits for a flush that lags behind; such a write is refused whole and breaks nothing.
+    rocksdb::WriteOptions at_once;
+    at_once.no_slowdown = true;
+    const auto status = open_->db->Write(at_once, &batch);
+    if (status.ok()) return {};
+    // RocksDB refuses everything after a failed write, in some cases until it is closed.
+    if (!status.IsIncomplete()) open_.reset();
+    return tl::unexpected{because(status, directory_)};
+  }
+
+ private:
+  result<void> ensure_open() {
+    if (open_) return {};
+    return open_database_of(owner_, directory_).map([&](auto opened) { open_ = std::move(opened); });
+  }
+
+  const fs::path directory_;
+  const identity owner_;
+  std::mutex mutex_;
+  std::unique_ptr<open_database> open_;
+};
+
+}  // namespace
+
+result<std::unique_ptr<port::state>> open_state(const fs::path& directory, identity owner) {
+  return open_database_of(owner, directory).map([&](auto opened) -> std::unique_ptr<port::state> {
+    return std::make_unique<state>(directory, std::move(owner), std::move(opened));
+  });
+}
+
+}  // namespace flow::database

@@ -1,0 +1,469 @@
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <rocksdb/db.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+#include "database.hpp"
+
+namespace flow::database {
+namespace {
+
+namespace fs = std::filesystem;
+using port::lane_key;
+using port::lane_state;
+
+const identity sync_home{"sync", "home"};
+
+/// A path that does not exist yet, in a folder that goes with the test.
+class state_test : public testing::Test {
+ protected:
+  state_test() {
+    std::string pattern = fs::temp_directory_path() / "flow-state-XXXXXX";
+    folder_ = ::mkdtemp(pattern.data());
+    // Another user has to get as far as the directory itself.
+    fs::permissions(folder_, fs::perms::others_exec, fs::perm_options::add);
+  }
+  ~state_test() override { fs::remove_all(folder_); }
+
+  fs::path directory() const { return folder_ / "state"; }
+  std::string named() const { return "the state directory '" + directory().string() + "'"; }
+
+  std::unique_ptr<port::state> open() const {
+    auto state = open_state(directory(), sync_home);
+    EXPECT_TRUE(state) << to_string(state.error());
+    return state ? *std::move(state) : nullptr;
+  }
+  failure refusal(const identity& owner = sync_home) const {
+    const auto state = open_state(directory(), owner);
+    EXPECT_FALSE(state);
+    return state ? failure{} : state.error();
+  }
+
+ private:
+  fs::path folder_;
+};
+
+/// Runs `state_process`, and reads what it says.
+class other_process {
+ public:
+  explicit other_process(const std::vector<std::string>& arguments) {
+    std::array<int, 2> in{};
+    std::array<int, 2> out{};
+    if (::pipe2(in.data(), O_CLOEXEC) != 0 || ::pipe2(out.data(), O_CLOEXEC) != 0) std::abort();
+    std::vector<char*> argv{const_cast<char*>(STATE_PROCESS)};
+    for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+    argv.push_back(nullptr);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::dup2(in[0], STDIN_FILENO);
+      ::dup2(out[1], STDOUT_FILENO);
+      ::execv(argv[0], argv.data());
+      ::_exit(127);
+    }
+    ::close(in[0]);
+    ::close(out[1]);
+    to_ = in[1];
+    said_ = ::fdopen(out[0], "r");
+  }
+  other_process(const other_process&) = delete;
+  other_process& operator=(const other_process&) = delete;
+  ~other_process() {
+    end(SIGKILL);
+    std::fclose(said_);
+  }
+
+  pid_t pid() const { return pid_; }
+
+  /// The next line; empty if there is none.
+  std::string line() {
+    std::string text;
+    for (int byte = std::fgetc(said_); byte != EOF && byte != '\n'; byte = std::fgetc(said_))
+      text.push_back(static_cast<char>(byte));
+    return text;
+  }
+
+  void end(int signal = 0) {
+    if (pid_ < 0) return;
+    ::close(to_);
+    if (signal != 0) ::kill(pid_, signal);
+    ::waitpid(std::exchange(pid_, -1), nullptr, 0);
+  }
+
+ private:
+  pid_t pid_ = -1;
+  int to_ = -1;
+  std::FILE* said_ = nullptr;
+};
+
+/// No file may grow beyond `bytes` until this goes: a disk that is full, for whoever has no disk to fill.
+class small_disk {
+ public:
+  explicit small_disk(rlim_t bytes) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit small{bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &small);
+  }
+  small_disk(const small_disk&) = delete;
+  small_disk& operator=(const small_disk&) = delete;
+  ~small_disk() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  rlimit before_{};
+  void (*handler_)(int) = std::signal(SIGXFSZ, SIG_IGN);
+};
+
+/// Overwrites something near the beginning of every file whose name begins or ends like that; how many there were.
+int damage(const fs::path& directory, const std::string& part) {
+  int found = 0;
+  for (const auto& entry : fs::directory_iterator{directory}) {
+    const auto name = entry.path().filename().string();
+    if (!name.starts_with(part) && !name.ends_with(part)) continue;
+    std::fstream file{entry.path(), std::ios::in | std::ios::out | std::ios::binary};
+    file.seekp(20);
+    file << "damage";
+    ++found;
+  }
+  return found;
+}
+
+/// More than what one memtable holds, so that files of every kind come to be; faster than a disk may follow.
+void write_much(port::state& state) {
+  const std::string position(4096, 'p');
+  for (std::int64_t sequence = 0; sequence < 1000; ++sequence)
+    while (!state.write({{{"tokyo", static_cast<std::int32_t>(sequence % 32)}, {sequence, position}}}))
+      std::this_thread::yield();
+}
+
+int threads() {
+  return static_cast<int>(std::distance(fs::directory_iterator{"/proc/self/task"}, fs::directory_iterator{}));
+}
+
+TEST_F(state_test, what_is_written_is_read) {
+  const auto state = open();
+  ASSERT_TRUE(state->write({{{"tokyo", 0}, {7, "here"}}, {{"tokyo", 1}, {8, ""}}, {{"paris", 0}, {9, "there"}}}));
+  ASSERT_TRUE(state->write({{{"tokyo", 0}, {10, std::string{"a\0b", 3}}}}));
+  EXPECT_EQ(state->read({"tokyo", 0}), (lane_state{10, std::string{"a\0b", 3}}));
+  EXPECT_EQ(state->read({"tokyo", 1}), (lane_state{8, ""}));
+  EXPECT_EQ(state->read({"paris", 0}), (lane_state{9, "there"}));
+}
+
+TEST_F(state_test, a_lane_that_was_never_written_is_not_there) {
+  const auto state = open();
+  ASSERT_TRUE(state->write({{{"tokyo", 256}, {7, "here"}}}));
+  EXPECT_EQ(state->read({"tokyo", 1}), std::nullopt);
+  EXPECT_EQ(state->read({"toky", 256}), std::nullopt);
+  EXPECT_EQ(state->read({"", 256}), std::nullopt);
+}
+
+TEST_F(state_test, numbers_keep_their_range) {
+  constexpr auto most = std::numeric_limits<std::int64_t>::max();
+  const auto state = open();
+  ASSERT_TRUE(state->write({{{"c", 0}, {most, ""}}, {{"c", std::numeric_limits<std::int32_t>::max()}, {-1, ""}}}));
+  EXPECT_EQ(state->read({"c", 0}), (lane_state{most, ""}));
+  EXPECT_EQ(state->read({"c", std::numeric_limits<std::int32_t>::max()}), (lane_state{-1, ""}));
+}
+
+TEST_F(state_test, writing_nothing_is_fine) {
+  EXPECT_TRUE(open()->write({}));
+}
+
+TEST_F(state_test, what_is_written_is_there_after_a_restart) {
+  ASSERT_TRUE(open()->write({{{"tokyo", 0}, {7, "here"}}}));
+  EXPECT_EQ(open()->read({"tokyo", 0}), (lane_state{7, "here"}));
+}
+
+TEST_F(state_test, many_commits_are_there_after_a_restart) {
+  write_much(*open());
+  const auto state = open();
+  for (std::int32_t lane = 0; lane < 32; ++lane)
+    EXPECT_EQ(state->read({"tokyo", lane})->value().sequence, lane < 8 ? 992 + lane : 960 + lane);
+}
+
+TEST_F(state_test, a_killed_process_leaves_whole_batches_and_everything_it_was_promised) {
+  for (int round = 0; round < 5; ++round) {
+    fs::remove_all(directory());
+    other_process writer{{"write", directory()}};
+    ASSERT_EQ(writer.line(), "open");
+    std::int64_t promised = 0;
+    while (promised < 100 * (round + 1)) promised = std::stoll(writer.line());
+    writer.end(SIGKILL);
+
+    const auto state = open();
+    const auto found = state->read({"tokyo", 0});
+    EXPECT_GE(found->value().sequence, promised);
+    EXPECT_EQ(found->value().position, "position " + std::to_string(found->value().sequence));
+    EXPECT_EQ(found, state->read({"tokyo", 1}));
+  }
+}
+
+TEST_F(state_test, crash_after_crash_leaves_no_heap_of_files) {
+  for (int round = 0; round < 20; ++round) {
+    other_process writer{{"write", directory()}};
+    ASSERT_EQ(writer.line(), "open");
+    ASSERT_EQ(writer.line(), "1");
+    writer.end(SIGKILL);
+  }
+  const auto state = open();
+  while (std::distance(fs::directory_iterator{directory()}, fs::directory_iterator{}) > 15) std::this_thread::yield();
+  EXPECT_TRUE(state->write({{{"tokyo", 0}, {7, "here"}}}));
+}
+
+TEST_F(state_test, a_log_that_a_power_cut_has_torn_ends_at_its_last_whole_batch) {
+  {
+    other_process writer{{"write", directory()}};
+    ASSERT_EQ(writer.line(), "open");
+    while (writer.line() != "50") {
+    }
+    writer.end(SIGKILL);
+  }
+  for (const auto& entry : fs::directory_iterator{directory()})
+    if (entry.path().extension() == ".log" && entry.file_size() > 0)
+      fs::resize_file(entry.path(), entry.file_size() - 5);
+  const auto state = open();
+  const auto found = state->read({"tokyo", 0});
+  EXPECT_GE(found->value().sequence, 49);
+  EXPECT_EQ(found, state->read({"tokyo", 1}));
+}
+
+TEST_F(state_test, a_lost_directory_is_an_empty_one) {
+  ASSERT_TRUE(open()->write({{{"tokyo", 0}, {7, "here"}}}));
+  fs::remove_all(directory());
+  EXPECT_EQ(open()->read({"tokyo", 0}), std::nullopt);
+}
+
+TEST_F(state_test, a_directory_in_a_directory_that_does_not_exist_is_made) {
+  EXPECT_TRUE(open_state(directory() / "for" / "us", sync_home));
+}
+
+TEST_F(state_test, a_first_start_that_crashed_half_way_is_gone_on_with) {
+  fs::create_directories(directory());
+  for (const auto* name : {"LOG", "LOCK", "IDENTITY", "MANIFEST-000001", "000001.dbtmp"})
+    std::ofstream{directory() / name};
+  EXPECT_EQ(open()->read({"tokyo", 0}), std::nullopt);
+}
+
+TEST_F(state_test, another_process_has_it) {
+  other_process holder{{"hold", directory()}};
+  ASSERT_EQ(holder.line(), "open");
+  const auto why = refusal();
+  EXPECT_EQ(why.kind, failure_kind::refused);
+  EXPECT_EQ(to_string(why), named() + " is in use by process " + std::to_string(holder.pid()) +
+                                " (stop that process, or give each application and each replica a state directory of "
+                                "its own)");
+  holder.end();
+  EXPECT_EQ(open()->read({"tokyo", 0}), std::nullopt);
+}
+
+TEST_F(state_test, this_process_has_it_and_keeps_it) {
+  const auto state = open();
+  const auto why = refusal();
+  EXPECT_EQ(why.kind, failure_kind::refused);
+  EXPECT_EQ(to_string(why), named() +
+                                " is already open in this process (give each application and each replica a "
+                                "state directory of its own)");
+  other_process another{{"open", directory()}};
+  EXPECT_EQ(another.line(), "refused: " + named() + " is in use by process " + std::to_string(::getpid()) +
+                                " (stop that process, or give each application and each replica a state directory of "
+                                "its own)");
+}
+
+TEST_F(state_test, another_application_or_home_is_refused) {
+  open();
+  const auto why = refusal({"audit", "home"});
+  EXPECT_EQ(why.kind, failure_kind::refused);
+  EXPECT_EQ(to_string(why), named() +
+                                " belongs to application 'sync' with home 'home', not to 'audit' with home "
+                                "'home' (give each application and each replica a state directory of its own)");
+  EXPECT_EQ(refusal({"sync", "paris"}).text,
+            named() + " belongs to application 'sync' with home 'home', not to 'sync' with home 'paris'");
+  open();
+}
+
+TEST_F(state_test, a_newer_format_is_refused_whatever_it_holds) {
+  open();
+  rocksdb::DB* raw = nullptr;
+  std::vector<rocksdb::ColumnFamilyHandle*> families;
+  ASSERT_TRUE(rocksdb::DB::Open({}, directory(), {{"default", {}}, {"positions", {}}}, &families, &raw).ok());
+  std::unique_ptr<rocksdb::DB> db{raw};
+  families.emplace_back();
+  ASSERT_TRUE(db->CreateColumnFamily({}, "of the future", &families.back()).ok());
+  ASSERT_TRUE(db->Put({}, "format", "2").ok());
+  for (auto* family : families) db->DestroyColumnFamilyHandle(family);
+  db.reset();
+
+  const auto why = refusal();
+  EXPECT_EQ(why.kind, failure_kind::refused);
+  EXPECT_EQ(to_string(why), named() +
+                                " has format 2, and this flow knows format 1 (run the version of flow that wrote "
+                                "it, or move it away and start again: positions come back from the targets)");
+}
+
+TEST_F(state_test, a_folder_with_other_files_is_refused_and_left_alone) {
+  fs::create_directories(directory());
+  std::ofstream{directory() / "000007.log"} << "mine";
+  const auto why = refusal();
+  EXPECT_EQ(why.kind, failure_kind::refused);
+  EXPECT_EQ(to_string(why), named() +
+                                " holds files that are not flow's (choose an empty directory, or a path that "
+                                "does not exist yet)");
+  EXPECT_EQ(std::distance(fs::directory_iterator{directory()}, fs::directory_iterator{}), 1);
+}
+
+TEST_F(state_test, a_database_of_somebody_else_is_refused) {
+  rocksdb::Options create;
+  create.create_if_missing = true;
+  rocksdb::DB* raw = nullptr;
+  ASSERT_TRUE(rocksdb::DB::Open(create, directory(), &raw).ok());
+  ASSERT_TRUE(raw->Put({}, "theirs", "1").ok());
+  delete raw;
+  const auto why = refusal();
+  EXPECT_EQ(why.kind, failure_kind::refused);
+  EXPECT_EQ(to_string(why), named() +
+                                " holds a RocksDB database that is not flow's (choose an empty directory, or a "
+                                "path that does not exist yet)");
+}
+
+TEST_F(state_test, a_file_in_its_place_is_refused) {
+  std::ofstream{directory()} << "a file";
+  const auto why = refusal();
+  EXPECT_EQ(why.kind, failure_kind::refused);
+  EXPECT_EQ(to_string(why), named() +
+                                " is not a directory, or lies in something that is none (move that file away, or "
+                                "choose another path)");
+}
+
+TEST_F(state_test, a_directory_without_rights_is_refused) {
+  fs::create_directories(directory());
+  fs::permissions(directory(), fs::perms::none);
+  other_process nobody{{"open", directory(), "nobody"}};
+  const auto user = std::to_string(::geteuid() == 0 ? 65534 : ::geteuid());
+  EXPECT_EQ(nobody.line(), "refused: " + named() + " may not be read and written by this process (give it to user " +
+                               user + " with all its files, or choose another one)");
+  fs::permissions(directory(), fs::perms::owner_all);
+}
+
+TEST_F(state_test, files_without_rights_are_refused) {
+  open();
+  fs::permissions(directory(), fs::perms::all);
+  for (const auto& entry : fs::directory_iterator{directory()}) fs::permissions(entry.path(), fs::perms::none);
+  other_process nobody{{"open", directory(), "nobody"}};
+  const auto user = std::to_string(::geteuid() == 0 ? 65534 : ::geteuid());
+  EXPECT_EQ(nobody.line(), "refused: " + named() + " may not be read and written by this process (give it to user " +
+                               user + " with all its files, or choose another one)");
+}
+
+TEST_F(state_test, a_full_disk_is_said_and_writing_goes_on_once_there_is_room) {
+  const auto state = open();
+  ASSERT_TRUE(state->write({{{"tokyo", 0}, {7, "here"}}}));
+  const std::string big(100'000, 'p');
+  {
+    const small_disk full{20'000};
+    for (int attempt = 0; attempt < 5; ++attempt) {
+      const auto written = state->write({{{"tokyo", 0}, {8, big}}});
+      ASSERT_FALSE(written);
+      EXPECT_EQ(written.error().kind, failure_kind::retriable);
+      EXPECT_EQ(to_string(written.error()),
+                "no space is left for " + named() + " (make room on its disk or in the quota; it goes on by itself)");
+    }
+    EXPECT_EQ(state->read({"tokyo", 0}), (lane_state{7, "here"}));
+  }
+  ASSERT_TRUE(state->write({{{"tokyo", 0}, {8, big}}, {{"tokyo", 1}, {9, "there"}}}));
+  EXPECT_EQ(state->read({"tokyo", 0}), (lane_state{8, big}));
+  EXPECT_EQ(state->read({"tokyo", 1}), (lane_state{9, "there"}));
+}
+
+TEST_F(state_test, a_disk_without_any_room_is_said_and_opening_works_once_there_is_some) {
+  ASSERT_TRUE(open()->write({{{"tokyo", 0}, {7, "here"}}}));
+  auto state = open();
+  {
+    const small_disk full{0};
+    ASSERT_FALSE(state->write({{{"tokyo", 0}, {8, "there"}}}));
+    const auto found = state->read({"tokyo", 0});
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().kind, failure_kind::retriable);
+    EXPECT_EQ(found.error().text, "no space is left for " + named());
+    state.reset();
+    EXPECT_EQ(refusal(), found.error());
+  }
+  EXPECT_EQ(open()->read({"tokyo", 0}), (lane_state{7, "here"}));
+}
+
+TEST_F(state_test, a_damaged_table_is_found) {
+  write_much(*open());
+  open();
+  ASSERT_GT(damage(directory(), ".sst"), 0);
+  const auto state = open_state(directory(), sync_home);
+  std::optional<failure> why;
+  if (!state) why = state.error();
+  for (std::int32_t lane = 0; !why && lane < 32; ++lane)
+    if (const auto found = (*state)->read({"tokyo", lane}); !found) why = found.error();
+  ASSERT_TRUE(why);
+  EXPECT_EQ(why->kind, failure_kind::corrupt);
+  EXPECT_TRUE(why->text.starts_with(named() + " is damaged: Corruption: ")) << why->text;
+  EXPECT_EQ(why->remedy, "move it away and start again: positions come back from the targets");
+}
+
+TEST_F(state_test, a_damaged_manifest_is_found) {
+  write_much(*open());
+  ASSERT_EQ(damage(directory(), "MANIFEST"), 1);
+  const auto why = refusal();
+  EXPECT_EQ(why.kind, failure_kind::corrupt);
+  EXPECT_TRUE(why.text.starts_with(named() + " is damaged: ")) << why.text;
+}
+
+TEST_F(state_test, a_missing_table_is_found) {
+  write_much(*open());
+  open();
+  for (const auto& entry : fs::directory_iterator{directory()})
+    if (entry.path().extension() == ".sst") fs::remove(entry.path());
+  const auto why = refusal();
+  EXPECT_EQ(why.kind, failure_kind::corrupt);
+  EXPECT_TRUE(why.text.starts_with(named() + " is damaged: ")) << why.text;
+}
+
+TEST_F(state_test, a_missing_manifest_is_found) {
+  open();
+  for (const auto& entry : fs::directory_iterator{directory()})
+    if (entry.path().filename().string().starts_with("MANIFEST")) fs::remove(entry.path());
+  const auto why = refusal();
+  EXPECT_EQ(why.kind, failure_kind::corrupt);
+  EXPECT_TRUE(why.text.starts_with(named() + " is damaged: ")) << why.text;
+}
+
+TEST_F(state_test, workers_write_beside_each_other) {
+  const auto state = open();
+  const auto work = [&](std::int32_t lane) {
+    for (std::int64_t sequence = 1; sequence <= 500; ++sequence)
+      EXPECT_TRUE(state->write({{{"tokyo", lane}, {sequence, "here"}}}));
+    EXPECT_EQ(state->read({"tokyo", lane}), (lane_state{500, "here"}));
+  };
+  std::vector<std::jthread> workers;
+  for (std::int32_t lane = 0; lane < 4; ++lane) workers.emplace_back(work, lane);
+}
+
+TEST_F(state_test, several_applications_share_a_handful_of_threads) {
+  const int before = threads();
+  std::vector<std::unique_ptr<port::state>> states;
+  for (const auto* name : {"a", "b", "c", "d", "e"}) {
+    auto state = open_state(directory() / name, {name, "home"});
+    ASSERT_TRUE(state);
+    write_much(**state);
+    states.push_back(*std::move(state));
+  }
+  EXPECT_LE(threads() - before, 5);
+}
+
+}  // namespace
+}  // namespace flow::database
