@@ -98,14 +98,14 @@ class Fixture:
             raise refused(f"{options.probe} is not there: build the target kafka_ready, name it with --probe")
         obtain({one.version for one in wanted})
         self._clear()
-        self._file("probe").write_text(str(Path(probe).absolute()))
+        self._file(".kafka_fixture").write_text(str(Path(probe).absolute()))
         self._guard(options.max_minutes)
         with free_ports(2 * sum(one.nodes for one in wanted)) as ports:
             clusters = [self._place(one, ports) for one in wanted]
             try:
                 for cluster in clusters:
                     prepare(cluster, options)
-                brokers = [node.start() for cluster in clusters for node in cluster.nodes]
+                brokers = [broker for cluster in clusters for broker in start_all(cluster.name, cluster.nodes)]
                 self._await_ready(clusters, START_LIMIT, brokers)
             except BaseException:
                 for cluster in clusters:
@@ -133,7 +133,7 @@ class Fixture:
         """Kills what lives, starts it on the same folder and port, returns when the whole cluster is ready."""
         cluster = self.cluster(name)
         self.kill(name, number)
-        brokers = [node.start() for node in cluster.chosen(number)]
+        brokers = start_all(name, cluster.chosen(number))
         try:
             self._await_ready([cluster], RESTART_LIMIT, brokers)
         except BaseException:
@@ -176,7 +176,7 @@ class Fixture:
 
     def _clear(self) -> None:
         """Leaves nothing of an earlier start; a folder that holds anything else is left alone."""
-        if self.folder.exists() and any(self.folder.iterdir()) and not self._file("probe").exists():
+        if self.folder.exists() and any(self.folder.iterdir()) and not self._file(".kafka_fixture").exists():
             raise refused(f"{self.folder} is in use for something else: --dir wants a folder of its own")
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -193,16 +193,17 @@ class Fixture:
                        [Node(number, ports.pop(), ports.pop(), self.folder / wanted.name / str(number))
                         for number in range(1, wanted.nodes + 1)])
 
-    def _await_ready(self, clusters: list[Cluster], limit: float, brokers: list[subprocess.Popen[bytes]]) -> None:
+    def _await_ready(self, clusters: list[Cluster], limit: float, brokers: list[Started]) -> None:
         """Returns when a probe of each cluster has produced and consumed, raises as soon as a broker has ended."""
-        probe = self._file("probe").read_text()
+        probe = self._file(".kafka_fixture").read_text()
         running = {cluster.name: subprocess.Popen(
-            [probe, cluster.bootstrap, str(sum(1 for node in cluster.nodes if node.pid)), str(limit)],
+            [probe, cluster.bootstrap, str(sum(is_running(node) for node in cluster.nodes)), str(limit)],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for cluster in clusters}
         try:
             while running:
-                if any(broker.poll() is not None for broker in brokers):
-                    raise refused("a broker has ended; its log is above")
+                for broker in brokers:
+                    if broker.process.poll() is not None:
+                        raise refused(f"broker {broker.node.number} of {broker.cluster} has ended; its log is above")
                 for name, process in list(running.items()):
                     if process.poll() is None:
                         continue
@@ -231,6 +232,9 @@ class Fixture:
 
 def obtain(wanted: set[str]) -> None:
     """Makes the cache whole for these versions, side by side."""
+    if not shutil.which("java"):
+        raise refused("Kafka needs Java 17, which is not installed: apt-get install openjdk-17-jre-headless")
+
     def one(version: str) -> None:
         distribution = Distribution(version)
         distribution.fetch()
@@ -238,6 +242,24 @@ def obtain(wanted: set[str]) -> None:
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(one, sorted(wanted)))
+
+
+@dataclass(frozen=True)
+class Started:
+    """A broker that this program has started, and that may have ended since."""
+
+    cluster: str
+    node: Node
+    process: subprocess.Popen[bytes]
+
+
+def start_all(cluster: str, nodes: list[Node]) -> list[Started]:
+    return [Started(cluster, node, node.start()) for node in nodes]
+
+
+def is_running(node: Node) -> bool:
+    pid = node.pid
+    return pid is not None and processes.state(pid) == "running"
 
 
 def prepare(cluster: Cluster, options: Options) -> None:

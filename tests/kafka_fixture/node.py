@@ -112,7 +112,7 @@ def free_ports(count: int) -> Iterator[list[int]]:
     broker that is down could otherwise be given the broker's own port.
     """
     lowest_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    candidates = range(max(1024, lowest_outgoing - 16384), lowest_outgoing)
+    candidates = range(max(1024, lowest_outgoing - 16384), max(lowest_outgoing, 32768))
     with ExitStack() as held:
         ports: list[int] = []
         for port in random.sample(candidates, len(candidates)):
