@@ -1,0 +1,222 @@
+#include "admin_calls.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "failures.hpp"
+
+namespace flow::kafka {
+namespace {
+
+using new_topic_ptr = std::unique_ptr<rd_kafka_NewTopic_t, destroys<rd_kafka_NewTopic_destroy>>;
+using new_partitions_ptr = std::unique_ptr<rd_kafka_NewPartitions_t, destroys<rd_kafka_NewPartitions_destroy>>;
+using config_ptr = std::unique_ptr<rd_kafka_ConfigResource_t, destroys<rd_kafka_ConfigResource_destroy>>;
+using group_query_ptr =
+    std::unique_ptr<rd_kafka_ListConsumerGroupOffsets_t, destroys<rd_kafka_ListConsumerGroupOffsets_destroy>>;
+
+template <typename Pointer>
+auto raw(const std::vector<Pointer>& owned) {
+  std::vector<typename Pointer::pointer> list;
+  for (const Pointer& each : owned) list.push_back(each.get());
+  return list;
+}
+
+std::string text_of(const char* text) {
+  return text ? text : "";
+}
+
+/// What the call as a whole came to.
+result<void> check(rd_kafka_event_t* answer, const std::string& what) {
+  if (const auto code = rd_kafka_event_error(answer))
+    return tl::unexpected{failure_of(code, what, rd_kafka_event_error_string(answer))};
+  return {};
+}
+
+/// What it came to for each topic; `fine` is no failure either.
+result<void> check(const rd_kafka_topic_result_t* const* topics, std::size_t count, const std::string& what,
+                   rd_kafka_resp_err_t fine) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto code = rd_kafka_topic_result_error(topics[i]);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == fine) continue;
+    return tl::unexpected{failure_of(code, what + " " + rd_kafka_topic_result_name(topics[i]),
+                                     text_of(rd_kafka_topic_result_error_string(topics[i])))};
+  }
+  return {};
+}
+
+int in_ms(port::milliseconds limit) {
+  return static_cast<int>(std::max<std::int64_t>(limit.count(), 1));
+}
+
+}  // namespace
+
+admin_call::admin_call(std::shared_ptr<client> by, rd_kafka_admin_op_t what, port::milliseconds limit,
+                       const sending& send, bool stable)
+    : by_{std::move(by)}, answers_{rd_kafka_queue_new(by_->get())} {
+  const admin_options_ptr options{rd_kafka_AdminOptions_new(by_->get(), what)};
+  std::array<char, 256> unused{};
+  rd_kafka_AdminOptions_set_request_timeout(options.get(), in_ms(limit), unused.data(), unused.size());
+  if (what == RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS)
+    if (auto* error = rd_kafka_AdminOptions_set_require_stable_offsets(options.get(), stable))
+      rd_kafka_error_destroy(error);
+  send(by_->get(), options.get(), answers_.get());
+}
+
+event_ptr admin_call::poll(port::milliseconds patience) const {
+  return event_ptr{rd_kafka_queue_poll(answers_.get(), static_cast<int>(patience.count()))};
+}
+
+// ---- topics
+
+admin_call describe_topics_call(std::shared_ptr<client> by, const std::vector<std::string>& names,
+                                port::milliseconds limit) {
+  std::vector<config_ptr> asked;
+  for (const std::string& name : names)
+    asked.emplace_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name.c_str()));
+  return {std::move(by), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, limit, [&](auto* handle, auto* options, auto* queue) {
+            auto list = raw(asked);
+            rd_kafka_DescribeConfigs(handle, list.data(), list.size(), options, queue);
+          }};
+}
+
+result<void> read_settings(rd_kafka_event_t* answer, std::vector<port::topic_description>& into,
+                           const std::string& cluster) {
+  const std::string what = "settings on " + cluster;
+  if (auto fine = check(answer, what); !fine) return fine;
+  std::size_t count = 0;
+  const auto* topics = rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(answer), &count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string name = rd_kafka_ConfigResource_name(topics[i]);
+    const auto to = std::ranges::find(into, name, &port::topic_description::name);
+    const auto code = rd_kafka_ConfigResource_error(topics[i]);
+    if (to == into.end()) continue;
+    if (kind_of(code) == failure_kind::missing) {
+      into.erase(to);
+      continue;
+    }
+    if (code) return tl::unexpected{failure_of(code, what + " of " + name)};
+    std::size_t entries = 0;
+    const auto* settings = rd_kafka_ConfigResource_configs(topics[i], &entries);
+    for (std::size_t j = 0; j < entries; ++j)
+      to->settings[rd_kafka_ConfigEntry_name(settings[j])] = text_of(rd_kafka_ConfigEntry_value(settings[j]));
+  }
+  return {};
+}
+
+admin_call create_topics_call(std::shared_ptr<client> by, const std::vector<port::new_topic>& topics,
+                              port::milliseconds limit) {
+  std::array<char, 256> unused{};
+  std::vector<new_topic_ptr> wanted;
+  for (const port::new_topic& topic : topics) {
+    wanted.emplace_back(
+        rd_kafka_NewTopic_new(topic.name.c_str(), topic.partitions, topic.replicas, unused.data(), unused.size()));
+    for (const auto& [name, value] : topic.settings)
+      rd_kafka_NewTopic_set_config(wanted.back().get(), name.c_str(), value.c_str());
+  }
+  return {std::move(by), RD_KAFKA_ADMIN_OP_CREATETOPICS, limit, [&](auto* handle, auto* options, auto* queue) {
+            auto list = raw(wanted);
+            rd_kafka_CreateTopics(handle, list.data(), list.size(), options, queue);
+          }};
+}
+
+result<void> read_created(rd_kafka_event_t* answer, const std::string& cluster) {
+  const std::string what = "create on " + cluster + " topic";
+  if (auto fine = check(answer, what); !fine) return fine;
+  std::size_t count = 0;
+  const auto* topics = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(answer), &count);
+  return check(topics, count, what, RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS);
+}
+
+admin_call add_partitions_call(std::shared_ptr<client> by, const std::string& topic, std::int32_t total,
+                               port::milliseconds limit) {
+  std::array<char, 256> unused{};
+  const new_partitions_ptr wanted{
+      rd_kafka_NewPartitions_new(topic.c_str(), static_cast<std::size_t>(total), unused.data(), unused.size())};
+  return {std::move(by), RD_KAFKA_ADMIN_OP_CREATEPARTITIONS, limit, [&](auto* handle, auto* options, auto* queue) {
+            rd_kafka_NewPartitions_t* one = wanted.get();
+            rd_kafka_CreatePartitions(handle, &one, 1, options, queue);
+          }};
+}
+
+result<void> read_grown(rd_kafka_event_t* answer, const std::string& cluster) {
+  const std::string what = "add partitions on " + cluster + " to topic";
+  if (auto fine = check(answer, what); !fine) return fine;
+  std::size_t count = 0;
+  const auto* topics = rd_kafka_CreatePartitions_result_topics(rd_kafka_event_CreatePartitions_result(answer), &count);
+  return check(topics, count, what, RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
+// ---- groups
+
+admin_call group_members_call(std::shared_ptr<client> by, const std::string& group, port::milliseconds limit) {
+  return {std::move(by), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, limit,
+          [&](auto* handle, auto* options, auto* queue) {
+            const char* name = group.c_str();
+            rd_kafka_DescribeConsumerGroups(handle, &name, 1, options, queue);
+          }};
+}
+
+result<std::vector<port::group_member>> read_members(rd_kafka_event_t* answer, const std::string& cluster) {
+  const std::string what = "members on " + cluster;
+  if (auto fine = check(answer, what); !fine) return tl::unexpected{std::move(fine.error())};
+  std::size_t count = 0;
+  const auto* groups =
+      rd_kafka_DescribeConsumerGroups_result_groups(rd_kafka_event_DescribeConsumerGroups_result(answer), &count);
+  std::vector<port::group_member> members;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (const auto* error = rd_kafka_ConsumerGroupDescription_error(groups[i]))
+      return tl::unexpected{failure_of(rd_kafka_error_code(error), what, rd_kafka_error_string(error))};
+    const std::size_t size = rd_kafka_ConsumerGroupDescription_member_count(groups[i]);
+    for (std::size_t j = 0; j < size; ++j) {
+      const auto* one = rd_kafka_ConsumerGroupDescription_member(groups[i], j);
+      members.push_back({text_of(rd_kafka_MemberDescription_consumer_id(one)),
+                         text_of(rd_kafka_MemberDescription_group_instance_id(one)),
+                         text_of(rd_kafka_MemberDescription_client_id(one))});
+    }
+  }
+  return members;
+}
+
+admin_call group_offsets_call(std::shared_ptr<client> by, const std::string& group,
+                              const std::vector<topic_partition>& where, bool stable, port::milliseconds limit) {
+  const partitions_ptr list{rd_kafka_topic_partition_list_new(static_cast<int>(where.size()))};
+  for (const topic_partition& each : where)
+    rd_kafka_topic_partition_list_add(list.get(), each.topic.c_str(), each.partition);
+  rd_kafka_topic_partition_list_sort(list.get(), nullptr, nullptr);
+  const group_query_ptr query{rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), list.get())};
+  return {std::move(by), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, limit,
+          [&](auto* handle, auto* options, auto* queue) {
+            rd_kafka_ListConsumerGroupOffsets_t* one = query.get();
+            rd_kafka_ListConsumerGroupOffsets(handle, &one, 1, options, queue);
+          },
+          stable};
+}
+
+result<std::vector<port::group_offset>> read_group_offsets(rd_kafka_event_t* answer,
+                                                           const std::vector<topic_partition>& where,
+                                                           const std::string& cluster) {
+  const std::string what = "group offsets on " + cluster;
+  if (auto fine = check(answer, what); !fine) return tl::unexpected{std::move(fine.error())};
+  std::size_t count = 0;
+  const auto* groups =
+      rd_kafka_ListConsumerGroupOffsets_result_groups(rd_kafka_event_ListConsumerGroupOffsets_result(answer), &count);
+  if (count != 1) return fail(failure_kind::retriable, what + ": no answer for the group");
+  if (const auto* error = rd_kafka_group_result_error(groups[0]))
+    return tl::unexpected{failure_of(rd_kafka_error_code(error), what, rd_kafka_error_string(error))};
+  const auto* list = rd_kafka_group_result_partitions(groups[0]);
+  std::vector<port::group_offset> offsets;
+  for (const topic_partition& each : where) {
+    // A partition without an answer has not been looked up: that is not "none".
+    const auto* at = rd_kafka_topic_partition_list_find(list, each.topic.c_str(), each.partition);
+    if (!at) return fail(failure_kind::retriable, what + ": no answer for " + to_string(each));
+    if (at->err) return tl::unexpected{failure_of(at->err, what + ", " + to_string(each))};
+    const bool none = at->offset < 0;
+    const auto* metadata = static_cast<const char*>(at->metadata);
+    offsets.push_back(
+        {each, none ? -1 : at->offset, none || !metadata ? "" : std::string(metadata, at->metadata_size)});
+  }
+  return offsets;
+}
+
+}  // namespace flow::kafka
