@@ -24,6 +24,10 @@
 /// policy decides about the record. The object is shared by all threads.
 namespace flow {
 
+/// False, for checks that nothing can pass.
+template <typename T>
+inline constexpr bool never = false;
+
 /// Whether equal keys are known to be in one partition.
 enum class placement {
   by_key,    ///< as the source's producers placed them
@@ -89,18 +93,22 @@ class op {
     policy_ = what;
     return std::move(static_cast<Self&>(*this));
   }
-  Self on_failure(policy what) const& { return Self{static_cast<const Self&>(*this)}.on_failure(what); }
+  template <typename T>
+  Self on_failure(const T&) && {
+    static_assert(never<T>, "flow: on_failure takes a policy: stop or skip");
+    return std::move(static_cast<Self&>(*this));
+  }
 
   /// Empty if it was given none.
   const std::string& name() const { return name_; }
-  const std::optional<policy>& on_failure() const { return policy_; }
+  const std::optional<policy>& own_policy() const { return policy_; }
 
  protected:
   /// Takes over name and policy of an operator that this one is made from.
   template <typename Other>
   void inherit(const op<Other>& other) {
     name_ = other.name();
-    policy_ = other.on_failure();
+    policy_ = other.own_policy();
   }
 
  private:
@@ -108,9 +116,23 @@ class op {
   std::optional<policy> policy_;
 };
 
-/// False, for checks that nothing can pass.
-template <typename T>
-inline constexpr bool never = false;
+/// What comes out of an operator; an error at the line of whoever asked if a part of it is missing.
+template <typename Op, typename In>
+consteval auto out_of() {
+  constexpr bool has_verb = requires {
+    std::string_view{Op::verb};
+  };
+  constexpr bool has_out = requires {
+    &Op::template out<In>;
+  };
+  static_assert(has_verb, "flow: an operator has `static constexpr std::string_view verb`");
+  static_assert(has_out, "flow: an operator has `template <typename In> static consteval auto out()`");
+  if constexpr (has_verb && has_out) {
+    return Op::template out<In>();
+  } else {
+    return poisoned{};
+  }
+}
 
 template <typename T>
 inline constexpr bool is_operator = std::is_base_of_v<op<T>, T>;

@@ -15,7 +15,7 @@ namespace flow {
 
 /// A stream as it comes from a topic or a range.
 template <typename K, typename V, placement Placed>
-class [[nodiscard]] source : public stream<K, V, Placed> {
+class [[nodiscard("flow: a stream ends in to, fan_out or for_each")]] source : public stream<K, V, Placed> {
  public:
   using stream<K, V, Placed>::stream;
 
@@ -105,17 +105,14 @@ class range_inlet final : public inlet {
     ++seat_.counts->received;
     try {
       decltype(auto) it = **next_;
-      pending_.emplace(slot<key_type>{item::key(it)}, slot<value_type>{item::value(it)}, -1, std::span<const header>{},
-                       seat_.way->from);
+      to_.push({slot<key_type>{item::key(it)}, slot<value_type>{item::value(it)}, -1, {}, seat_.way->from});
     } catch (...) {
-      return seat_.fail();
+      seat_.fail();
     }
-    to_.push(std::move(*pending_));
   }
 
   Range items_;
   std::optional<std::ranges::iterator_t<Range>> next_;
-  std::optional<record<key_type, value_type>> pending_;
   bool taken_ = false;
   seat seat_;
   edge<key_type, value_type>& to_;

@@ -19,14 +19,18 @@ namespace flow {
 /// A handle on a stream of a topology: cheap to copy, valid as long as the topology. Every stream has to be read by
 /// an operator; it may be read by several.
 template <typename K, typename V, placement Placed = placement::by_key>
-class [[nodiscard]] stream {
+class [[nodiscard("flow: a stream ends in to, fan_out or for_each")]] stream {
  public:
   using shape = flow::shape<K, V, Placed>;
 
-  stream(wiring::draft& plan, wiring::port from) : draft_{&plan}, from_{from} {}
+  stream(wiring::draft & plan, wiring::port from) : draft_{&plan}, from_{from} {}
 
-  wiring::draft& draft() const { return *draft_; }
-  wiring::port port() const { return from_; }
+  wiring::draft& draft() const {
+    return *draft_;
+  }
+  wiring::port port() const {
+    return from_;
+  }
 
  private:
   wiring::draft* draft_;
@@ -147,7 +151,7 @@ facts facts_of(const Op& what) {
   facts all;
   all.name = what.name();
   all.verb = Op::verb;
-  all.on_failure = what.on_failure();
+  all.on_failure = what.own_policy();
   if constexpr (requires { what.note(); }) all.note = what.note();
   if constexpr (requires { what.ports(); }) all.ports = what.ports();
   if constexpr (requires { what.template sink<In>(); }) all.sink = what.template sink<In>();
@@ -187,7 +191,7 @@ template <typename K, typename V, placement Placed, typename Op>
 auto operator|(stream<K, V, Placed> from, Op what) {
   if constexpr (is_operator<Op>) {
     using in = shape<K, V, Placed>;
-    using out = decltype(Op::template out<in>());
+    using out = decltype(out_of<Op, in>());
     if constexpr (wiring::is_failed<out>) {
       return out{};
     } else {

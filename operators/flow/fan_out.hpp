@@ -57,4 +57,12 @@ inline fan_out_op fan_out(label name, std::vector<std::string> clusters, fan_out
   return {name, std::move(clusters), std::move(how)};
 }
 
+/// A fan-out whose name was forgotten.
+template <typename Clusters>
+fan_out_op fan_out(const Clusters&, const fan_out_options& = {}) {
+  static_assert(never<Clusters>,
+                "flow: fan_out needs a name first, since it stands on disk: fan_out(\"regions\", clusters)");
+  return {std::string{}, {}, {}};
+}
+
 }  // namespace flow

@@ -19,12 +19,24 @@ struct branch {
   Predicate takes;
 };
 
-/// The way out for what no other branch takes.
-struct otherwise_t {};
+/// The way out for what no other branch takes; it looks at nothing.
+struct otherwise_t {
+  template <typename K, typename V>
+  constexpr bool operator()(const record<K, V>&) const {
+    return true;
+  }
+};
 
 template <typename Predicate>
 branch<Predicate> when(label name, Predicate takes) {
   return {std::string{name.text()}, std::move(takes)};
+}
+
+/// A branch whose name was forgotten.
+template <typename Predicate>
+branch<Predicate> when(Predicate takes) {
+  static_assert(never<Predicate>, "flow: when needs the branch's name first: when(\"large\", is_large)");
+  return {{}, std::move(takes)};
 }
 
 inline branch<otherwise_t> otherwise(label name) {
@@ -41,13 +53,15 @@ struct split_op : op<split_op<Predicates...>> {
 
   template <typename In>
   static consteval auto out() {
+    constexpr bool has_branches = size > 0;
     constexpr bool is_in_order = is_ordered();
-    static_assert(size > 0, "flow: split needs branches: split(when(\"large\", is_large), otherwise(\"rest\"))");
+    static_assert(has_branches, "flow: split needs branches: split(when(\"large\", is_large), otherwise(\"rest\"))");
     static_assert(is_in_order, "flow: otherwise takes what is left, so it stands once and last");
-    if constexpr (is_in_order && (decides<Predicates, In>() && ...)) {
+    if constexpr (has_branches && is_in_order &&
+                  (is_predicate_for<Predicates, typename In::key_type, typename In::value_type>() && ...)) {
       return branches<In, size>{};
     } else {
-      return std::array<poisoned, size>{};
+      return std::array < poisoned, has_branches ? size : 1 > {};
     }
   }
 
@@ -71,26 +85,8 @@ struct split_op : op<split_op<Predicates...>> {
   template <typename R, std::size_t... I>
   std::size_t choose(const R& r, std::index_sequence<I...>) const {
     std::size_t way = size;
-    (void)((takes(std::get<I>(ways).takes, r) && (way = I, true)) || ...);
+    (void)((call(std::get<I>(ways).takes, r) && (way = I, true)) || ...);
     return way;
-  }
-
-  template <typename Predicate, typename R>
-  static bool takes(const Predicate& predicate, const R& r) {
-    if constexpr (std::is_same_v<Predicate, otherwise_t>) {
-      return true;
-    } else {
-      return call(predicate, r);
-    }
-  }
-
-  template <typename Predicate, typename In>
-  static consteval bool decides() {
-    if constexpr (std::is_same_v<Predicate, otherwise_t>) {
-      return true;
-    } else {
-      return is_predicate_for<Predicate, typename In::key_type, typename In::value_type>();
-    }
   }
 
   static consteval bool is_ordered() {

@@ -1,0 +1,10 @@
+#include <flow/flow.hpp>
+
+using namespace flow;
+
+// says: the function takes neither the value of this stream, nor (key, value), nor the record
+
+void build(topology& t) {
+  t.from(topic<bytes, int>{"numbers"})
+      | flow::for_each([](int, int, int) {});  // here
+}

@@ -1,0 +1,13 @@
+#include <string>
+
+#include <flow/flow.hpp>
+
+using namespace flow;
+
+// says: the function takes neither the value of this stream, nor (key, value), nor the record
+
+void build(topology& t) {
+  t.from(topic<bytes, int>{"numbers"})
+      | flow::peek([](const std::string&) {})  // here
+      | to("numbers-again");
+}
