@@ -67,7 +67,7 @@ struct new_topic {
   std::string name;
   std::int32_t partitions = 1;
   std::int16_t replicas = -1;  ///< -1: the cluster's default
-  std::map<std::string, std::string> settings;
+  std::map<std::string, std::string> settings{};
 };
 
 /// Which offset of a partition is asked for.
@@ -252,7 +252,8 @@ class state {
 class probe {
  public:
   virtual ~probe() = default;
-  virtual void reached(std::string_view step, const std::string& cluster) = 0;
+  /// False: the process ends here, and nothing of what comes after this step happens.
+  virtual bool reached(std::string_view step, const std::string& cluster) = 0;
 };
 
 }  // namespace flow::port

@@ -38,7 +38,7 @@ task<result<void>> target::take_over(std::vector<lane*> lanes) {
   }
   auto read = co_await read_positions(lanes);
   if (!read) co_return read;
-  with_.probe.reached("positions read", name_);
+  co_await step("positions read");
   for (auto* each : lanes) {
     auto local = with_.state.read({name_, each->number});
     if (!local) co_return tl::unexpected{local.error()};

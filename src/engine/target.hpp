@@ -55,6 +55,14 @@ class target final : public destination {
   void rejected(std::uint32_t sink, const source& from, std::int64_t offset, const std::string& reason) override;
 
  private:
+  // A process that ends at this point never comes back from it.
+  struct crash_point {
+    bool goes_on;
+    bool await_ready() const noexcept { return goes_on; }
+    void await_suspend(std::coroutine_handle<>) const noexcept {}
+    void await_resume() const noexcept {}
+  };
+
   // target.cpp: topics, membership
   task<result<void>> prepare();
   task<result<void>> prepare_lanes_topic();
@@ -67,6 +75,7 @@ class target final : public destination {
   task<void> close_session();
   void drop_session();
   void end(const failure& why);
+  auto step(std::string_view name) { return crash_point{with_.probe.reached(name, name_)}; }
   bool closing() const { return stopping_ || revoking_; }
   topic_partition lane_topic(std::int32_t lane) const { return {names_.lanes_topic(), lane}; }
   provenance provenance_now() const;

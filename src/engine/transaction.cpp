@@ -53,7 +53,7 @@ task<result<void>> target::transact() {
   std::size_t sent = 0;
   in_transaction_ = 0;
   if (!plain_) producer_->begin();
-  with_.probe.reached("begun", name_);
+  co_await step("begun");
   auto& writes = plain_ ? *plain_ : *producer_;
   for (;;) {
     if (!outbox_.empty()) {
@@ -63,7 +63,7 @@ task<result<void>> target::transact() {
       counted_.records_written += records.records.size();
       counted_.bytes_written += records.size;
       writes.send(std::move(records));
-      with_.probe.reached("sent", name_);
+      co_await step("sent");
     }
     if (must_close(began, sent, in_transaction_)) break;
     co_await turned_.wait_until(std::min(began + with_.options.commit_every, with_.loop.now() + shortest));
@@ -123,7 +123,7 @@ task<result<void>> target::commit(std::vector<written_lane> lanes, outgoing reco
   auto named = co_await answer<void>(
       with_.loop, [&](auto done) { producer_->send_offsets(std::move(offsets), as, std::move(done)); });
   if (!named) co_return named;
-  with_.probe.reached("offsets sent", name_);
+  co_await step("offsets sent");
 
   auto ended = co_await answer<port::committed>(with_.loop, [&](auto done) { producer_->commit(std::move(done)); });
   if (!ended) {
@@ -132,7 +132,7 @@ task<result<void>> target::commit(std::vector<written_lane> lanes, outgoing reco
     if (!known) producer_ready_ = false;
     co_return tl::unexpected{ended.error()};
   }
-  with_.probe.reached("committed", name_);
+  co_await step("committed");
   for (std::size_t i = 0; i < kept->size(); ++i) {
     auto& each = (*kept)[i];
     each.of->sequence = each.as.sequence;
@@ -141,7 +141,7 @@ task<result<void>> target::commit(std::vector<written_lane> lanes, outgoing reco
   }
   auto stored = co_await store(*kept);
   if (!stored) co_return stored;
-  with_.probe.reached("stored", name_);
+  co_await step("stored");
   if (ended->end_requests > 1) {
     // The repeated EndTxn may still be on its way, and would end the next transaction of this epoch half way.
     producer_ready_ = false;

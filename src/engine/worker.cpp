@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 namespace flow::engine {
 
@@ -32,11 +33,9 @@ worker::worker(surroundings with)
 }
 
 time_point worker::turn(time_point now) {
-  if (loop_.now() == time_point{}) {
-    loop_.run(now);
-    for (auto& each : running_) each.start();
-  }
   loop_.run(now);
+  if (!std::exchange(begun_, true))
+    for (auto& each : running_) each.start();
   const bool moved = reading_.run();
   for (const auto& each : targets_) each->turn();
   loop_.run(now);

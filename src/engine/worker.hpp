@@ -48,6 +48,7 @@ class worker {
   engine::reading reading_;
   std::vector<std::unique_ptr<target>> targets_;
   std::vector<task<void>> running_;
+  bool begun_ = false;
 };
 
 }  // namespace flow::engine

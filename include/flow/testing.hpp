@@ -1,0 +1,117 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <flow/app.hpp>
+#include <flow/plan.hpp>
+#include <flow/status.hpp>
+
+/// Tests of a topology without any cluster: `drive` for one operator or stage, `simulation` for the whole, on several
+/// in-memory clusters with the transaction semantics of Kafka.
+namespace flow::testing {
+
+struct raw_header {
+  std::string key;
+  std::optional<std::string> value{};
+
+  bool operator==(const raw_header&) const = default;
+};
+
+/// A record as bytes, by value. The offset says nothing about a record that is being written.
+struct raw_record {
+  std::optional<std::string> key{};
+  std::optional<std::string> value{};
+  std::int64_t timestamp = 0;  ///< milliseconds since 1970 UTC
+  std::vector<raw_header> headers{};
+  std::int64_t offset = 0;
+
+  bool operator==(const raw_record&) const = default;
+};
+
+/// Steps of the protocol at which a worker can be crashed, in the order in which it passes them.
+inline constexpr std::string_view steps[] = {"positions read", "begun", "sent", "offsets sent", "committed", "stored"};
+
+/// Several clusters and any number of workers in one simulated world: the real engine, a clock that only moves when told
+/// to, and dice from one seed. The same seed gives the same history, always.
+///
+///     simulation world{seed};
+///     world.create_topic("home", "orders", 6);
+///     world.write("home", "orders", 0, {.key = "k", .value = "v"});
+///     world.start("one", topology, {.clusters = {{"home", {}}, {"tokyo", {}}}});
+///     world.crash_at("one", "committed");
+///     world.run_until([&] { return !world.is_running("one"); });
+///     ...
+///     EXPECT_EQ(world.read("tokyo", "orders"), ...);
+///
+/// Not for use by two threads.
+class simulation {
+ public:
+  using duration = std::chrono::microseconds;
+
+  explicit simulation(std::uint64_t seed = 1);
+  ~simulation();
+  simulation(const simulation&) = delete;
+  simulation& operator=(const simulation&) = delete;
+
+  /// A cluster comes to be when it is first named.
+  void create_topic(const std::string& cluster, const std::string& topic, std::int32_t partitions = 1,
+                    const std::map<std::string, std::string>& settings = {});
+  /// Writes from outside of any topology; answers the offset.
+  std::int64_t write(const std::string& cluster, const std::string& topic, std::int32_t partition,
+                     const raw_record& what);
+  /// Writes records of one partition as one transaction, which commits or aborts.
+  void write_transaction(const std::string& cluster, const std::string& topic, std::int32_t partition,
+                         const std::vector<raw_record>& records, bool commit);
+  /// What a `read_committed` reader gets now, per partition in order.
+  std::vector<std::vector<raw_record>> read(const std::string& cluster, const std::string& topic);
+
+  /// Starts a process with one worker. `options.instance`, `state`, `threads` and `connect` are the simulation's.
+  void start(const std::string& instance, const topology& what, app_options options);
+  void start(const std::string& instance, std::shared_ptr<const plan> what, app_options options);
+  /// As by a SIGTERM: `is_running` turns false when it has finished.
+  void stop(const std::string& instance);
+  /// As by a SIGKILL: what it had open stays open on the clusters. Its state directory stays as well.
+  void crash(const std::string& instance);
+  /// Crashes when it passes `step` for the `nth` time from now.
+  void crash_at(const std::string& instance, std::string_view step, int nth = 1);
+  /// As by a SIGSTOP, and SIGCONT.
+  void freeze(const std::string& instance);
+  void thaw(const std::string& instance);
+  /// Its state directory is lost.
+  void lose_state(const std::string& instance);
+
+  bool is_running(const std::string& instance) const;
+  worker_status status(const std::string& instance) const;
+  /// Why it ended without being told to.
+  std::optional<failure> ended(const std::string& instance) const;
+
+  /// No request gets to a cluster and no answer back until it is healed.
+  void cut(const std::string& cluster);
+  void heal(const std::string& cluster);
+
+  /// Milliseconds since 1970 UTC.
+  std::int64_t wall_clock() const;
+  void advance(duration by);
+  /// Moves time on until `done`, looked at after every event; false if it is not within `limit`.
+  bool run_until(const std::function<bool()>& done, duration limit = std::chrono::minutes{5});
+  /// The same dice that the clusters use.
+  std::uint64_t random();
+  /// What the workers have logged, for a failing test to print.
+  const std::vector<std::string>& log() const;
+
+  class inside;
+  inside& internals() { return *inside_; }  ///< for tests of flow itself
+
+ private:
+  std::unique_ptr<inside> inside_;
+};
+
+}  // namespace flow::testing

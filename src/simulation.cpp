@@ -1,0 +1,243 @@
+#include "simulation.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include <flow/topology.hpp>
+
+namespace flow::testing {
+namespace {
+
+using memory::microseconds;
+
+memory::record to_memory(const raw_record& what) {
+  memory::record made{what.key, what.value, what.timestamp, {}, 0};
+  for (const auto& each : what.headers) made.headers.push_back({each.key, each.value});
+  return made;
+}
+
+raw_record from_memory(const memory::record& what) {
+  raw_record made{what.key, what.value, what.timestamp, {}, what.offset};
+  for (const auto& each : what.headers) made.headers.push_back({each.key, each.value});
+  return made;
+}
+
+// Between something happening and the process noticing it lies what a scheduler of threads does.
+microseconds hesitation(memory::scheduler& clock) { return microseconds{clock.random() % 100}; }
+
+}  // namespace
+
+result<std::optional<port::lane_state>> simulated_state::read(const port::lane_key& lane) {
+  for (auto batch = batches_.rbegin(); batch != batches_.rend(); ++batch)
+    if (const auto found = batch->find(lane); found != batch->end()) return found->second;
+  return std::nullopt;
+}
+
+result<void> simulated_state::write(const std::map<port::lane_key, port::lane_state>& lanes) {
+  batches_.push_back(lanes);
+  return {};
+}
+
+void simulated_state::cut_power(std::size_t batches) { batches_.resize(batches_.size() - std::min(batches, batches_.size())); }
+
+void simulated_state::clear() { batches_.clear(); }
+
+/// A process with one worker. It runs when it is rung for, and at the time that its engine names.
+class process final : public port::mailbox, public port::probe, public std::enable_shared_from_this<process> {
+ public:
+  process(simulation::inside& world, simulated_state& state) : world_{world}, state_{state} {}
+
+  void begin(std::shared_ptr<const plan> what, const app_options& options) {
+    engine::options how;
+    how.application = options.application.empty() ? what->application() : options.application;
+    how.instance = options.instance;
+    how.home = options.home;
+    how.lanes = options.lanes;
+    how.promised = options.promised;
+    how.start = options.start;
+    how.fresh = options.fresh;
+    how.leave_on_stop = options.leave_on_stop;
+    how.commit_every = options.commit_every;
+    how.session = options.session;
+    std::map<std::string, std::unique_ptr<port::cluster>> clusters;
+    for (const auto& [name, properties] : options.clusters)
+      clusters[name] = memory::connect(world_.cluster(name), shared_from_this(), {how.instance});
+    engine_ = std::make_unique<engine::worker>(engine::worker::surroundings{
+        .options = std::move(how),
+        .topology = std::move(what),
+        .clusters = std::move(clusters),
+        .state = state_,
+        .probe = *this,
+        .wake = [this] { ring(); },
+        .wall_clock = [this] { return world_.clock.wall_clock(); },
+        .log = [this, instance = options.instance](severity, std::string_view text) {
+          world_.log.push_back(instance + ": " + std::string{text});
+        }});
+    ring();
+  }
+
+  void post(std::function<void()> letter) override {
+    letters_.push_back(std::move(letter));
+    ring();
+  }
+
+  bool reached(std::string_view step, const std::string&) override {
+    if (step == crash_step_ && --crash_countdown_ == 0) crashed_ = true;
+    return !crashed_;
+  }
+
+  void stop() {
+    if (engine_) engine_->stop();
+    ring();
+  }
+  void crash() {
+    engine_.reset();
+    letters_.clear();
+  }
+  void crash_at(std::string_view step, int nth) { crash_step_ = step, crash_countdown_ = nth; }
+  void freeze() { frozen_ = true; }
+  void thaw() {
+    frozen_ = false;
+    rung_ = false;
+    ring();
+  }
+
+  bool is_running() const { return engine_ != nullptr; }
+  const worker_status& status() const { return status_; }
+  const std::optional<failure>& ended() const { return ended_; }
+
+ private:
+  void ring() {
+    if (engine_ && !std::exchange(rung_, true)) turn_after(hesitation(world_.clock));
+  }
+
+  // Only the newest appointment counts, so that a process has one at a time.
+  void turn_after(microseconds delay) {
+    world_.clock.after(delay, [weak = weak_from_this(), number = ++appointment_] {
+      if (const auto self = weak.lock(); self && self->appointment_ == number) self->turn();
+    });
+  }
+
+  void turn() {
+    if (!engine_ || frozen_) return;
+    rung_ = false;
+    for (const auto& letter : std::exchange(letters_, {})) letter();
+    const auto now = world_.clock.now();
+    const auto next = engine_->turn(now);
+    status_ = engine_->status();
+    ended_ = engine_->ended();
+    if (crashed_ || ended_ || engine_->stopped()) return crash();
+    if (rung_) return;
+    const auto wait = next <= now ? microseconds{1} : std::chrono::duration_cast<microseconds>(next - now);
+    turn_after(std::min<microseconds>(wait, std::chrono::milliseconds{200}));
+  }
+
+  simulation::inside& world_;
+  simulated_state& state_;
+  std::vector<std::function<void()>> letters_;
+  std::unique_ptr<engine::worker> engine_;
+  bool frozen_ = false;
+  bool crashed_ = false;
+  bool rung_ = false;
+  std::uint64_t appointment_ = 0;
+  std::string crash_step_;
+  int crash_countdown_ = 0;
+  worker_status status_;
+  std::optional<failure> ended_;
+};
+
+simulation::inside::inside(std::uint64_t seed) : clock{seed} {}
+
+simulation::inside::~inside() {
+  for (const auto& [instance, each] : processes) each->crash();
+}
+
+memory::broker& simulation::inside::cluster(const std::string& name) {
+  auto& found = clusters_[name];
+  if (!found) found = std::make_unique<memory::broker>(name, clock);
+  return *found;
+}
+
+process& simulation::inside::at(const std::string& instance) const {
+  const auto found = processes.find(instance);
+  if (found == processes.end()) throw std::out_of_range{"no process " + instance + " was started"};
+  return *found->second;
+}
+
+simulation::simulation(std::uint64_t seed) : inside_{std::make_unique<inside>(seed)} {}
+simulation::~simulation() = default;
+
+void simulation::create_topic(const std::string& cluster, const std::string& topic, std::int32_t partitions,
+                              const std::map<std::string, std::string>& settings) {
+  inside_->cluster(cluster).create_topic(topic, partitions, settings);
+}
+
+std::int64_t simulation::write(const std::string& cluster, const std::string& topic, std::int32_t partition,
+                               const raw_record& what) {
+  return inside_->cluster(cluster).append({topic, partition}, to_memory(what));
+}
+
+void simulation::write_transaction(const std::string& cluster, const std::string& topic, std::int32_t partition,
+                                   const std::vector<raw_record>& records, bool commit) {
+  std::vector<std::pair<topic_partition, memory::record>> batch;
+  for (const auto& each : records) batch.emplace_back(topic_partition{topic, partition}, to_memory(each));
+  inside_->cluster(cluster).append_transaction(batch, commit);
+}
+
+std::vector<std::vector<raw_record>> simulation::read(const std::string& cluster, const std::string& topic) {
+  std::vector<std::vector<raw_record>> all;
+  for (const auto& partition : inside_->cluster(cluster).contents(topic)) {
+    auto& into = all.emplace_back();
+    for (const auto& each : partition) into.push_back(from_memory(each));
+  }
+  return all;
+}
+
+void simulation::start(const std::string& instance, const topology& what, app_options options) {
+  surroundings where{.clusters = {}, .home = options.home};
+  for (const auto& [name, properties] : options.clusters) where.clusters.push_back(name);
+  start(instance, what.build(where), std::move(options));
+}
+
+void simulation::start(const std::string& instance, std::shared_ptr<const plan> what, app_options options) {
+  auto& slot = inside_->processes[instance];
+  if (slot) slot->crash();
+  options.instance = instance;
+  slot = std::make_shared<process>(*inside_, inside_->state(instance));
+  slot->begin(std::move(what), options);
+}
+
+void simulation::stop(const std::string& instance) { inside_->at(instance).stop(); }
+void simulation::crash(const std::string& instance) { inside_->at(instance).crash(); }
+void simulation::crash_at(const std::string& instance, std::string_view step, int nth) {
+  inside_->at(instance).crash_at(step, nth);
+}
+void simulation::freeze(const std::string& instance) { inside_->at(instance).freeze(); }
+void simulation::thaw(const std::string& instance) { inside_->at(instance).thaw(); }
+void simulation::lose_state(const std::string& instance) { inside_->state(instance).clear(); }
+
+bool simulation::is_running(const std::string& instance) const { return inside_->at(instance).is_running(); }
+worker_status simulation::status(const std::string& instance) const { return inside_->at(instance).status(); }
+std::optional<failure> simulation::ended(const std::string& instance) const { return inside_->at(instance).ended(); }
+
+void simulation::cut(const std::string& cluster) { inside_->cluster(cluster).cut(); }
+void simulation::heal(const std::string& cluster) { inside_->cluster(cluster).heal(); }
+
+std::int64_t simulation::wall_clock() const { return inside_->clock.wall_clock(); }
+void simulation::advance(duration by) { inside_->clock.advance(by); }
+
+bool simulation::run_until(const std::function<bool()>& done, duration limit) {
+  const auto deadline = inside_->clock.now() + limit;
+  while (!done()) {
+    const auto next = inside_->clock.next();
+    if (!next || *next > deadline) return false;
+    inside_->clock.run_next();
+  }
+  return true;
+}
+
+std::uint64_t simulation::random() { return inside_->clock.random(); }
+const std::vector<std::string>& simulation::log() const { return inside_->log; }
+
+}  // namespace flow::testing

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker.hpp"
+#include "cluster.hpp"
+#include "scheduler.hpp"
+#include "worker.hpp"
+
+#include <flow/testing.hpp>
+
+namespace flow::testing {
+
+/// A state directory that forgets nothing when its process crashes, and its newest writes when the power goes.
+class simulated_state final : public port::state {
+ public:
+  result<std::optional<port::lane_state>> read(const port::lane_key& lane) override;
+  result<void> write(const std::map<port::lane_key, port::lane_state>& lanes) override;
+  /// Loses the newest `batches`.
+  void cut_power(std::size_t batches);
+  void clear();
+
+ private:
+  std::vector<std::map<port::lane_key, port::lane_state>> batches_;
+};
+
+class process;
+
+/// What stands behind a simulation, for tests that need more than its public face.
+class simulation::inside {
+ public:
+  explicit inside(std::uint64_t seed);
+  ~inside();
+
+  memory::broker& cluster(const std::string& name);
+  simulated_state& state(const std::string& instance) { return states_[instance]; }
+
+  process& at(const std::string& instance) const;
+
+  memory::event_queue clock;
+  std::map<std::string, std::shared_ptr<process>> processes;
+  std::vector<std::string> log;
+
+ private:
+  std::map<std::string, std::unique_ptr<memory::broker>> clusters_;
+  std::map<std::string, simulated_state> states_;
+};
+
+}  // namespace flow::testing

@@ -1,0 +1,81 @@
+#include "worker_thread.hpp"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace flow {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A turn at least this often keeps the worker a member of its groups, and its status fresh.
+constexpr auto longest_wait = 200ms;
+
+}  // namespace
+
+void letter_box::post(std::function<void()> letter) {
+  {
+    const std::lock_guard lock{mutex_};
+    letters_.push_back(std::move(letter));
+  }
+  something_.notify_one();
+}
+
+void letter_box::ring() {
+  {
+    const std::lock_guard lock{mutex_};
+    if (std::exchange(rung_, true)) return;
+  }
+  something_.notify_one();
+}
+
+void letter_box::open_all() {
+  {
+    const std::lock_guard lock{mutex_};
+    rung_ = false;
+    opened_.swap(letters_);
+  }
+  for (const auto& letter : opened_) letter();
+  opened_.clear();
+}
+
+void letter_box::wait_until(port::time_point deadline) {
+  std::unique_lock lock{mutex_};
+  something_.wait_until(lock, deadline, [&] { return rung_ || !letters_.empty(); });
+}
+
+worker_thread::worker_thread(std::string name, std::shared_ptr<letter_box> box, const orders& given, engine_maker make,
+                             listener told)
+    : box_{std::move(box)},
+      orders_{given},
+      told_{std::move(told)},
+      thread_{[this, name = std::move(name), make = std::move(make)] { run(name, make); }} {}
+
+worker_thread::~worker_thread() { thread_.join(); }
+
+void worker_thread::run(const std::string& name, const engine_maker& make) {
+  pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
+  auto engine = make();
+  bool told_to_stop = false;
+  auto look_again = port::time_point{};
+  while (!orders_.abandon) {
+    box_->open_all();
+    if (orders_.stop && !std::exchange(told_to_stop, true)) engine->stop();
+    const auto now = std::chrono::steady_clock::now();
+    const auto next = engine->turn(now);
+    if (engine->stopped() || engine->ended()) break;
+    if (now >= look_again) {
+      told_(engine->status(), std::nullopt, false);
+      look_again = now + longest_wait;
+    }
+    if (next > now) box_->wait_until(std::min(next, now + longest_wait));
+  }
+  const auto last = engine->status();
+  const auto ended = engine->ended();
+  engine.reset();
+  told_(last, ended, true);
+}
+
+}  // namespace flow
