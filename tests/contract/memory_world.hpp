@@ -1,5 +1,7 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <deque>
 #include <functional>
 #include <memory>
@@ -20,7 +22,7 @@ class letter_box : public port::mailbox {
   std::deque<std::function<void()>> letters_;
 };
 
-/// One in-memory cluster under simulated time.
+/// One in-memory cluster under simulated time. Events come in another order with another `--gtest_random_seed`.
 class memory_world : public world {
  public:
   std::unique_ptr<port::cluster> connect(const std::string& client_id) override;
@@ -32,7 +34,7 @@ class memory_world : public world {
   memory::broker& broker() { return broker_; }
 
  private:
-  mutable memory::event_queue time_{1};
+  mutable memory::event_queue time_{static_cast<std::uint64_t>(GTEST_FLAG_GET(random_seed))};
   memory::broker broker_{"home", time_};
   std::shared_ptr<letter_box> letters_ = std::make_shared<letter_box>();
   int names_ = 0;
