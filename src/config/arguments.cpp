@@ -22,7 +22,7 @@ std::string key_of(const setting& of) {
 std::string spellings(const setting& of) {
   const auto dashed = key_of(of);
   const auto underscored = "--" + of.path;
-  return of.positional || dashed == underscored ? dashed : dashed + "," + underscored;
+  return dashed == underscored ? dashed : dashed + "," + underscored;
 }
 
 std::string negations(const setting& of) {
@@ -31,8 +31,8 @@ std::string negations(const setting& of) {
 }
 
 // A value may be left out as far as CLI11 is concerned: it would throw, and other problems would go unsaid.
-void add_option(CLI::App& app, const std::string& names) {
-  app.add_option(names)->expected(0, 1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+CLI::Option* add_option(CLI::App& app, const std::string& names) {
+  return app.add_option(names)->expected(0, 1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
 std::vector<const setting*> flagged(const binder& settings) {
@@ -61,8 +61,9 @@ void refuse_leftover(const std::vector<std::string>& leftover, const std::vector
       const auto name = word.substr(0, word.find('='));
       const auto meant = nearest(name, known);
       value_of_unknown = name.size() == word.size();
-      problems.push_back(
-          {{name, 0, 0}, "no such option", meant.empty() ? "see --help" : "did you mean " + meant + "?"});
+      problem what{{name, 0, 0}, "no such option", meant.empty() ? "see --help" : "did you mean " + meant + "?"};
+      if (meant == name) what = {{name, 0, 0}, "stands before the command", "write it behind"};
+      problems.push_back(std::move(what));
     } else {
       if (!value_of_unknown) problems.push_back({{}, in_quotes(word) + " is one argument too many", "see --help"});
       value_of_unknown = false;
@@ -93,6 +94,8 @@ void declare(CLI::App& app, const binder& settings, bool has_file) {
   for (const auto* each : flagged(settings)) {
     if (binding::is_switch(*each->type) && !each->positional) {
       app.add_flag(spellings(*each) + "," + negations(*each))->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    } else if (each->positional) {
+      add_option(app, each->path)->expected(1)->allow_extra_args(each->type->is != binding::form::scalar);
     } else {
       add_option(app, spellings(*each));
     }
@@ -103,18 +106,13 @@ arguments take(const CLI::App& app, const binder& settings, bool has_file, const
   arguments given;
   if (has_file && app.count(config_flag) > 0) {
     const auto files = values_of(*app.get_option(config_flag), config_flag, "the name of a file", given.problems);
-    if (files.size() > 1) given.problems.push_back({{config_flag, 0, 0}, "is given twice", "give it once"});
+    if (files.size() > 1) given.problems.push_back({{config_flag, 0, 0}, "given twice", "give it once"});
     if (!files.empty()) given.config = files.front();
   }
   for (const auto* each : flagged(settings)) {
     const auto* option = app.get_option(key_of(*each));
     if (option->count() == 0) continue;
     auto values = values_of(*option, binding::flag_of(*each), binding::kind_and_example(*each->type), given.problems);
-    const bool too_many = each->positional && values.size() > 1 && each->type->is == binding::form::scalar;
-    while (too_many && values.size() > 1) {
-      given.problems.push_back({{}, in_quotes(values[1]) + " is one argument too many", "see --help"});
-      values.erase(values.begin() + 1);
-    }
     given.flags.push_back({each->path, std::move(values)});
   }
   refuse_leftover(leftover, known_flags(settings, has_file), given.problems);

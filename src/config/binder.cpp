@@ -131,20 +131,24 @@ std::string kind_of(const face& type) {
   }
 }
 
-std::string kind_and_example(const face& type) {
+std::string example_of(const face& type) {
   const auto& inner = innermost(type);
   switch (inner.is) {
     case form::list:
-      return "a list such as [" + std::string{innermost(*inner.element).example} + "]";
+      return "[" + example_of(*inner.element) + "]";
     case form::mapping:
-      return "a mapping such as {name: " + std::string{innermost(*inner.element).example} + "}";
+      return "{name: " + example_of(*inner.element) + "}";
     case form::section:
-      return "a mapping";
+      return "{...}";
     default:
-      break;
+      return std::string{inner.example};
   }
-  const bool says_it_all = inner.choices != nullptr || inner.is_bool;
-  return kind_of(inner) + (says_it_all ? "" : " such as " + std::string{inner.example});
+}
+
+std::string kind_and_example(const face& type) {
+  const auto& inner = innermost(type);
+  const bool says_it_all = inner.choices != nullptr || inner.is_bool || inner.is == form::section;
+  return kind_of(inner) + (says_it_all ? "" : " such as " + example_of(inner));
 }
 
 std::string write(const setting& of) {

@@ -29,6 +29,8 @@ std::string key_path(const std::string& mapping, std::string_view key);
 
 /// "a whole number", "a list", "keep or by_key"
 std::string kind_of(const face& type);
+/// "10", "[orders]"
+std::string example_of(const face& type);
 /// "a whole number such as 10"
 std::string kind_and_example(const face& type);
 /// What a setting stands at, as YAML would have it on one line; what is secret in it as "***".

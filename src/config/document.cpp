@@ -4,6 +4,7 @@
 #include <map>
 #include <sstream>
 
+#include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
@@ -126,6 +127,7 @@ class builder : public YAML::EventHandler {
     made.written = value;
     made.text = std::move(replaced.text);
     made.expanded = replaced.expanded;
+    made.broken = !replaced.complaints.empty();
     made.secret = replaced.secret;
     finish(std::move(made), anchor);
   }
@@ -201,6 +203,8 @@ class builder : public YAML::EventHandler {
     } else if (!in.key) {
       in.key = std::move(made);
     } else {
+      // A value that is not there would stand where the next key does.
+      if (made.is == node::form::empty && made.at.line != in.key->at.line) made.at = in.key->at;
       in.made.entries.emplace_back(std::move(*in.key), std::move(made));
       in.key.reset();
     }
@@ -225,6 +229,19 @@ class builder : public YAML::EventHandler {
   YAML::Mark last_;
 };
 
+std::optional<std::size_t> closing_quote(std::string_view text, std::size_t open) {
+  const char quote = text[open];
+  for (auto at = open + 1; at < text.size(); ++at) {
+    const bool doubled = quote == '\'' && text.substr(at, 2) == "''";
+    if (doubled || (quote == '"' && text[at] == '\\')) {
+      ++at;
+    } else if (text[at] == quote) {
+      return at;
+    }
+  }
+  return {};
+}
+
 // The first quote at or after `from` that opens a text which nothing closes.
 std::optional<std::size_t> unclosed_quote(std::string_view text, std::size_t from) {
   for (std::size_t i = from; i < text.size(); ++i) {
@@ -233,12 +250,9 @@ std::optional<std::size_t> unclosed_quote(std::string_view text, std::size_t fro
     if (text[i] == '#') {
       i = std::min(text.find('\n', i), text.size());
     } else if (text[i] == '"' || text[i] == '\'') {
-      const char quote = text[i];
-      auto end = i + 1;
-      for (; end < text.size() && text[end] != quote; ++end)
-        if (quote == '"' && text[end] == '\\') ++end;
-      if (end >= text.size()) return i;
-      i = end;
+      const auto end = closing_quote(text, i);
+      if (!end) return i;
+      i = *end;
     }
   }
   return {};
@@ -256,6 +270,11 @@ problem syntax_problem(const YAML::Exception& error, const text_map& map, const 
     const auto quote = unclosed_quote(map.text(), map.offset(built.last().line, built.last().column));
     return {quote ? map.at_offset(*quote) : at, "this quote is never closed", "close it"};
   }
+  if (dynamic_cast<const YAML::DeepRecursion*>(&error) != nullptr)
+    return {built.innermost().value_or(at), "lists and mappings are nested too deeply", "write it flatter"};
+  if (said.starts_with("unknown escape character"))
+    return {map.at(error.mark.line, error.mark.column - 2), "no such escape in double quotes",
+            "write \\\\ for a backslash, or use single quotes"};
   if (said == "end of sequence flow not found")
     return {built.innermost().value_or(at), "this [ is never closed", "add ]"};
   if (said == "end of map flow not found") return {built.innermost().value_or(at), "this { is never closed", "add }"};

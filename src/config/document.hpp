@@ -18,6 +18,7 @@ struct node {
   std::string written;  ///< the text before `${...}` was replaced
   bool plain = true;    ///< not in quotes
   bool expanded = false;
+  bool broken = false;  ///< a reference in it means nothing; that is told already
   bool secret = false;  ///< only `written` may be shown
   std::vector<node> items;
   std::vector<std::pair<node, node>> entries;

@@ -31,7 +31,9 @@ std::string placeholder(const face& type) {
 
 std::string usage_of(const setting& s) {
   if (!binding::has_flag(s)) return s.path;
-  if (s.positional || binding::is_switch(*s.type)) return binding::flag_of(s);
+  if (s.positional) return binding::flag_of(s);
+  if (binding::is_switch(*s.type))
+    return (binding::write(s) == "true" ? "--[no-]" : "--") + binding::flag_of(s).substr(2);
   return binding::flag_of(s) + " " + placeholder(*s.type);
 }
 

@@ -70,7 +70,7 @@ class reader {
     const bool complete = from_.file.empty() || in_file.root;
     read_section(settings, in_file.root ? &*in_file.root : nullptr, {}, source::all);
     // What a broken file would have said is not known, so nothing is missing and no rule is broken.
-    if (complete) finish(settings, {});
+    if (complete) finish(settings, {}, source::all);
     remember_places(settings);
     sort();
     return std::move(problems_);
@@ -181,6 +181,10 @@ class reader {
   void read_node(setting& s, void* into, const face& type, const node& value, const std::string& path) {
     places_[path] = value.at;
     if (value.secret) s.secrets.push_back(path);
+    if (value.broken) {
+      failed_.insert(path);
+      return;
+    }
     if (type.is == form::optional) {
       if (is_none(value)) return type.clear(into);
       return read_node(s, type.add(into, {}), *type.element, value, path);
@@ -221,7 +225,7 @@ class reader {
     binder inner{path};
     type.bind(into, inner);
     read_section(inner.settings(), &value, path, source::file);
-    finish(inner.settings(), path);
+    finish(inner.settings(), path, source::file);
     run_check(inner.settings(), into, type, path);
     for (const auto* each : binding::leaves(inner.settings()))
       s.secrets.insert(s.secrets.end(), each->secrets.begin(), each->secrets.end());
@@ -252,8 +256,7 @@ class reader {
     }
     const incoming given{at, s.path, words[0], in_quotes(words[0]), false};
     if (type->is == form::scalar) {
-      if (words.size() > 1)
-        return fail(s.path, at, "is given " + std::to_string(words.size()) + " times", "give it once");
+      if (words.size() > 1) return fail(s.path, at, "given " + std::to_string(words.size()) + " times", "give it once");
       return read_scalar(s, into, *type, given);
     }
     std::vector<std::string> items;
@@ -271,7 +274,7 @@ class reader {
       std::string_view text = items[i];
       incoming one{all.at, binding::item_path(all.path, i), text, in_quotes(text), all.secret};
       if (text.empty()) {
-        fail(all.path, all.at, "has an empty item", "remove a " + in_quotes(std::string{s.separator}));
+        fail(all.path, all.at, all.path + " has an empty item", "remove a " + in_quotes(std::string{s.separator}));
         continue;
       }
       std::string_view key;
@@ -292,10 +295,10 @@ class reader {
   }
 
   // What is missing, and what breaks a rule across settings, innermost first.
-  void finish(std::vector<setting>& settings, const std::string& path) {
+  void finish(std::vector<setting>& settings, const std::string& path, source from) {
     for (auto& each : settings) {
       if (!binding::is_section(*each.type)) {
-        if (each.required && place_of(each.path) == nullptr && !unread_.contains(path)) missing(each, path);
+        if (each.required && place_of(each.path) == nullptr && !unread_.contains(path)) missing(each, path, from);
         continue;
       }
       const bool written = place_of(each.path) != nullptr;
@@ -304,7 +307,7 @@ class reader {
         each.children.clear();
       }
       if (each.type->is == form::optional && each.children.empty()) continue;
-      finish(each.children, each.path);
+      finish(each.children, each.path, from);
       with_section(each, [&](void* value, const face& type) { run_check(each.children, value, type, each.path); });
     }
   }
@@ -331,16 +334,16 @@ class reader {
     fail(path, fallback(path), (path.empty() ? "" : path + ": ") + what.text, std::move(what.remedy));
   }
 
-  void missing(const setting& s, const std::string& section) {
+  void missing(const setting& s, const std::string& section, source from) {
     std::vector<std::string> ways;
-    const auto variables = binding::variables_of(s, from_.prefix);
-    const bool from_file = !from_.file.empty() && s.in_file;
-    place at = from_file ? fallback(section) : place{};
-    if (from_file) ways.push_back("add \"" + s.name + ": ...\"");
-    if (binding::has_flag(s)) ways.push_back((s.positional ? "name it as " : "give ") + binding::flag_of(s));
-    if (!variables.empty()) ways.push_back("set " + variables.front());
+    const bool in_file = !from_.file.empty() && s.in_file;
+    const bool has_flag = binding::has_flag(s) && from == source::all;
+    const place at = in_file ? fallback(section) : place{has_flag ? binding::flag_of(s) : std::string{}, 0, 0};
+    if (in_file) ways.push_back("add \"" + s.name + ": ...\"");
+    if (has_flag) ways.push_back((s.positional ? "name it as " : "give ") + binding::flag_of(s));
+    if (from == source::all)
+      for (const auto& variable : binding::variables_of(s, from_.prefix)) ways.push_back("set " + variable);
     if (ways.empty()) ways.push_back("write it in a file, and name that with --config");
-    if (!from_file && binding::has_flag(s)) at.source = binding::flag_of(s);
     fail(s.path, at, s.path + " is missing", either(ways));
   }
 

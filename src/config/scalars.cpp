@@ -111,7 +111,7 @@ std::string write_size(std::uint64_t bytes) {
 
 template <class Integer>
 complaint read_integer(std::string_view text, Integer low, Integer high, Integer& out) {
-  const auto digits = text.starts_with('+') ? text.substr(1) : text;
+  const auto digits = text.starts_with('+') && !text.starts_with("+-") ? text.substr(1) : text;
   Integer number{};
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
   const bool whole = end == digits.data() + digits.size() && !digits.empty();
@@ -149,7 +149,7 @@ complaint read_unsigned(std::string_view text, std::uint64_t high, std::uint64_t
 }
 
 complaint read_double(std::string_view text, double& out) {
-  const auto digits = text.starts_with('+') ? text.substr(1) : text;
+  const auto digits = text.starts_with('+') && !text.starts_with("+-") ? text.substr(1) : text;
   double number = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
   if (error != std::errc{} || end != digits.data() + digits.size() || !std::isfinite(number))
