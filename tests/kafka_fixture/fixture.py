@@ -176,6 +176,8 @@ class Fixture:
 
     def _clear(self) -> None:
         """Leaves nothing of an earlier start; a folder that holds anything else is left alone."""
+        if "," in str(self.folder):
+            raise refused(f"{self.folder} has a comma, at which Kafka would cut it: choose another --dir")
         if self.folder.exists() and any(self.folder.iterdir()) and not self._file(".kafka_fixture").exists():
             raise refused(f"{self.folder} is in use for something else: --dir wants a folder of its own")
         self.stop()
