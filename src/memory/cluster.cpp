@@ -1,5 +1,6 @@
 #include "cluster.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "asker.hpp"
@@ -49,7 +50,7 @@ struct range_reading {
       if (!more) return failed(more.error());
       for (const log_slice& each : more->slices) take(each);
       if (more->next == read.next) return later{&(*there)->changed};
-      read.next = more->next;
+      read.next = std::min(more->next, to);
     }
     return result<port::range_read>{std::move(read)};
   }

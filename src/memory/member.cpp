@@ -130,11 +130,14 @@ void memory_member::give_back(event_kind how) {
 
 void memory_member::lose() {
   ++heartbeats_;
+  if (at_ == stage::holding) {
+    give_back(event_kind::lost);
+  } else {
+    // Whoever has not heard of the revocation yet hears the truth.
+    for (port::group_event& each : events_)
+      if (each.what == event_kind::revoked) each.what = event_kind::lost;
+  }
   forget_member_id();
-  if (at_ == stage::holding) return give_back(event_kind::lost);
-  // Revoked already: whoever has not heard of it yet hears the truth.
-  for (port::group_event& each : events_)
-    if (each.what == event_kind::revoked) each.what = event_kind::lost;
 }
 
 void memory_member::fail_for_good(failure why) {

@@ -16,17 +16,17 @@ namespace flow::memory {
 
 struct record_header {
   std::string key;
-  std::optional<std::string> value;
+  std::optional<std::string> value{};
 
   bool operator==(const record_header&) const = default;
 };
 
 /// A record by value, as tests write and compare it. The offset says nothing about a record that is being written.
 struct record {
-  std::optional<std::string> key;
-  std::optional<std::string> value;
+  std::optional<std::string> key{};
+  std::optional<std::string> value{};
   std::int64_t timestamp = 0;
-  std::vector<record_header> headers;
+  std::vector<record_header> headers{};
   std::int64_t offset = 0;
 
   bool operator==(const record&) const = default;
