@@ -20,8 +20,8 @@ namespace fs = std::filesystem;
 constexpr int format = 1;
 constexpr const char* positions = "positions";
 
-// RocksDB's log file is none of its failures' best friends: builds with assertions, Debian's among them, end the
-// process when it cannot be written. What matters comes as a status anyway.
+// RocksDB's own log file would be one more thing that a full disk breaks, and builds with assertions, Debian's among
+// them, then end the process. What matters comes as a status anyway.
 class silent_log final : public rocksdb::Logger {
  public:
   silent_log() : Logger{rocksdb::InfoLogLevel::FATAL_LEVEL} {}
