@@ -70,9 +70,17 @@ class Kafka:
         if self.down and not self.restarting and now >= self.restart_at:
             self.restarting = subprocess.Popen([*self.command, "restart", "--dir", self.folder, self.down])
         if self.restarting and self.restarting.poll() is not None:
-            if self.restarting.returncode != 0:
-                raise failed(f"the broker of {self.down} did not come back")
+            name, code = self.down, self.restarting.returncode
             self.down = self.restarting = None
+            if code != 0:
+                raise failed(f"the broker of {name} did not come back")
+
+    def restore(self) -> None:
+        """Leaves no broker down behind, however the run ends: other tests share the clusters."""
+        while self.down:
+            self.tick(self.restart_at)
+            if self.restarting:
+                self.restarting.wait()
 
     @property
     def due(self) -> float | None:
@@ -89,13 +97,13 @@ class Replicator:
         self.problems = problems
         self.command = [str(program), "run", "--config", str(config)]
         self.starts = 0
-        self.next_start = 0.0
         self.start()
 
     def start(self) -> None:
         self.state = "running"
         self.due: float | None = None
         self.starts += 1
+        self.started = time.monotonic()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
 
@@ -180,10 +188,17 @@ class Chaos:
                 replicator.destroy()
             for load in self.loads:
                 load.kill()
+            self._restore()
         self.summary |= {"events": dict(sorted(self.counts.items())),
                          "starts": sum(replicator.starts for replicator in self.replicators),
                          "seconds": round(time.monotonic() - began, 1),
                          "result": "different" if self.problems else "equal"}
+
+    def _restore(self) -> None:
+        try:
+            self.kafka.restore()
+        except failed as problem:
+            self.problems.append(str(problem))
 
     def _start(self) -> None:
         home = self.kafka.addresses[self.chosen.home]
@@ -219,13 +234,13 @@ class Chaos:
     def _events(self) -> None:
         plan = self._plan()
         next_event = time.monotonic() + self._some(2, 4)
-        while plan or self._unsettled():
+        while plan or self._unsettled() or time.monotonic() < next_event:
             self._tick()
             now = time.monotonic()
             if plan and now >= next_event and self._happen(plan[0], now):
                 self.counts[plan.pop(0)] += 1
                 next_event = now + self._some(0.1, self.chosen.gap)
-            self._wait(next_event if plan and now < next_event else None)
+            self._wait(next_event if now < next_event else now + 0.2)
 
     def _happen(self, kind: str, now: float) -> bool:
         """False if there is nobody to whom it could happen now."""
@@ -234,7 +249,9 @@ class Chaos:
                 self.kafka.kill(self.random.choice(self.targets), now + self._some(0.5, 5))
                 return True
             return False
-        running = [replicator for replicator in self.replicators if replicator.state == "running"]
+        # A program that has only just been started cannot hear SIGTERM yet; being killed or frozen then is fair.
+        grace = 1.0 if kind == "terminate" else 0.0
+        running = [one for one in self.replicators if one.state == "running" and now - one.started >= grace]
         if not running:
             return False
         victim = self.random.choice(running)
@@ -313,8 +330,8 @@ class Chaos:
             raise failed(f"the source shows {visible} records; {committed} were committed, {uncertain} perhaps")
 
     def explain(self) -> None:
-        for problem in self.problems:
-            print(f"chaos.py: {problem}")
+        for problem, times in collections.Counter(self.problems).items():
+            print(f"chaos.py: {problem}" + (f" ({times} times)" if times > 1 else ""))
         print(f"chaos.py: seed {self.chosen.seed}")
         for replicator in self.replicators:
             print(f"--- {replicator.config}\n{replicator.config.read_text()}--- the end of {replicator.log}")
