@@ -36,6 +36,10 @@ void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
   if (delivered) delivered(*message);
 }
 
+void on_error(rd_kafka_t*, int code, const char* why, void* opaque) {
+  tap_of(opaque).errored(static_cast<rd_kafka_resp_err_t>(code), why);
+}
+
 severity severity_of(int level) {
   if (level <= 3) return severity::error;
   if (level <= 4) return severity::warn;
@@ -95,13 +99,12 @@ void closer::run() {
 }
 
 result<std::shared_ptr<client>> client::open(const context& in, rd_kafka_type_t type, conf_ptr conf,
-                                             delivery delivered) {
-  auto tap = std::make_unique<wiretap>();
+                                             std::unique_ptr<wiretap> tap) {
   tap->log = in.log;
-  tap->delivered = std::move(delivered);
   rd_kafka_conf_set_opaque(conf.get(), tap.get());
   rd_kafka_conf_set_log_cb(conf.get(), on_log);
   rd_kafka_conf_interceptor_add_on_new(conf.get(), "flow", on_new, tap.get());
+  if (tap->errored) rd_kafka_conf_set_error_cb(conf.get(), on_error);
   // Without this callback librdkafka commits transactions a second late.
   if (type == RD_KAFKA_PRODUCER) rd_kafka_conf_set_dr_msg_cb(conf.get(), on_delivery);
   std::array<char, 512> why{};

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include <flow/failure.hpp>
@@ -43,6 +44,8 @@ struct wiretap {
   std::atomic<bool> old_offset_fetches = false;  ///< OffsetFetch below 7: undecided offsets would look decided
   std::shared_ptr<complaints> log;
   std::function<void(const rd_kafka_message_t&)> delivered;  ///< in the thread that polls the client
+  /// In the thread that polls the client: errors of a handle as a whole, and of partitions that do not exist.
+  std::function<void(rd_kafka_resp_err_t, std::string_view)> errored;
 };
 
 /// Destroys handles on a thread of its own, since that takes as long as the slowest broker connection.
@@ -78,9 +81,9 @@ struct context {
 /// A librdkafka handle. Whatever is made from it (topics, queues, messages) has to be gone before it is.
 class client {
  public:
-  using delivery = std::function<void(const rd_kafka_message_t&)>;
+  /// `tap` may come with callbacks; what they look at has to outlive the last poll of this client.
   static result<std::shared_ptr<client>> open(const context& in, rd_kafka_type_t type, conf_ptr conf,
-                                              delivery delivered = {});
+                                              std::unique_ptr<wiretap> tap = std::make_unique<wiretap>());
   client(const context& in, rd_kafka_t* handle, std::unique_ptr<wiretap> tap);
   client(const client&) = delete;
   client& operator=(const client&) = delete;

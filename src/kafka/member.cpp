@@ -126,7 +126,7 @@ std::optional<port::group_event> kafka_member::rebalanced(rd_kafka_event_t* what
   releasing_ = true;
   const bool lost = rd_kafka_assignment_lost(client_->get()) != 0;
   return port::group_event{
-      lost ? port::group_event::kind::lost : port::group_event::kind::revoked, std::move(partitions), {}, {}};
+      lost ? port::group_event::kind::lost : port::group_event::kind::revoked, std::move(partitions), as_, {}};
 }
 
 std::optional<port::group_event> kafka_member::assigned(std::vector<std::int32_t> partitions) {
@@ -135,11 +135,11 @@ std::optional<port::group_event> kafka_member::assigned(std::vector<std::int32_t
     return std::nullopt;
   }
   // The group cannot go on to another generation before the assignment is answered, so this is the one it belongs to.
-  port::membership as = captured();
+  as_ = captured();
   const partitions_ptr nothing{rd_kafka_topic_partition_list_new(0)};
   rd_kafka_assign(client_->get(), nothing.get());
   owns_ = true;
-  return port::group_event{port::group_event::kind::assigned, std::move(partitions), std::move(as), {}};
+  return port::group_event{port::group_event::kind::assigned, std::move(partitions), as_, {}};
 }
 
 port::membership kafka_member::captured() const {

@@ -42,6 +42,7 @@ class kafka_member : public port::member {
   letters replies_;
   bool releasing_ = false;  ///< lanes are being given back
   bool ended_ = false;      ///< a fatal failure was reported
+  port::membership as_;     ///< under which it owns
   bool owns_ = false;       ///< the group has assigned something, be it nothing
   stage stage_ = stage::staying;
   port::time_point leave_until_{};

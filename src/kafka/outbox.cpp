@@ -112,6 +112,7 @@ result<void> outbox::open() {
   topics_.clear();
   offsets_.clear();
   trouble_.reset();
+  gap_ = false;
   client_.reset();
   properties needed{{"enable.idempotence", "true"}, {"acks", "all"}, {"allow.auto.create.topics", "false"}};
   if (transactional()) {
@@ -120,8 +121,9 @@ result<void> outbox::open() {
   } else {
     needed["message.timeout.ms"] = "30000";
   }
-  auto opened = client::open(in_, RD_KAFKA_PRODUCER, configure(in_.to, defaults, needed),
-                             [this](const rd_kafka_message_t& message) { delivered(message); });
+  auto tap = std::make_unique<wiretap>();
+  tap->delivered = [this](const rd_kafka_message_t& message) { delivered(message); };
+  auto opened = client::open(in_, RD_KAFKA_PRODUCER, configure(in_.to, defaults, needed), std::move(tap));
   if (!opened) return tl::unexpected{std::move(opened.error())};
   client_ = std::move(*opened);
   return {};
@@ -169,6 +171,7 @@ void* outbox::slot_for(const outgoing_record& record) {
 void outbox::delivered(const rd_kafka_message_t& message) {
   if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
     const std::string topic = message.rkt ? rd_kafka_topic_name(message.rkt) : "";
+    gap_ = true;
     failure why = failure_of(message.err, to_string(topic_partition{topic, message.partition}) + " on " + in_.to.name);
     if (transactional() && heals(why.kind)) why.kind = failure_kind::abortable;
     return spoil(std::move(why));
@@ -185,6 +188,15 @@ void outbox::send(const outgoing& batch, const std::vector<std::string>& topics)
     send_one(record, topics);
   }
   serve();
+}
+
+/// Partitions that were added a moment ago are known only to who asks.
+bool outbox::has_grown(rd_kafka_topic_t* topic, std::int32_t partition) {
+  const rd_kafka_metadata_t* got = nullptr;
+  if (rd_kafka_metadata(client_->get(), 0, topic, &got, 2000) != RD_KAFKA_RESP_ERR_NO_ERROR) return false;
+  const bool there = got->topic_cnt == 1 && partition < got->topics[0].partition_cnt;
+  rd_kafka_metadata_destroy(got);
+  return there;
 }
 
 void outbox::send_one(const outgoing_record& record, const std::vector<std::string>& topics) {
@@ -225,6 +237,10 @@ void outbox::send_one(const outgoing_record& record, const std::vector<std::stri
       rd_kafka_poll(client_->get(), 10);
       continue;
     }
+    if (rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION && has_grown(topic, record.partition)) {
+      rd_kafka_error_destroy(error);
+      continue;
+    }
     failure why = failure_of(error, where());
     if (auto fatal = client_->fatal(doing("write"))) why = std::move(*fatal);
     if (transactional() && heals(why.kind)) why.kind = failure_kind::abortable;
@@ -236,8 +252,11 @@ void outbox::send_one(const outgoing_record& record, const std::vector<std::stri
 
 result<void> outbox::wait_for_deliveries() {
   const auto until = clock::now() + std::max<port::milliseconds>(options_.transaction_timeout, 5s);
+  bool failed = false;
   while (rd_kafka_flush(client_->get(), static_cast<int>(slice.count())) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    if (client_->fatal({})) break;
+    // The client sends no more of a transaction that has failed; a wait longer and all of the reasons are known.
+    if (client_->fatal({}) || (transactional() && failed)) break;
+    failed = trouble_.has_value();
     if (dropped_()) return fail(failure_kind::abortable, doing("write") + ": dropped");
     if (clock::now() >= until)
       return fail(transactional() ? failure_kind::abortable : failure_kind::timed_out,
@@ -317,6 +336,9 @@ result<void> outbox::abort() {
                       [&](int ms) { return rd_kafka_abort_transaction(client_->get(), ms); });
   trouble_.reset();
   offsets_.clear();
+  // A record that the broker refused leaves a gap in the sequence of its partition, over which the next transaction
+  // would fall. The abort has shown that nobody fenced this producer, so a new epoch is its own to take.
+  if (done && gap_) return init();
   return done;
 }
 

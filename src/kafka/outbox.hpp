@@ -41,6 +41,7 @@ class outbox {
   bool ready();
   std::string doing(std::string_view what) const;
   failure troubled(rd_kafka_error_t* error, std::string_view what) const;
+  bool has_grown(rd_kafka_topic_t* topic, std::int32_t partition);
   void send_one(const outgoing_record& record, const std::vector<std::string>& topics);
   rd_kafka_topic_t* topic_of(topic_id id, const std::vector<std::string>& topics);
   void* slot_for(const outgoing_record& record);
@@ -58,6 +59,7 @@ class outbox {
   std::vector<topic_ptr> topics_;
   std::vector<std::int64_t> offsets_;  ///< of the records that want to know theirs
   std::optional<failure> trouble_;
+  bool gap_ = false;  ///< a record of this handle was not stored
 };
 
 }  // namespace flow::kafka

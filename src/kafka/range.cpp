@@ -10,6 +10,8 @@
 namespace flow::kafka {
 namespace {
 
+constexpr port::milliseconds first_look{500};
+
 std::optional<std::string> kept(const void* data, std::size_t size) {
   if (!data) return std::nullopt;
   return std::string{static_cast<const char*>(data), size};
@@ -41,8 +43,25 @@ std::optional<failure> range_reading::start() {
   if (!topic_ || rd_kafka_consume_start_queue(topic_.get(), where_.partition, read_.next, queue_.get()) != 0)
     return failure_of(rd_kafka_last_error(), what);
   by_.being_read().insert({isolated_, where_});
+  look_at_ = std::chrono::steady_clock::now() + first_look;
   started_ = true;
   return std::nullopt;
+}
+
+/// The client says nothing to who reads a partition that is not there.
+std::optional<failure> range_reading::missing() {
+  look_at_ = std::chrono::steady_clock::now() + first_look;
+  const rd_kafka_metadata_t* got = nullptr;
+  if (rd_kafka_metadata(client_->get(), 0, topic_.get(), &got, 2000) != RD_KAFKA_RESP_ERR_NO_ERROR) return std::nullopt;
+  const rd_kafka_metadata_topic_t* const topic = got->topic_cnt == 1 ? got->topics : nullptr;
+  std::optional<failure> why;
+  if (topic && topic->err != RD_KAFKA_RESP_ERR_NO_ERROR && !heals(kind_of(topic->err))) {
+    why = failure_of(topic->err, to_string(where_) + " on " + by_.cluster());
+  } else if (topic && topic->err == RD_KAFKA_RESP_ERR_NO_ERROR && where_.partition >= topic->partition_cnt) {
+    why = failure_of(RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, to_string(where_) + " on " + by_.cluster());
+  }
+  rd_kafka_metadata_destroy(got);
+  return why;
 }
 
 std::optional<result<port::range_read>> range_reading::read_on(port::milliseconds patience) {
@@ -57,6 +76,9 @@ std::optional<result<port::range_read>> range_reading::read_on(port::millisecond
   std::array<rd_kafka_message_t*, 256> messages{};
   const auto count =
       rd_kafka_consume_batch_queue(queue_.get(), static_cast<int>(patience.count()), messages.data(), messages.size());
+  if (count > 0) heard_ = true;
+  if (!heard_ && std::chrono::steady_clock::now() > look_at_)
+    if (auto why = missing()) return tl::unexpected{std::move(*why)};
   std::optional<result<port::range_read>> answer;
   for (std::size_t i = 0; i < static_cast<std::size_t>(std::max<ssize_t>(count, 0)); ++i) {
     if (!answer) {

@@ -20,6 +20,7 @@ class range_reading {
 
  private:
   std::optional<failure> start();
+  std::optional<failure> missing();
   /// True when there is nothing more to wait for.
   result<bool> take(const rd_kafka_message_t& message);
 
@@ -31,6 +32,8 @@ class range_reading {
   queue_ptr queue_;
   topic_ptr topic_;
   bool started_ = false;
+  bool heard_ = false;  ///< something has come, so the partition is there
+  port::time_point look_at_{};
   port::range_read read_;
 };
 

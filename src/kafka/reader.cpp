@@ -95,28 +95,47 @@ result<std::unique_ptr<kafka_reader>> kafka_reader::open(const context& in, port
                              {"enable.auto.offset.store", "false"}});
   const std::size_t most_queued = number(conf.get(), "queued.min.messages");
   const std::size_t most_bytes = number(conf.get(), "queued.max.messages.kbytes") * 1000;
-  auto connected = client::open(in, RD_KAFKA_CONSUMER, std::move(conf));
+  std::unique_ptr<kafka_reader> reader{new kafka_reader{std::move(readable), most_queued, most_bytes}};
+  auto tap = std::make_unique<wiretap>();
+  tap->errored = [self = reader.get()](rd_kafka_resp_err_t code, std::string_view text) { self->errored(code, text); };
+  auto connected = client::open(in, RD_KAFKA_CONSUMER, std::move(conf), std::move(tap));
   if (!connected) return tl::unexpected{std::move(connected.error())};
-  return std::unique_ptr<kafka_reader>{
-      new kafka_reader{std::move(*connected), std::move(readable), most_queued, most_bytes}};
+  reader->use(std::move(*connected));
+  return reader;
 }
 
-kafka_reader::kafka_reader(std::shared_ptr<client> connected, port::wake readable, std::size_t most_queued,
-                           std::size_t most_bytes)
-    : readable_{std::move(readable)},
-      most_queued_{most_queued},
-      most_bytes_{most_bytes},
-      parts_{std::make_shared<connection_parts>()},
-      queue_{rd_kafka_queue_new(connected->get())} {
+kafka_reader::kafka_reader(port::wake readable, std::size_t most_queued, std::size_t most_bytes)
+    : readable_{std::move(readable)}, most_queued_{most_queued}, most_bytes_{most_bytes} {}
+
+void kafka_reader::use(std::shared_ptr<client> connected) {
+  rd_kafka_t* const handle = connected->get();
+  queue_.reset(rd_kafka_queue_new(handle));
   parts_->connected = std::move(connected);
+  // What the client says about itself comes the same way, so that it is served and does not pile up.
+  const queue_ptr main{rd_kafka_queue_get_main(handle)};
+  rd_kafka_queue_forward(main.get(), queue_.get());
   rd_kafka_queue_cb_event_enable(
       queue_.get(), [](rd_kafka_t*, void* opaque) { static_cast<kafka_reader*>(opaque)->readable_(); }, this);
 }
 
 kafka_reader::~kafka_reader() {
+  if (!queue_) return;
   rd_kafka_queue_cb_event_enable(queue_.get(), nullptr, nullptr);
   for (const auto& [id, each] : sources_) stop(*each);
   for (std::size_t i = delivered_; i < arrived_.size(); ++i) rd_kafka_message_destroy(arrived_[i].message);
+  const queue_ptr main{rd_kafka_queue_get_main(parts_->connected->get())};
+  rd_kafka_queue_forward(main.get(), nullptr);
+}
+
+/// A missing topic or partition is an error of the handle, which names it in its text: "topic [partition]: ...".
+void kafka_reader::errored(rd_kafka_resp_err_t code, std::string_view text) {
+  const bool missing = kind_of(code) == failure_kind::missing;
+  for (const auto& [id, each] : sources_) {
+    const std::string name = each->where.topic + " [" + std::to_string(each->where.partition) + "]: ";
+    if (missing && !each->failed && text.starts_with(name))
+      return refuse(*each, failure_of(code, to_string(each->where)));
+  }
+  parts_->connected->tap().log->say(severity::warn, rd_kafka_err2name(code), text);
 }
 
 kafka_reader::subject& kafka_reader::subject_of(const std::string& topic) {
@@ -165,10 +184,24 @@ void kafka_reader::assign(source_id id, const topic_partition& where, std::int64
   subject& topic = subject_of(where.topic);
   if (!topic.handle) return refuse(of, failure_of(rd_kafka_last_error(), to_string(where)));
   const auto partition = static_cast<std::size_t>(where.partition);
-  if (topic.by_partition.size() <= partition) topic.by_partition.resize(partition + 1);
+  if (topic.by_partition.size() <= partition) {
+    look_at_growth(topic);
+    topic.by_partition.resize(partition + 1);
+  }
   topic.by_partition[partition] = &of;
   of.topic = topic.handle.get();
   start(of);
+}
+
+/// The client looks for new partitions of a topic that it knows every ten seconds. Asking makes it look at once; the
+/// answer is for the client, not for us.
+void kafka_reader::look_at_growth(subject& topic) {
+  constexpr std::chrono::seconds fresh{1};
+  const auto now = std::chrono::steady_clock::now();
+  if (now < std::exchange(topic.looked_at, now) + fresh) return;
+  const rd_kafka_metadata_t* got = nullptr;
+  if (rd_kafka_metadata(parts_->connected->get(), 0, topic.handle.get(), &got, 1) == RD_KAFKA_RESP_ERR_NO_ERROR)
+    rd_kafka_metadata_destroy(got);
 }
 
 void kafka_reader::unassign(source_id id) {

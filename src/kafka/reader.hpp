@@ -44,6 +44,7 @@ class kafka_reader : public port::reader {
   struct subject {
     topic_ptr handle;
     std::vector<source*> by_partition;
+    port::time_point looked_at = std::chrono::steady_clock::now();
   };
   struct arrival {
     rd_kafka_message_t* message;
@@ -72,7 +73,10 @@ class kafka_reader : public port::reader {
     std::vector<std::unique_ptr<batch>> free_;
   };
 
-  kafka_reader(std::shared_ptr<client> connected, port::wake readable, std::size_t most_queued, std::size_t most_bytes);
+  kafka_reader(port::wake readable, std::size_t most_queued, std::size_t most_bytes);
+  void use(std::shared_ptr<client> connected);
+  void errored(rd_kafka_resp_err_t code, std::string_view text);
+  void look_at_growth(subject& topic);
   subject& subject_of(const std::string& topic);
   source* source_of(const rd_kafka_message_t& message) const;
   void start(source& of);
@@ -89,7 +93,7 @@ class kafka_reader : public port::reader {
   const port::wake readable_;
   const std::size_t most_queued_;  ///< messages after which the client stops fetching
   const std::size_t most_bytes_;   ///< bytes after which it does
-  std::shared_ptr<connection_parts> parts_;
+  std::shared_ptr<connection_parts> parts_ = std::make_shared<connection_parts>();
   std::shared_ptr<batch_pool> pool_ = std::make_shared<batch_pool>();
   queue_ptr queue_;
   std::unordered_map<source_id, std::unique_ptr<source>> sources_;
