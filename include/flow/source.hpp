@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <concepts>
 #include <optional>
 #include <ranges>
@@ -24,6 +25,14 @@ class [[nodiscard("flow: a stream ends in to, fan_out or for_each")]] source : p
     this->draft().on_failure(this->port().node, what);
     return *this;
   }
+};
+
+/// An element of a range that a record's timestamp comes from, in milliseconds since 1970 UTC.
+template <typename K, typename V>
+struct stamped {
+  K key;
+  V value;
+  std::chrono::milliseconds timestamp{};
 };
 
 namespace wiring {
@@ -62,8 +71,9 @@ template <typename T>
 struct element {
   using key_type = bytes;
   using value_type = kept_t<T>;
-  static bytes key(const T&) { return {}; }
+  static key_type key(const T&) { return {}; }
   static value_type value(const T& item) { return value_type(item); }
+  static std::int64_t timestamp(const T&) { return -1; }
 };
 template <typename K, typename V>
 struct element<keyed<K, V>> {
@@ -71,6 +81,15 @@ struct element<keyed<K, V>> {
   using value_type = V;
   static const K& key(const keyed<K, V>& item) { return item.key; }
   static const V& value(const keyed<K, V>& item) { return item.value; }
+  static std::int64_t timestamp(const keyed<K, V>&) { return -1; }
+};
+template <typename K, typename V>
+struct element<stamped<K, V>> {
+  using key_type = K;
+  using value_type = V;
+  static const K& key(const stamped<K, V>& item) { return item.key; }
+  static const V& value(const stamped<K, V>& item) { return item.value; }
+  static std::int64_t timestamp(const stamped<K, V>& item) { return item.timestamp.count(); }
 };
 
 template <typename Range>
@@ -105,7 +124,8 @@ class range_inlet final : public inlet {
     ++seat_.counts->received;
     try {
       decltype(auto) it = **next_;
-      to_.push({slot<key_type>{item::key(it)}, slot<value_type>{item::value(it)}, -1, {}, seat_.way->from});
+      to_.push(
+          {slot<key_type>{item::key(it)}, slot<value_type>{item::value(it)}, item::timestamp(it), {}, seat_.way->from});
     } catch (...) {
       seat_.fail();
     }

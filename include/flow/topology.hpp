@@ -61,7 +61,7 @@ class topology {
   }
   template <typename K, typename V>
   source<K, V, placement::by_key> from(label name, topic<K, V> what, from_options how = {}) {
-    return read<K, V>({.name{name.text()}, .include = {what.name}}, std::move(what.codecs), how);
+    return read<K, V>({.name = std::string{name.text()}, .include = {what.name}}, std::move(what.codecs), how);
   }
   template <typename K, typename V>
   source<K, V, placement::by_key> from(topics<K, V> what, from_options how = {}) {
@@ -70,11 +70,12 @@ class topology {
   }
   template <typename K, typename V>
   source<K, V, placement::by_key> from(label name, topics<K, V> what, from_options how = {}) {
-    return read<K, V>({.name{name.text()}, .include = std::move(what.include), .exclude = std::move(what.exclude)},
-                      std::move(what.codecs), how);
+    return read<K, V>(
+        {.name = std::string{name.text()}, .include = std::move(what.include), .exclude = std::move(what.exclude)},
+        std::move(what.codecs), how);
   }
-  /// Reads a range to its end: values, or `keyed` elements. A container is copied. A range that can be read only once
-  /// serves one graph.
+  /// Reads a range to its end: values, `keyed`, or `stamped` elements. A container is copied. A range that can be read
+  /// only once serves one graph.
   template <typename Range>
   auto from(Range&& what) {
     return read_range({}, std::forward<Range>(what));
