@@ -9,8 +9,8 @@
 #include <set>
 #include <stdexcept>
 
-#include "cluster.hpp"
 #include "database.hpp"
+#include "kafka/cluster.hpp"
 #include "log.hpp"
 #include "worker_thread.hpp"
 

@@ -4,24 +4,14 @@
 #include <stdexcept>
 #include <utility>
 
+#include "memory_records.hpp"
+
 #include <flow/topology.hpp>
 
 namespace flow::testing {
 namespace {
 
 using memory::microseconds;
-
-memory::record to_memory(const raw_record& what) {
-  memory::record made{what.key, what.value, what.timestamp, {}, 0};
-  for (const auto& each : what.headers) made.headers.push_back({each.key, each.value});
-  return made;
-}
-
-raw_record from_memory(const memory::record& what) {
-  raw_record made{what.key, what.value, what.timestamp, {}, what.offset};
-  for (const auto& each : what.headers) made.headers.push_back({each.key, each.value});
-  return made;
-}
 
 // Between something happening and the process noticing it lies what a scheduler of threads does.
 microseconds hesitation(memory::scheduler& clock) { return microseconds{clock.random() % 100}; }
@@ -186,12 +176,7 @@ void simulation::write_transaction(const std::string& cluster, const std::string
 }
 
 std::vector<std::vector<raw_record>> simulation::read(const std::string& cluster, const std::string& topic) {
-  std::vector<std::vector<raw_record>> all;
-  for (const auto& partition : inside_->cluster(cluster).contents(topic)) {
-    auto& into = all.emplace_back();
-    for (const auto& each : partition) into.push_back(from_memory(each));
-  }
-  return all;
+  return from_memory(inside_->cluster(cluster).contents(topic));
 }
 
 void simulation::start(const std::string& instance, const topology& what, app_options options) {

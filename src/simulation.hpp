@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "broker.hpp"
-#include "cluster.hpp"
-#include "scheduler.hpp"
-#include "worker.hpp"
+#include "engine/worker.hpp"
+#include "memory/broker.hpp"
+#include "memory/cluster.hpp"
+#include "memory/scheduler.hpp"
 
 #include <flow/testing.hpp>
 

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "worker.hpp"
+#include "engine/worker.hpp"
 
 namespace flow {
 

@@ -12,29 +12,12 @@
 
 #include <flow/app.hpp>
 #include <flow/plan.hpp>
+#include <flow/raw_record.hpp>
 #include <flow/status.hpp>
 
 /// Tests of a topology without any cluster: `drive` for one operator or stage, `simulation` for the whole, on several
 /// in-memory clusters with the transaction semantics of Kafka.
 namespace flow::testing {
-
-struct raw_header {
-  std::string key;
-  std::optional<std::string> value{};
-
-  bool operator==(const raw_header&) const = default;
-};
-
-/// A record as bytes, by value. The offset says nothing about a record that is being written.
-struct raw_record {
-  std::optional<std::string> key{};
-  std::optional<std::string> value{};
-  std::int64_t timestamp = 0;  ///< milliseconds since 1970 UTC
-  std::vector<raw_header> headers{};
-  std::int64_t offset = 0;
-
-  bool operator==(const raw_record&) const = default;
-};
 
 /// Steps of the protocol at which a worker can be crashed, in the order in which it passes them.
 inline constexpr std::string_view steps[] = {"positions read", "begun", "sent", "offsets sent", "committed", "stored"};

@@ -1,0 +1,29 @@
+#include "events.hpp"
+
+#include <algorithm>
+
+namespace replicator {
+
+event event_maker::next(std::int64_t time) {
+  static const std::vector<std::string> other_sources{"genai-demo.search", "genai-demo.clickstream"};
+  static const std::vector<std::string> other_types{"PageViewed", "SearchDone", "CartTouched"};
+
+  const bool critical = roll(2) == 0;
+  const bool consistency = roll(3) == 0;
+  const auto pick = [&](const std::vector<std::string>& from) { return from[roll(from.size())]; };
+  const auto source = critical ? pick(rules_.critical_sources) : pick(other_sources);
+  const auto type = consistency ? pick(rules_.consistency_types) : pick(other_types);
+  const auto customer = roll(500);
+
+  event made;
+  made.accepted = critical || consistency;
+  made.partition = static_cast<std::int32_t>(customer % static_cast<std::size_t>(partitions_));
+  made.record.key = "customer-" + std::to_string(customer);
+  made.record.value = R"({"id":")" + std::to_string(++made_) + R"(","source":")" + source + R"(","detail-type":")" +
+                      type + R"(","detail":{"customer":)" + std::to_string(customer) + R"(,"amount":)" +
+                      std::to_string(roll(100'000)) + "}}";
+  made.record.timestamp = time;
+  return made;
+}
+
+}  // namespace replicator

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <flow/raw_record.hpp>
+
+#include "settings.hpp"
+
+namespace replicator {
+
+/// A business event, and whether the rules let it through: decided from how it was made, not by the rules.
+struct event {
+  std::int32_t partition = 0;
+  flow::raw_record record;
+  bool accepted = false;
+};
+
+/// Makes business events of a few customers, always the same from one seed.
+class event_maker {
+ public:
+  event_maker(std::uint64_t seed, std::int32_t partitions, settings::event_settings rules)
+      : dice_{seed}, partitions_{partitions}, rules_{std::move(rules)} {}
+
+  event next(std::int64_t time);
+
+ private:
+  std::size_t roll(std::size_t sides) { return dice_() % sides; }
+
+  std::mt19937_64 dice_;
+  std::int32_t partitions_;
+  settings::event_settings rules_;
+  std::uint64_t made_ = 0;
+};
+
+}  // namespace replicator

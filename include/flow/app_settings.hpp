@@ -1,0 +1,83 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include <flow/app.hpp>
+#include <flow/settings.hpp>
+
+namespace flow {
+
+enum class on_stop { leave, keep };
+enum class log_format { text, json };
+
+constexpr std::array<std::string_view, 2> words(guarantee) { return {"exactly_once", "at_least_once"}; }
+constexpr std::array<std::string_view, 2> words(on_stop) { return {"leave", "keep"}; }
+constexpr std::array<std::string_view, 2> words(log_format) { return {"text", "json"}; }
+constexpr std::array<std::string_view, 5> words(severity) { return {"trace", "debug", "info", "warn", "error"}; }
+
+/// "earliest", "latest", or a time as RFC 3339 writes it: "2026-01-31T12:00:00Z".
+template <>
+struct scalar<start_at> {
+  static constexpr std::string_view kind = "earliest, latest, or a time like 2026-01-31T12:00:00Z", example = "earliest";
+  static complaint read(std::string_view text, start_at& out);
+  static std::string write(const start_at& value);
+};
+
+/// What running any topology is configured with. A program's settings derive from it, or leave it to `flow::main`.
+struct app_settings {
+  std::string application;
+  std::string instance;
+  std::string home{flow::home};
+  std::map<std::string, cluster_properties> clusters;
+  flow::guarantee guarantee = flow::guarantee::exactly_once;
+  start_at start;
+  std::chrono::milliseconds commit_every{100};
+  byte_size memory = 256_MiB;
+  int lanes = 32;
+  int threads = 1;
+  std::string state = "./state";
+  bool fresh = false;
+  bool enabled = true;  ///< false: `run` says so and ends
+  flow::on_stop on_stop = flow::on_stop::leave;
+  struct log_settings {
+    severity level = severity::info;
+    log_format format = log_format::text;
+
+    void bind(auto& b) {
+      b("level", level, "what is logged, at least");
+      b("format", format, "text, or one JSON object per line");
+    }
+  } log;
+
+  void bind(auto& b) {
+    b("application", application, "names the groups, the transactions and the internal topics").required();
+    b("home", home, "the cluster that is read, by its name in clusters");
+    b("clusters", clusters, "librdkafka properties of each cluster by its name, bootstrap.servers among them");
+    bind_running(b);
+  }
+
+  /// All but what says which clusters there are, for programs that have words of their own for that.
+  void bind_running(auto& b) {
+    b("instance", instance, "of this process, stable over restarts; the host's name unless set");
+    b("guarantee", guarantee, "what each target is promised");
+    b("start", start, "where to begin what has no position yet");
+    b("commit_every", commit_every, "the longest that a transaction lasts")
+        .range(std::chrono::milliseconds{1}, std::chrono::seconds{5});
+    b("memory", memory, "everything buffered, all targets together").range(byte_size{16u << 20}, byte_size{1ull << 40});
+    b("lanes", lanes, "the most workers that can share the work; fixed at the first start").range(1, 10'000);
+    b("threads", threads, "workers of this process").range(1, 256);
+    b("state", state, "the state directory of this process");
+    b("fresh", fresh, "begin although the outputs hold records and no position exists").flag_only();
+    b("on_stop", on_stop, "leave the groups, or keep the lanes for a restart of the same instance");
+    b("log", log, "what is logged, and how");
+  }
+
+  /// As an app takes them. The logger is a new one, to standard error.
+  app_options options() const;
+};
+
+}  // namespace flow
