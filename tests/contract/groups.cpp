@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 
 #include "suite.hpp"
 
@@ -60,7 +61,6 @@ TEST_F(groups, share_by_range_and_cover_every_partition_once) {
   EXPECT_THAT(shares, ElementsAre(ElementsAre(0, 1), ElementsAre(2, 3)));
   EXPECT_THAT(kinds(one), ElementsAre(kind::assigned, kind::revoked, kind::assigned));
   EXPECT_THAT(one.history()[1].partitions, ElementsAre(0, 1, 2, 3)) << "all is given back before anything is given";
-  EXPECT_EQ(one.history()[1].as, before);
 }
 
 TEST_F(groups, range_by_instance_id) {
@@ -102,40 +102,40 @@ TEST_F(groups, wait_for_the_release_of_what_they_revoke) {
 }
 
 TEST_F(groups, hand_over_what_a_leaving_member_held) {
-  participant one{*this, dynamic(20s)};
+  participant one{*this, dynamic(9s)};
   one.until_assigned(4);
-  participant two{*this, dynamic(20s)};
+  participant two{*this, dynamic(9s)};
   two.until_assigned(2);
   one.until_assigned(2);
   must(one.leave());
   EXPECT_EQ(one.history().back().what, kind::revoked) << "what is assigned is revoked before `done` runs";
   EXPECT_EQ(one.history().back().partitions.size(), 2u);
-  eventually([&] { return two.partitions().size() == 4; }, "the handover, well before the session's end", 10s);
+  eventually([&] { return two.partitions().size() == 4; }, "the handover, well before the session's end", 7s);
   ask_until([&] { return must(group_members(group_)).size() == 1; }, "one member");
 }
 
 TEST_F(groups, hand_over_what_a_leaving_static_member_held) {
   const std::string stem = unique("instance");
-  participant one{*this, instance(stem + "-1", 20s)};
+  participant one{*this, instance(stem + "-1", 9s)};
   one.until_assigned(4);
-  participant two{*this, instance(stem + "-2", 20s)};
+  participant two{*this, instance(stem + "-2", 9s)};
   two.until_assigned(2);
   one.until_assigned(2);
   must(one.leave());
-  eventually([&] { return two.partitions().size() == 4; }, "the handover, well before the session's end", 10s);
+  eventually([&] { return two.partitions().size() == 4; }, "the handover, well before the session's end", 7s);
 }
 
 TEST_F(groups, keep_a_static_members_place_while_it_restarts) {
   const std::string stem = unique("instance");
-  auto one = std::make_unique<participant>(*this, instance(stem + "-1", 20s));
+  auto one = std::make_unique<participant>(*this, instance(stem + "-1", 9s));
   one->until_assigned(4);
-  participant two{*this, instance(stem + "-2", 20s)};
+  participant two{*this, instance(stem + "-2", 9s)};
   const auto of_two = two.until_assigned(2);
   const auto before = one->until_assigned(2);
   const auto partitions = one->partitions();
   one.reset();
 
-  participant again{*this, instance(stem + "-1", 20s)};
+  participant again{*this, instance(stem + "-1", 9s)};
   const auto after = again.until_assigned(2);
   EXPECT_EQ(again.partitions(), partitions);
   EXPECT_EQ(after.generation, before.generation) << "no rebalance";

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -16,6 +17,16 @@
 #include <vector>
 
 #include "world.hpp"
+
+namespace flow {
+
+/// What a matcher that did not match says instead of bytes.
+template <typename T>
+void PrintTo(const result<T>& what, std::ostream* out) {
+  *out << (what ? "a success" : "a failure: " + what.error().text);
+}
+
+}  // namespace flow
 
 namespace flow::contract {
 
@@ -54,7 +65,6 @@ T must(result<T> what) {
 }
 
 MATCHER(succeeds, "is a success") {
-  if (!arg) *result_listener << "it says: " << arg.error().text;
   return arg.has_value();
 }
 
@@ -64,7 +74,7 @@ MATCHER(fails, "is a failure") {
 
 MATCHER_P(fails_with, kind, "is a failure of kind " + std::to_string(static_cast<int>(kind))) {
   if (arg) return false;
-  *result_listener << "kind " << static_cast<int>(arg.error().kind) << " says: " << arg.error().text;
+  *result_listener << "of kind " << static_cast<int>(arg.error().kind);
   return arg.error().kind == kind;
 }
 

@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "suite.hpp"
 
 namespace flow::contract {
