@@ -49,7 +49,6 @@ result<std::unique_ptr<kafka_member>> kafka_member::join(const context& in, std:
   properties needed{
       {"group.id", options.group},
       {"session.timeout.ms", std::to_string(options.session.count())},
-      {"heartbeat.interval.ms", std::to_string(std::max<std::int64_t>(options.session.count() / 5, 100))},
       {"max.poll.interval.ms", std::to_string(std::max(options.max_poll_interval, options.session).count())},
       {"partition.assignment.strategy", "range"},
       {"isolation.level", "read_committed"},
@@ -57,7 +56,13 @@ result<std::unique_ptr<kafka_member>> kafka_member::join(const context& in, std:
       {"enable.auto.commit", "false"},
       {"enable.auto.offset.store", "false"}};
   if (!options.instance_id.empty()) needed["group.instance.id"] = options.instance_id;
-  conf_ptr conf = configure(in.to, {{"reconnect.backoff.ms", "50"}, {"reconnect.backoff.max.ms", "2000"}}, needed);
+  // Members learn of a rebalance from the answer to a heartbeat, so this is how long it takes at most to begin.
+  const auto heartbeat = std::clamp<std::int64_t>(options.session.count() / 5, 100, 500);
+  conf_ptr conf = configure(in.to,
+                            {{"heartbeat.interval.ms", std::to_string(heartbeat)},
+                             {"reconnect.backoff.ms", "50"},
+                             {"reconnect.backoff.max.ms", "2000"}},
+                            needed);
   rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_ERROR);
   auto connected = client::open(in, RD_KAFKA_CONSUMER, std::move(conf));
   if (!connected) return tl::unexpected{std::move(connected.error())};
