@@ -18,6 +18,10 @@ struct names {
   std::string transactional_id(std::string_view instance) const { return prefix() + "." + std::string{instance}; }
 };
 
+/// The timestamp of what is written to the lanes topic, which stamps its records itself. Zero would not do: librdkafka
+/// takes it for none.
+inline constexpr std::int64_t stamped_by_the_broker = 1;
+
 /// Topics that a topology never reads, whatever its patterns say.
 inline bool is_internal(std::string_view topic) { return topic.ends_with(".internal") || topic.starts_with("__"); }
 

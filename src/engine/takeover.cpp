@@ -270,8 +270,12 @@ task<result<void>> target::claim_lanes(std::vector<lane*> lanes) {
   records.buffers.push_back(encoded_claim);
   std::vector<written_lane> written;
   for (auto* each : lanes) {
-    records.records.push_back({.topic = lanes_topic_, .partition = each->number, .key = claim_key,
-                               .value = *encoded_claim, .headers = {}});
+    records.records.push_back({.topic = lanes_topic_,
+                               .partition = each->number,
+                               .timestamp = stamped_by_the_broker,
+                               .key = claim_key,
+                               .value = *encoded_claim,
+                               .headers = {}});
     written.push_back(write_position(*each));
   }
   producer_->begin();

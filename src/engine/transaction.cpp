@@ -107,6 +107,7 @@ task<result<void>> target::commit(std::vector<written_lane> lanes, outgoing reco
   for (const auto& each : *kept) {
     records.records.push_back({.topic = lanes_topic_,
                                .partition = each.of->number,
+                               .timestamp = stamped_by_the_broker,
                                .key = position_key,
                                .value = each.encoded,
                                .headers = {},
