@@ -4,6 +4,8 @@
 #include <flow/topology.hpp>
 #include <flow/wiring.hpp>
 
+#include "frames.hpp"
+
 namespace flow {
 namespace wiring {
 
@@ -14,7 +16,8 @@ void draft::check_open() const {
 
 std::uint32_t draft::add(facts about, std::span<const port> inputs, std::unique_ptr<const blueprint> how) {
   check_open();
-  nodes_.push_back({std::move(about), {inputs.begin(), inputs.end()}, std::move(how)});
+  std::vector<frame> captured = frames_behind(about.words);
+  nodes_.push_back({std::move(about), {inputs.begin(), inputs.end()}, std::move(how), std::move(captured)});
   return static_cast<std::uint32_t>(nodes_.size() - 1);
 }
 

@@ -1,9 +1,6 @@
 #include "inspection.hpp"
 
-#include <pthread.h>
-
 #include <algorithm>
-#include <cstdint>
 #include <map>
 #include <numeric>
 #include <set>
@@ -14,6 +11,8 @@
 #include <flow/label.hpp>
 #include <flow/topic.hpp>
 #include <flow/topic_selection.hpp>
+
+#include "frames.hpp"
 
 namespace flow {
 namespace {
@@ -45,21 +44,10 @@ std::string known_or_meant(const std::string& name, const std::vector<std::strin
   return "known are " + all;
 }
 
-/// The part of this thread's stack that functions which have returned may have used.
-std::pair<std::uintptr_t, std::uintptr_t> dead_stack(const void* stack_end) {
-  pthread_attr_t attributes;
-  void* lowest = nullptr;
-  std::size_t size = 0;
-  if (pthread_getattr_np(pthread_self(), &attributes) != 0) return {};
-  pthread_attr_getstack(&attributes, &lowest, &size);
-  pthread_attr_destroy(&attributes);
-  return {reinterpret_cast<std::uintptr_t>(lowest), reinterpret_cast<std::uintptr_t>(stack_end)};
-}
-
 class inspection {
  public:
-  inspection(const drawn_plan& what, const surroundings& where, const void* stack_end)
-      : plan_{what}, where_{where}, dead_{dead_stack(stack_end)}, found_{what.from().flaws()} {}
+  inspection(const drawn_plan& what, const surroundings& where)
+      : plan_{what}, where_{where}, found_{what.from().flaws()} {}
 
   std::vector<flaw> run() && {
     check_whole();
@@ -159,23 +147,29 @@ class inspection {
                  " ends nowhere",
              about.ports.empty() ? "end it with to, fan_out or for_each"
                                  : "end it with to, fan_out or for_each, or leave the branch out");
-    if (std::ranges::any_of(about.words,
-                            [&](std::uintptr_t word) { return dead_.first <= word && word < dead_.second; }))
+    if (!are_live(plan_.from().nodes()[node].captured))
       find(quoted(name) + " has captured a reference to a local variable that is gone",
            "capture by value: [=] instead of [&]");
   }
 
+  /// Of other threads it is not known which calls are over.
+  bool are_live(const std::vector<wiring::frame>& captured) const {
+    return std::ranges::all_of(captured, [&](const wiring::frame& each) {
+      return each.thread != live_.front().thread || std::ranges::find(live_, each) != live_.end();
+    });
+  }
+
   const drawn_plan& plan_;
   const surroundings& where_;
-  std::pair<std::uintptr_t, std::uintptr_t> dead_;
+  std::vector<wiring::frame> live_ = calls_under_way();
   std::vector<flaw> found_;
   std::vector<topic_selection> selections_;
 };
 
 }  // namespace
 
-std::vector<flaw> inspect(const drawn_plan& what, const surroundings& where, const void* stack_end) {
-  return inspection{what, where, stack_end}.run();
+std::vector<flaw> inspect(const drawn_plan& what, const surroundings& where) {
+  return inspection{what, where}.run();
 }
 
 }  // namespace flow

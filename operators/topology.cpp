@@ -150,7 +150,7 @@ topology_error::topology_error(const std::string& application, std::vector<flaw>
 
 std::shared_ptr<const plan> topology::build(const surroundings& where) const {
   std::shared_ptr<drawn_plan> drawn = drawing{draft_, where}.draw();
-  std::vector<flaw> flaws = inspect(*drawn, where, __builtin_frame_address(0));
+  std::vector<flaw> flaws = inspect(*drawn, where);
   if (!flaws.empty()) throw topology_error{draft_->application(), std::move(flaws)};
   draft_->seal();
   return drawn;

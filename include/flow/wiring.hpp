@@ -147,6 +147,15 @@ struct facts {
   std::vector<std::uintptr_t> words{};  ///< what user code has captured, as far as it is plain memory
 };
 
+/// A call of a function on a thread's stack, told from all others by where its part of the stack ends.
+struct frame {
+  std::uintptr_t end = 0;
+  std::uintptr_t function = 0;
+  std::uintptr_t thread = 0;
+
+  bool operator==(const frame&) const = default;
+};
+
 /// A topology under construction: its nodes, and all that is known to be wrong with them.
 class draft {
  public:
@@ -154,6 +163,7 @@ class draft {
     facts about;
     std::vector<port> inputs;
     std::unique_ptr<const blueprint> how;
+    std::vector<frame> captured{};  ///< the calls whose local variables user code refers to
   };
   explicit draft(std::string application) : application_{std::move(application)} {}
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -59,7 +61,8 @@ inline fan_out_op fan_out(label name, std::vector<std::string> clusters, fan_out
 
 /// A fan-out whose name was forgotten.
 template <typename Clusters>
-fan_out_op fan_out(const Clusters&, const fan_out_options& = {}) {
+requires(!std::is_convertible_v<const Clusters&, std::string_view>) fan_out_op
+    fan_out(const Clusters&, const fan_out_options& = {}) {
   static_assert(never<Clusters>,
                 "flow: fan_out needs a name first, since it stands on disk: fan_out(\"regions\", clusters)");
   return {std::string{}, {}, {}};

@@ -1,0 +1,195 @@
+#include "running.hpp"
+
+namespace flow {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+const topic<bytes, bytes> in{"in"};
+
+/// All that is wrong, as "text (remedy)".
+std::vector<std::string> flaws(const topology& t, const surroundings& where = {}) {
+  std::vector<std::string> all;
+  try {
+    t.build(where);
+  } catch (const topology_error& e) {
+    for (const flaw& each : e.flaws()) {
+      all.push_back(each.text + " (" + each.remedy + ")");
+      EXPECT_NE(std::string{e.what()}.find(all.back()), std::string::npos);
+    }
+  }
+  return all;
+}
+
+TEST(wiring, is_checked_as_a_whole) {
+  topology t{"my app"};
+  auto s = t.from(topic<bytes, bytes>{"orders.internal"});
+  s | filter("same", [](bytes) { return true; }) | to("same", "not a topic");
+  (void)(s | filter("loose", [](bytes) { return true; }));
+  s | fan_out("regions", {"tokio", "oregon", "oregon"});
+  s | fan_out("nobody", {});
+  EXPECT_THAT(
+      flaws(t, {.clusters = {"tokyo", "oregon"}}),
+      ElementsAre(
+          "the application's name 'my app' cannot be part of a topic's name (use 1 to 100 letters, digits, dots, "
+          "dashes or underscores)",
+          "two nodes have the name 'same' (give each a name of its own)",
+          "'from-1' reads the internal topic 'orders.internal' (read what the application writes)",
+          "'same' writes to 'not a topic', which is no name for a topic (use 1 to 249 letters, digits, dots, "
+          "dashes or underscores)",
+          "'regions' writes to the unknown cluster 'tokio' (did you mean 'tokyo'?)",
+          "'regions' names the cluster 'oregon' twice (name each once)",
+          "'nobody' writes to no cluster (name at least one)",
+          "the stream from 'loose' ends nowhere (end it with to, fan_out or for_each)"));
+}
+
+TEST(wiring, needs_a_source_and_a_sink) {
+  EXPECT_THAT(flaws(topology{"empty"}),
+              ElementsAre("nothing is read (begin with from(topic<K, V>{...}))",
+                          "nothing leaves the topology (end it with to, fan_out or for_each)"));
+}
+
+TEST(wiring, finds_a_branch_that_ends_nowhere) {
+  topology t{"test"};
+  auto [used, unused] =
+      t.from(in) | split("sizes", when("large", [](bytes v) { return v.size() > 9; }), otherwise("rest"));
+  used | to("large");
+  EXPECT_THAT(flaws(t), ElementsAre("the stream 'rest' from 'sizes' ends nowhere (end it with to, fan_out or for_each, "
+                                    "or leave the branch out)"));
+}
+
+TEST(wiring, lists_the_known_clusters_where_no_name_is_close) {
+  topology t{"test"};
+  t.from(in) | to("out", "out", {.cluster = "frankfurt"});
+  EXPECT_THAT(flaws(t, {.clusters = {"tokyo", "oregon"}}),
+              ElementsAre("'out' writes to the unknown cluster 'frankfurt' (known are tokyo, oregon)"));
+  EXPECT_THAT(flaws(t, {.clusters = {"frankfurt"}}), IsEmpty());
+}
+
+TEST(wiring, finds_loops_on_the_cluster_that_is_read) {
+  topology named{"test"};
+  named.from(in) | to("sink", "in");
+  EXPECT_THAT(flaws(named),
+              ElementsAre("'sink' writes to 'in' on home, which is read as well (write to another topic, or "
+                          "exclude it from what is read)"));
+
+  topology by_pattern{"test"};
+  by_pattern.from(topics<bytes, bytes>{{".*"}, {"copy\\..*"}}) | fan_out("regions", {"eu", "us"});
+  EXPECT_THAT(flaws(by_pattern, {.clusters = {"eu", "us"}, .home = "eu"}), testing::SizeIs(1));
+  EXPECT_THAT(flaws(by_pattern, {.clusters = {"eu", "us", "asia"}, .home = "asia"}), IsEmpty());
+
+  topology excluded{"test"};
+  excluded.from(topics<bytes, bytes>{{".*"}, {"copy\\..*"}}) | to("sink", "copy.{topic}");
+  EXPECT_THAT(flaws(excluded), IsEmpty());
+
+  topology elsewhere{"test"};
+  elsewhere.from(in) | to("sink", "in", {.cluster = "tokyo"});
+  EXPECT_THAT(flaws(elsewhere), IsEmpty());
+}
+
+TEST(wiring, finds_expressions_and_patterns_that_are_broken) {
+  topology t{"test"};
+  t.from("all", topics<bytes, bytes>{{"orders("}}) | to("sink", "{topics}.copy");
+  EXPECT_THAT(flaws(t),
+              ElementsAre("'all': 'orders(' is neither the name of a topic nor a regular expression (mend the "
+                          "expression, or escape what is meant literally)",
+                          "'sink' writes to '{topics}.copy', which makes no name for a topic (use {topic}, "
+                          "{source}, letters, digits, dots, dashes and underscores)"));
+}
+
+TEST(wiring, refuses_names_made_at_run_time_that_are_none) {
+  topology t{"test"};
+  t.from(in) | to(std::string{"a b"}, "out");
+  EXPECT_THAT(flaws(t), testing::SizeIs(1));
+}
+
+TEST(wiring, refuses_streams_of_another_topology) {
+  topology t{"test"};
+  topology other{"other"};
+  auto foreign = other.from(in);
+  merge(t.from(in), foreign) | to("out");
+  EXPECT_THAT(flaws(t),
+              ElementsAre("merge joins streams of different topologies (make all of them from one topology)"));
+}
+
+TEST(wiring, refuses_more_sinks_than_there_are_bits) {
+  topology t{"test"};
+  auto s = t.from(in);
+  for (int i = 0; i < 65; ++i) s | to("out-" + std::to_string(i));
+  EXPECT_THAT(flaws(t), ElementsAre("there are 65 sinks (64 are the most; split the application)"));
+}
+
+[[gnu::noinline]] topology with_dangling_capture() {
+  topology t{"test"};
+  std::int64_t limit = 3;
+  t.from(in) | filter("short", [&](bytes v) { return static_cast<std::int64_t>(v.size()) < limit; }) | to("out");
+  return t;
+}
+
+[[gnu::noinline]] topology with_copied_capture() {
+  topology t{"test"};
+  std::int64_t limit = 3;
+  t.from(in) | filter("short", [=](bytes v) { return static_cast<std::int64_t>(v.size()) < limit; }) | to("out");
+  return t;
+}
+
+TEST(wiring, finds_references_to_local_variables_that_are_gone) {
+  EXPECT_THAT(flaws(with_dangling_capture()),
+              ElementsAre("'short' has captured a reference to a local variable that is "
+                          "gone (capture by value: [=] instead of [&])"));
+  EXPECT_THAT(flaws(with_copied_capture()), IsEmpty());
+}
+
+[[gnu::noinline]] auto shorter_than_a_local() {
+  std::int64_t limit = 3;
+  const std::int64_t* where = &limit;
+  return [where](bytes v) { return static_cast<std::int64_t>(v.size()) < *where; };
+}
+
+TEST(wiring, finds_functions_that_were_made_with_such_references) {
+  topology t{"test"};
+  t.from(in) | filter("short", shorter_than_a_local()) | to("out");
+  EXPECT_THAT(flaws(t), testing::SizeIs(1));
+}
+
+TEST(wiring, accepts_references_to_what_is_still_there) {
+  topology t{"test"};
+  std::size_t limit = 3;
+  t.from(in) | filter([&](bytes v) { return v.size() < limit; }) | to("out");
+  EXPECT_THAT(flaws(t), IsEmpty());
+}
+
+TEST(a_topology, is_sealed_once_it_has_been_built) {
+  topology t{"test"};
+  auto s = t.from(in);
+  s | to("out");
+  const auto first = t.build();
+  EXPECT_NO_THROW(t.build());
+  EXPECT_THROW(s | to("more"), std::logic_error);
+}
+
+/// What a stateful operator will say of itself.
+struct remember : op<remember> {
+  static constexpr std::string_view verb = "remember";
+  static constexpr bool keeps_state_by_key = true;
+  template <typename In>
+  static consteval auto out() {
+    return In{};
+  }
+  void operator()(auto&& r, auto& next) const { next(std::move(r)); }
+};
+
+TEST(state_by_key, behind_several_sources_needs_them_co_partitioned) {
+  topology t{"test"};
+  auto a = t.from(topic<bytes, bytes>{"a"});
+  auto b = t.from(topic<bytes, bytes>{"b"});
+  auto c = t.from(topic<bytes, bytes>{"c"});
+  merge(b, c) | remember{} | to("out");
+  a | remember{} | to("alone");
+  EXPECT_THAT(t.build()->co_partitioned(), ElementsAre(ElementsAre(1u, 2u)));
+}
+
+}  // namespace
+}  // namespace flow
