@@ -34,22 +34,22 @@ using connector = std::function<std::unique_ptr<port::cluster>(
     std::shared_ptr<port::mailbox> mailbox, log_sink log)>;
 
 struct app_options {
-  std::string application;             ///< empty: the topology's name
-  std::string instance;                ///< of this process, stable over restarts; empty: the host's name
+  std::string application{};           ///< empty: the topology's name
+  std::string instance{};              ///< of this process, stable over restarts; empty: the host's name
   std::string home{flow::home};        ///< which of the clusters is read
-  std::map<std::string, cluster_properties> clusters;
+  std::map<std::string, cluster_properties> clusters{};
   int threads = 1;                     ///< workers; each has a thread, a reader, and a producer per target
   std::filesystem::path state = "state";  ///< directory of this process; empty: nothing is kept on this machine
   guarantee promised = guarantee::exactly_once;
-  start_at start;                      ///< where to begin what has no position yet
+  start_at start{};                    ///< where to begin what has no position yet
   std::chrono::milliseconds commit_every{100};  ///< the longest that a transaction lasts
   std::int32_t lanes = 32;             ///< the most workers that can share the work; fixed at the first start
   std::size_t memory = 256u << 20;     ///< bytes: everything buffered, all workers and targets together
   bool leave_on_stop = true;           ///< false: the lanes wait for a restart of the same instance
   bool fresh = false;                  ///< begin although the outputs hold records and no position exists
   std::chrono::milliseconds session{10'000};  ///< after which the lanes of a process that died go to others
-  std::shared_ptr<spdlog::logger> logger;  ///< unset: one of the application's own, to standard error
-  connector connect;                   ///< unset: Kafka
+  std::shared_ptr<spdlog::logger> logger{};  ///< unset: one of the application's own, to standard error
+  connector connect{};                 ///< unset: Kafka
 };
 
 /// Runs a topology inside any program: no signal handlers, no globals. Several apps live side by side in one process, each

@@ -17,7 +17,7 @@ namespace flow {
 struct program {
   std::string name;
   std::string version = "0.1.0";
-  std::string help;
+  std::string help{};
 };
 
 namespace verbs {
