@@ -167,6 +167,21 @@ TEST_F(transactions, follow_one_another_committed_or_not) {
   EXPECT_THAT(values(everything(where)), ElementsAre("0", "2", "3", "5", "6"));
 }
 
+TEST_F(transactions, may_be_aborted_before_the_cluster_has_heard_of_them) {
+  const topic_partition where{fresh_topic(), 0};
+  writer one{*this, unique("writer")};
+  // Right behind a commit a cluster puts off what it is asked to begin.
+  for (int round = 0; round < 20; ++round) {
+    one.begin();
+    one.send(where, {{.value = "committed"}});
+    must(one.commit());
+    one.begin();
+    one.send(where, {{.value = "aborted"}});
+    must(one.abort());
+  }
+  EXPECT_EQ(values(everything(where)), std::vector<std::string>(20, "committed"));
+}
+
 TEST_F(transactions, are_carried_out_in_the_order_they_were_asked_for) {
   const topic_partition where{fresh_topic(), 0};
   const auto producer = cluster().open_producer({unique("writer")});
