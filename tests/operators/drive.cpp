@@ -27,6 +27,12 @@ TEST(drive, puts_one_stage_to_work) {
   EXPECT_TRUE(d.take().empty());
 }
 
+TEST(drive, takes_every_record_through) {
+  auto d = flow::testing::drive<int, int>([](auto s) { return s; });
+  for (int i = 0; i < 4; ++i) EXPECT_FALSE(d.push(i, i));
+  EXPECT_EQ(d.take().size(), 4u);
+}
+
 TEST(drive, says_why_a_record_did_not_get_through) {
   auto d = flow::testing::drive<int, event>(
       [](auto s) { return s | map("check", [](const event& e) { return e.id.at(0); }); });

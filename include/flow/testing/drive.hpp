@@ -75,10 +75,11 @@ class driver {
   std::optional<blame> push(K key, V value, std::chrono::milliseconds timestamp = {}) {
     arena written;
     std::vector<emission> emitted;
-    insides_->in.clear();
+    // The range goes on by leaving behind what got through; what did not would come again.
     insides_->in.push_back({std::move(key), std::move(value), timestamp});
     const auto pulled = insides_->graph->pull(0, ~std::uint64_t{0}, written, emitted);
     if (pulled) return std::nullopt;
+    insides_->in.clear();
     return pulled.error();
   }
 
