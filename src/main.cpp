@@ -80,6 +80,7 @@ app_options app_settings::options() const {
   made.memory = memory.bytes;
   made.leave_on_stop = on_stop == flow::on_stop::leave;
   made.fresh = fresh;
+  made.session = session;
   made.logger = make_logger(application, log.format == log_format::json);
   set_level(*made.logger, log.level);
   return made;

@@ -43,6 +43,7 @@ struct app_settings {
   bool fresh = false;
   bool enabled = true;  ///< false: `run` says so and ends
   flow::on_stop on_stop = flow::on_stop::leave;
+  std::chrono::milliseconds session{10'000};
   struct log_settings {
     severity level = severity::info;
     log_format format = log_format::text;
@@ -73,6 +74,8 @@ struct app_settings {
     b("state", state, "the state directory of this process");
     b("fresh", fresh, "begin although the outputs hold records and no position exists").flag_only();
     b("on_stop", on_stop, "leave the groups, or keep the lanes for a restart of the same instance");
+    b("session", session, "after which the lanes of a process that died go to others")
+        .range(std::chrono::seconds{1}, std::chrono::minutes{5});
     b("log", log, "what is logged, and how");
   }
 

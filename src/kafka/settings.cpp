@@ -58,7 +58,7 @@ bool is_secret(std::string_view name) {
 void check(const connection& to) {
   std::string problems;
   const auto complain = [&](const std::string& name, std::string_view why) {
-    problems += "\n  " + name + ": ";
+    problems += (problems.empty() ? "" : "\n") + std::string{"cluster "} + to.name + ": " + name + " ";
     problems += why;
   };
   const conf_ptr scratch{rd_kafka_conf_new()};
@@ -74,7 +74,7 @@ void check(const connection& to) {
   }
   if (!to.properties.contains("bootstrap.servers") && !to.properties.contains("metadata.broker.list"))
     complain("bootstrap.servers", "is missing; it says where the cluster is: host:port, ...");
-  if (!problems.empty()) throw std::invalid_argument{"cluster " + to.name + ":" + problems};
+  if (!problems.empty()) throw std::invalid_argument{problems};
 }
 
 conf_ptr configure(const connection& to, const properties& defaults, const properties& needed) {

@@ -25,6 +25,7 @@ import time
 from pathlib import Path
 
 SESSION_TIMEOUT = 6.0
+MOST_PROBLEMS = 5  # a program that cannot run at all need not be started for ever
 STOP_LIMIT = 30.0
 PARTITIONS = 6
 
@@ -133,6 +134,8 @@ class Replicator:
         if not asked or code != 0:
             reason = "was asked to stop and" if asked else "was left alone and"
             self.problems.append(f"{self.name} {reason} ended with {code}: {self.last_words()}")
+            if len(self.problems) >= MOST_PROBLEMS:
+                raise failed("too many problems to go on")
         after = self.restart_after if asked else 0.5
         self.state, self.due = "down", None if after is None else now + after
 
@@ -214,12 +217,12 @@ class Chaos:
 
     def _configuration(self, instance: str) -> Path:
         clusters = "".join(
-            f'  {name}: {{bootstrap.servers: "{self.kafka.addresses[name]}", session.timeout.ms: {SESSION_TIMEOUT * 1000:.0f}}}\n'
+            f'  {name}: {{bootstrap.servers: "{self.kafka.addresses[name]}"}}\n'
             for name in [self.chosen.home, *self.targets])
         path = self.chosen.work.absolute() / f"{instance}.yaml"
         path.write_text(f"application: {self.topic}\ninstance: {instance}\nhome: {self.chosen.home}\n"
                         f"targets: [{', '.join(self.targets)}]\nclusters:\n{clusters}"
-                        f"topics:\n  include: [{self.topic}]\ncommit_every: 100ms\n"
+                        f"topics:\n  include: [{self.topic}]\ncommit_every: 100ms\nsession: {SESSION_TIMEOUT:g}s\n"
                         f"state: {path.with_suffix('.state')}\n")
         return path
 
