@@ -337,8 +337,10 @@ result<void> outbox::abort() {
   trouble_.reset();
   offsets_.clear();
   // A record that the broker refused leaves a gap in the sequence of its partition, over which the next transaction
-  // would fall. The abort has shown that nobody fenced this producer, so a new epoch is its own to take.
-  if (done && gap_) return init();
+  // would fall; and an abort that overtakes the beginning of its transaction finds none to end, which the client takes
+  // for fatal. Either answer has shown that nobody fenced this producer, so a new epoch is its own to take.
+  const bool nothing_to_end = rd_kafka_fatal_error(client_->get(), nullptr, 0) == RD_KAFKA_RESP_ERR_INVALID_TXN_STATE;
+  if (nothing_to_end || (done && gap_)) return init();
   return done;
 }
 

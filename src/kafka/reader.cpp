@@ -9,16 +9,16 @@
 namespace flow::kafka {
 namespace {
 
-/// What librdkafka holds for a message besides its bytes.
-constexpr std::size_t message_overhead = 512;
+/// Below this size of record it is their number that fills the client's queue: to it each is half a kilobyte more.
+constexpr std::size_t small_record = 160;
 
 properties defaults_for(std::size_t buffer) {
-  // What waits, waits in two places: the client's queue, and what was taken from it at once. Either may overshoot by
-  // what one fetch brings.
-  const std::size_t queue = std::max<std::size_t>(buffer / 4, 1 << 20);
-  return {{"queued.max.messages.kbytes", std::to_string(queue / 1000)},
-          {"queued.min.messages", std::to_string(std::max<std::size_t>(queue / message_overhead, 1000))},
-          {"fetch.max.bytes", std::to_string(std::max<std::size_t>(buffer / 8, 1 << 20))},
+  // What waits, waits in two places: the client's queue, and what was taken from it at once. Either holds at most a
+  // full queue and what one more fetch brings.
+  const std::size_t quarter = std::max<std::size_t>(buffer / 4, 1 << 20);
+  return {{"queued.max.messages.kbytes", std::to_string(quarter / 1000)},
+          {"queued.min.messages", std::to_string(quarter / small_record)},
+          {"fetch.max.bytes", std::to_string(quarter)},
           {"fetch.min.bytes", "1000000"},
           {"fetch.wait.max.ms", "20"},
           {"fetch.error.backoff.ms", "100"},
