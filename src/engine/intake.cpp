@@ -32,6 +32,7 @@ bool intake::board(course& who) {
   if (at && at->next != who.next) return false;
   if (!at) {
     at = std::make_unique<feed>(*who.from, who);
+    at->since = batches_;
     reader_->assign(id, who.from->where, who.next);
   }
   at->riders.push_back(&who);
@@ -49,6 +50,12 @@ void intake::leave(course& who) {
   at.active = 0;
   for (const auto* rider : at.riders) at.active |= rider->of->to->sinks();
   if (at.riders.empty()) drop(at.from->id);
+}
+
+// A batch may still hold what an earlier reading of the same partition, at another place, had fetched.
+feed* intake::of_batch(source_id id) const {
+  feed* at = find(id);
+  return at && at->since < batches_ ? at : nullptr;
 }
 
 void intake::drop(source_id id) {
@@ -107,6 +114,7 @@ bool intake::next_batch(std::size_t most) {
   batch_.clear();
   cursor_ = 0;
   if (!reader_->poll(batch_, most)) return false;
+  ++batches_;
   held_ = std::make_shared<held>();
   held_->buffers = batch_.buffers;
   wall_clock_ = with_.wall_clock();
@@ -118,21 +126,21 @@ void intake::finish_batch(intake* ahead) {
   for (const auto& at : feeds_)
     if (at) remember_last(*at);
   for (const auto& end : batch_.ends) {
-    feed* at = find(end.source);
+    feed* at = of_batch(end.source);
     if (!at || end.next < at->next) continue;
     if (catches_up(*at, end.next, ahead) || end.next == at->next) continue;
     at->next = end.next;
     for (auto* rider : at->riders) rider->dirty = true;
   }
   for (const auto& failed : batch_.failures)
-    if (feed* at = find(failed.source)) halt(*at, to_string(failed.why));
+    if (feed* at = of_batch(failed.source)) halt(*at, to_string(failed.why));
   batch_.clear();
   cursor_ = 0;
   held_.reset();
 }
 
 intake::step intake::take(const fetched_record& record, intake* ahead) {
-  feed* at = find(record.source);
+  feed* at = of_batch(record.source);
   if (!at || record.offset < at->next || catches_up(*at, record.offset, ahead)) return step::taken;
   for (const auto* rider : at->riders)
     if (auto& to = *rider->of->to; to.full()) {

@@ -24,6 +24,7 @@ struct feed {
   const fetched_record* latest = nullptr;  ///< the record that `last` does not cover yet, in the batch at hand
   std::vector<course*> riders;
   std::uint64_t active = 0;  ///< the sinks of all riders' targets
+  std::uint64_t since = 0;   ///< the batch at hand when this reading began: nothing in it belongs to it
 };
 
 /// What an intake needs of a target.
@@ -72,6 +73,8 @@ class intake {
   step deliver(feed& at, const fetched_record& record);
   void halt(feed& at, const std::string& reason);
   void halt(feed& at, course& who, const std::string& reason);
+  /// The feed that a part of the batch at hand belongs to.
+  feed* of_batch(source_id id) const;
   void drop(source_id id);
   void finish_batch(intake* ahead);
   bool next_batch(std::size_t most);
@@ -81,6 +84,7 @@ class intake {
   std::unique_ptr<port::reader> reader_;
   std::vector<std::unique_ptr<feed>> feeds_;
   fetched batch_;
+  std::uint64_t batches_ = 0;
   std::size_t cursor_ = 0;
   std::shared_ptr<held> held_;
   std::vector<emission> emissions_;
