@@ -119,9 +119,12 @@ std::vector<const source*> reading::of_task(std::int32_t task) const {
 
 void reading::board(course& who) {
   if (shared_->board(who)) return;
-  auto& own = catching_up_[who.of->to];
-  if (!own) own = open_intake();
-  own->board(who);
+  own_intake(who.of->to)->board(who);
+}
+
+std::unique_ptr<intake>& reading::own_intake(destination* to) {
+  const auto known = std::find_if(catching_up_.begin(), catching_up_.end(), [&](const auto& each) { return each.first == to; });
+  return known == catching_up_.end() ? catching_up_.emplace_back(to, open_intake()).second : known->second;
 }
 
 void reading::leave(course& who) {
@@ -130,7 +133,7 @@ void reading::leave(course& who) {
   if (shared_->find(id) == who.on)
     shared_->leave(who);
   else
-    catching_up_.at(who.of->to)->leave(who);
+    own_intake(who.of->to)->leave(who);
 }
 
 bool reading::run() {
@@ -165,9 +168,7 @@ void reading::let_laggards_leave() {
   if (!others_could_go_on) return;
   for (auto* who : theirs) {
     shared_->leave(*who);
-    auto& own = catching_up_[slow];
-    if (!own) own = open_intake();
-    own->board(*who);
+    own_intake(slow)->board(*who);
   }
 }
 

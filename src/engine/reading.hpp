@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "complaint.hpp"
@@ -59,6 +60,8 @@ class reading {
   bool add_sources(const std::vector<port::topic_description>& topics);
   void let_laggards_leave();
   std::unique_ptr<intake> open_intake();
+  /// The intake of a target that reads for itself.
+  std::unique_ptr<intake>& own_intake(destination* to);
 
   surroundings with_;
   const mapping& how_;
@@ -72,7 +75,7 @@ class reading {
   std::vector<std::unique_ptr<source>> sources_;
   std::map<topic_partition, source*> known_;
   std::unique_ptr<intake> shared_;
-  std::map<destination*, std::unique_ptr<intake>> catching_up_;
+  std::vector<std::pair<destination*, std::unique_ptr<intake>>> catching_up_;
   bool idle_ = true;
 };
 
