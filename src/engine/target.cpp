@@ -107,6 +107,7 @@ void target::rejected(std::uint32_t sink, const source& from, std::int64_t offse
 
 task<result<void>> target::prepare() {
   if (auto there = co_await prepare_lanes_topic(); !there) co_return there;
+  sources_seen_ = with_.reading.version();
   co_return co_await prepare_routes();
 }
 
@@ -184,7 +185,6 @@ task<result<bool>> target::outputs_hold_records() {
 }
 
 task<result<void>> target::prepare_routes() {
-  sources_seen_ = with_.reading.version();
   std::map<std::string, topic_id> ids;
   std::map<std::string, port::topic_description> known;
   if (!producer_) {
@@ -401,9 +401,10 @@ task<void> target::serve(bool next_generation) {
         if (worth_committing())
           done = co_await transact();
         else
-          co_await turned_.wait_until(last_commit_ + 1s);
+          co_await turned_.wait_until(next_commit());
       }
       if (done && !closing()) {
+        sources_seen_ = with_.reading.version();
         done = co_await prepare_routes();
         if (done) done = co_await open_courses(all_lanes());
       }
@@ -417,7 +418,7 @@ task<void> target::serve(bool next_generation) {
       counted_.ready = false;
       const bool lost = done.error().kind == failure_kind::lost_member;
       co_await recover(done.error());
-      if (lost) co_return;  // the group's own event says what comes next
+      if (lost) break;  // the group's own event says what comes next
       fresh = all_lanes();
       co_await changed_.wait_until(with_.loop.now() + pause());
     }

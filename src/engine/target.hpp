@@ -49,7 +49,9 @@ class target final : public destination {
 
   class outbox& outbox() override { return outbox_; }
   std::uint64_t sinks() const override { return sinks_; }
-  bool full() const override { return outbox_.size() >= limit_.waiting || outbox_.records() >= limit_.records; }
+  bool full() const override {
+    return outbox_.size() >= limit_.waiting || outbox_.records() >= limit_.records || !resolving_.empty();
+  }
   void resolve(std::uint32_t sink, const std::string& topic) override;
   void halted(course& at, const std::string& reason) override;
   void rejected(std::uint32_t sink, const source& from, std::int64_t offset, const std::string& reason) override;
@@ -105,6 +107,7 @@ class target final : public destination {
   bool must_close(time_point began, std::size_t bytes, std::size_t records) const;
   void narrow_down(const failure& why);
   bool worth_committing() const;
+  time_point next_commit() const;
 
   surroundings with_;
   std::string name_;
@@ -136,7 +139,8 @@ class target final : public destination {
   struct {
     std::size_t waiting, transaction, records;
   } limit_;
-  std::size_t in_transaction_ = 0;                      // records, of the latest transaction
+  std::size_t in_transaction_ = 0;                       // records, of the latest transaction
+  const source* last_sent_ = nullptr;                    // where the last of them came from
   std::map<topic_partition, std::string> unacceptable_;  // what the cluster refused, found by narrowing down
   target_status counted_;
 };

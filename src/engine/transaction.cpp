@@ -42,6 +42,12 @@ bool target::worth_committing() const {
   return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& each) { return moved(*each.second); });
 }
 
+// When positions that moved without any output become worth it; whatever moves later comes with a turn.
+time_point target::next_commit() const {
+  const auto due = last_commit_ + idle_commit;
+  return due > with_.loop.now() ? due : time_point::max();
+}
+
 bool target::must_close(time_point began, std::size_t bytes, std::size_t records) const {
   const auto now = with_.loop.now();
   return closing() || now >= began + with_.options.commit_every || bytes >= limit_.transaction ||
@@ -57,6 +63,7 @@ task<result<void>> target::transact() {
   auto& writes = plain_ ? *plain_ : *producer_;
   for (;;) {
     if (!outbox_.empty()) {
+      last_sent_ = outbox_.latest_source();
       auto records = outbox_.take();
       sent += records.size;
       in_transaction_ += records.records.size();
@@ -170,8 +177,7 @@ task<result<void>> target::store(const std::vector<written_lane>& lanes) {
 // transactions find it; its partition then stops before it.
 void target::narrow_down(const failure& why) {
   limit_.records = std::max<std::size_t>(in_transaction_ / 2, 1);
-  if (in_transaction_ != 1) return;
-  if (const auto* from = outbox_.latest_source()) unacceptable_[from->where] = why.text;
+  if (in_transaction_ == 1) unacceptable_[last_sent_->where] = why.text;
 }
 
 task<void> target::recover(failure why) {
@@ -180,6 +186,7 @@ task<void> target::recover(failure why) {
     each->taken = false;
   }
   outbox_.drop();
+  serving_ = false;  // nothing of it may be committed any more, not even at a stop
   switch (why.kind) {
     case failure_kind::rejected:
       narrow_down(why);
