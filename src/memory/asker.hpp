@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -16,6 +17,7 @@ struct access {
   std::shared_ptr<node> to;
   std::shared_ptr<port::mailbox> mailbox;
   std::string client_id;
+  std::function<bool()> is_frozen;
 };
 
 /// What all ports in memory have in common. The node's mutex guards everything in them.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -13,7 +14,11 @@
 
 namespace flow::memory {
 
-/// The way from one asker to a cluster and back: requests arrive in the order in which they left, after some time.
+/// Whom a request goes to: the brokers that store records are others than those that coordinate.
+enum class road { coordinator, records };
+
+/// The way from one asker to a cluster and back: requests arrive in the order in which they left, after some time, on
+/// each of its two roads.
 /// While the cluster is cut off they wait on either side. Who drops its channel gets no answers any more, but what it
 /// has sent may still arrive. Everything here happens with the node's mutex held.
 class channel : public std::enable_shared_from_this<channel> {
@@ -24,9 +29,11 @@ class channel : public std::enable_shared_from_this<channel> {
   /// touch the asker. `answered` runs once, with `timed_out` after `limit` if there is one.
   template <typename T>
   void ask(std::optional<port::milliseconds> limit, std::function<outcome<T>()> work,
-           std::function<void(result<T>)> answered) {
-    request_arrives_ = std::max(request_arrives_, to_.now() + to_.draw(to_.conditions().request));
-    send<T>(request_arrives_, limit, std::move(work), std::move(answered));
+           std::function<void(result<T>)> answered, road by = road::coordinator) {
+    const auto more = by == road::records ? to_.draw(to_.conditions().records) : microseconds{0};
+    auto& arrives = request_arrives_[static_cast<std::size_t>(by)];
+    arrives = std::max(arrives, to_.now() + to_.draw(to_.conditions().request) + more);
+    send<T>(arrives, limit, std::move(work), std::move(answered));
   }
 
   /// The same, held up on the way by `delay`, and overtaken by what is asked meanwhile.
@@ -49,7 +56,7 @@ class channel : public std::enable_shared_from_this<channel> {
   }
 
   node& to_;
-  port::time_point request_arrives_{};
+  std::array<port::time_point, 2> request_arrives_{};
   port::time_point answer_arrives_{};
 };
 

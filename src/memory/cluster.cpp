@@ -185,7 +185,8 @@ class memory_cluster final : public port::cluster, private asker {
 }  // namespace
 
 std::unique_ptr<port::cluster> connect(broker& to, std::shared_ptr<port::mailbox> mailbox, connection by) {
-  return std::make_unique<memory_cluster>(access{to.inside(), std::move(mailbox), std::move(by.client_id)});
+  return std::make_unique<memory_cluster>(
+      access{to.inside(), std::move(mailbox), std::move(by.client_id), std::move(by.is_frozen)});
 }
 
 }  // namespace flow::memory

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -11,6 +12,7 @@ namespace flow::memory {
 
 struct connection {
   std::string client_id;
+  std::function<bool()> is_frozen = {};  ///< the process is stopped, so that it does not even send heartbeats
 };
 
 /// Opens the cluster port on an in-memory cluster. A port that is destroyed without further words is a process that

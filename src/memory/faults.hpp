@@ -16,7 +16,8 @@ struct delay {
 struct faults {
   delay request{microseconds{50}, microseconds{200}};  ///< on its way to the cluster
   delay answer{microseconds{50}, microseconds{200}};   ///< on its way back
-  delay marker;  ///< from the decision to a partition's commit marker, each on its own
+  delay records;  ///< more of that for records, which go to other brokers than what is said about their transaction
+  delay marker;   ///< from the decision to a partition's commit marker, each on its own
   delay reaper{microseconds{0},
                microseconds{1'000'000}};  ///< from a transaction's timeout until the cluster acts on it
 

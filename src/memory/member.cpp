@@ -85,6 +85,7 @@ void memory_member::beat() {
   const auto interval = heartbeat_interval();
   after(interval, [this, interval, series = heartbeats_] {
     if (series != heartbeats_) return;
+    if (by_.is_frozen && by_.is_frozen()) return beat();
     if (home().now() - polled_ > options_.max_poll_interval) {
       // Without an id the member is silent. A static one is not taken out of the group by that: its session has to end.
       if (options_.instance_id.empty())

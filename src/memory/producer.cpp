@@ -155,7 +155,8 @@ void memory_producer::send_now(outgoing batch) {
       delivery_limit(), work, [this, transaction = session_->transaction](result<std::vector<std::int64_t>> offsets) {
         if (transaction == session_->transaction && offsets) std::ranges::copy(*offsets, std::back_inserter(offsets_));
         answered(transaction, offsets ? nullptr : &offsets.error());
-      });
+      },
+      road::records);
 }
 
 void memory_producer::send_offsets_now(std::vector<port::group_offset> offsets, const port::membership& as,
