@@ -52,7 +52,8 @@ class process final : public port::mailbox, public port::probe, public std::enab
     how.session = options.session;
     std::map<std::string, std::unique_ptr<port::cluster>> clusters;
     for (const auto& [name, properties] : options.clusters)
-      clusters[name] = memory::connect(world_.cluster(name), shared_from_this(), {how.instance});
+      clusters[name] = memory::connect(world_.cluster(name), shared_from_this(),
+                                      {.client_id = how.instance, .is_frozen = [this] { return frozen_; }});
     engine_ = std::make_unique<engine::worker>(engine::worker::surroundings{
         .options = std::move(how),
         .topology = std::move(what),
@@ -62,7 +63,7 @@ class process final : public port::mailbox, public port::probe, public std::enab
         .wake = [this] { ring(); },
         .wall_clock = [this] { return world_.clock.wall_clock(); },
         .log = [this, instance = options.instance](severity, std::string_view text) {
-          world_.log.push_back(instance + ": " + std::string{text});
+          world_.note(instance + ": " + std::string{text});
         }});
     ring();
   }
@@ -73,7 +74,8 @@ class process final : public port::mailbox, public port::probe, public std::enab
   }
 
   bool reached(std::string_view step, const std::string&) override {
-    if (step == crash_step_ && --crash_countdown_ == 0) crashed_ = true;
+    if (crash_.due(step)) crashed_ = true;
+    if (freeze_.due(step)) frozen_ = true;
     return !crashed_;
   }
 
@@ -85,7 +87,8 @@ class process final : public port::mailbox, public port::probe, public std::enab
     engine_.reset();
     letters_.clear();
   }
-  void crash_at(std::string_view step, int nth) { crash_step_ = step, crash_countdown_ = nth; }
+  void crash_at(std::string_view step, int nth) { crash_ = {std::string{step}, nth}; }
+  void freeze_at(std::string_view step, int nth) { freeze_ = {std::string{step}, nth}; }
   void freeze() { frozen_ = true; }
   void thaw() {
     frozen_ = false;
@@ -98,6 +101,13 @@ class process final : public port::mailbox, public port::probe, public std::enab
   const std::optional<failure>& ended() const { return ended_; }
 
  private:
+  /// Something that happens when a step is passed for the `nth` time.
+  struct appointed {
+    std::string step{};
+    int nth = 0;
+    bool due(std::string_view passed) { return passed == step && --nth == 0; }
+  };
+
   void ring() {
     if (engine_ && !std::exchange(rung_, true)) turn_after(hesitation(world_.clock));
   }
@@ -131,13 +141,17 @@ class process final : public port::mailbox, public port::probe, public std::enab
   bool crashed_ = false;
   bool rung_ = false;
   std::uint64_t appointment_ = 0;
-  std::string crash_step_;
-  int crash_countdown_ = 0;
+  appointed crash_, freeze_;
   worker_status status_;
   std::optional<failure> ended_;
 };
 
 simulation::inside::inside(std::uint64_t seed) : clock{seed} {}
+
+void simulation::inside::note(std::string_view text) {
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(clock.now().time_since_epoch()).count();
+  log.push_back(std::to_string(now) + " ms " + std::string{text});
+}
 
 simulation::inside::~inside() {
   for (const auto& [instance, each] : processes) each->crash();
@@ -188,7 +202,7 @@ void simulation::start(const std::string& instance, const topology& what, app_op
 void simulation::start(const std::string& instance, std::shared_ptr<const plan> what, app_options options) {
   auto& slot = inside_->processes[instance];
   if (slot) slot->crash();
-  options.instance = instance;
+  if (options.instance.empty()) options.instance = instance;
   slot = std::make_shared<process>(*inside_, inside_->state(instance));
   slot->begin(std::move(what), options);
 }
@@ -199,6 +213,9 @@ void simulation::crash_at(const std::string& instance, std::string_view step, in
   inside_->at(instance).crash_at(step, nth);
 }
 void simulation::freeze(const std::string& instance) { inside_->at(instance).freeze(); }
+void simulation::freeze_at(const std::string& instance, std::string_view step, int nth) {
+  inside_->at(instance).freeze_at(step, nth);
+}
 void simulation::thaw(const std::string& instance) { inside_->at(instance).thaw(); }
 void simulation::lose_state(const std::string& instance) { inside_->state(instance).clear(); }
 

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/worker.hpp"
@@ -39,6 +40,7 @@ class simulation::inside {
   simulated_state& state(const std::string& instance) { return states_[instance]; }
 
   process& at(const std::string& instance) const;
+  void note(std::string_view text);
 
   memory::event_queue clock;
   std::map<std::string, std::shared_ptr<process>> processes;

@@ -56,7 +56,8 @@ class simulation {
   /// What a `read_committed` reader gets now, per partition in order.
   std::vector<std::vector<raw_record>> read(const std::string& cluster, const std::string& topic);
 
-  /// Starts a process with one worker. `options.instance`, `state`, `threads` and `connect` are the simulation's.
+  /// Starts a process with one worker. `options.state`, `threads` and `connect` are the simulation's; its instance is
+  /// its name here, unless `options.instance` says otherwise: two processes of one instance are a mistake to be tested.
   void start(const std::string& instance, const topology& what, app_options options);
   void start(const std::string& instance, std::shared_ptr<const plan> what, app_options options);
   /// As by a SIGTERM: `is_running` turns false when it has finished.
@@ -65,8 +66,9 @@ class simulation {
   void crash(const std::string& instance);
   /// Crashes when it passes `step` for the `nth` time from now.
   void crash_at(const std::string& instance, std::string_view step, int nth = 1);
-  /// As by a SIGSTOP, and SIGCONT.
+  /// As by a SIGSTOP, and SIGCONT. What it has asked for goes on; its sessions end in their time.
   void freeze(const std::string& instance);
+  void freeze_at(const std::string& instance, std::string_view step, int nth = 1);
   void thaw(const std::string& instance);
   /// Its state directory is lost.
   void lose_state(const std::string& instance);
@@ -87,7 +89,7 @@ class simulation {
   bool run_until(const std::function<bool()>& done, duration limit = std::chrono::minutes{5});
   /// The same dice that the clusters use.
   std::uint64_t random();
-  /// What the workers have logged, for a failing test to print.
+  /// What the workers have logged, with the time, for a failing test to print.
   const std::vector<std::string>& log() const;
 
   class inside;
