@@ -1,0 +1,399 @@
+#include "chaos.hpp"
+
+#include <algorithm>
+
+#include "memory_records.hpp"
+
+namespace flow::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using memory::microseconds;
+
+constexpr auto turmoil = 15s;
+constexpr auto recovery = 120s;
+constexpr auto look_every = 500ms;
+const std::string source = "orders";
+const std::string application = "chaos";
+
+bool is_dropped(const raw_record& what) {
+  return what.key && what.key->ends_with('0');
+}
+
+std::optional<raw_record> itself(const raw_record& what) {
+  return what;
+}
+
+std::optional<raw_record> unless_dropped(const raw_record& what) {
+  if (is_dropped(what)) return std::nullopt;
+  return what;
+}
+
+std::optional<raw_record> marked(raw_record what) {
+  what.value = "marked " + *what.value;
+  return what;
+}
+
+std::string text(const raw_record& what) {
+  return what.key.value_or("null") + "=" + what.value.value_or("null") + " at " + std::to_string(what.timestamp);
+}
+
+}  // namespace
+
+chaos::chaos(std::uint64_t seed) : dice_{seed}, world_{dice_.roll()} {}
+
+microseconds chaos::between(std::int64_t least_ms, std::int64_t most_ms) {
+  return microseconds{least_ms * 1000 +
+                      static_cast<std::int64_t>(below(static_cast<std::uint64_t>((most_ms - least_ms) * 1000 + 1)))};
+}
+
+void chaos::after(microseconds delay, std::function<void()> what) {
+  world_.internals().clock.after(delay, std::move(what));
+}
+
+std::optional<std::string> chaos::run() {
+  build();
+  begin_turmoil();
+  if (auto wrong = go_on_for(turmoil)) return wrong;
+  end_turmoil();
+  for (auto waited = 0ms; !complete(); waited += look_every) {
+    if (waited > recovery) {
+      for (const auto& each : outputs_)
+        if (auto why = wrong_in(each)) return *why;
+      return "an output is still incomplete long after everything was healed";
+    }
+    if (auto wrong = go_on_for(look_every)) return wrong;
+  }
+  finished_ = true;
+  for (const auto& [each, process] : world_.internals().processes) world_.stop(each);
+  const auto all_stopped = [&] {
+    return std::none_of(instances_.begin(), instances_.end(),
+                        [&](const auto& each) { return world_.is_running(each); });
+  };
+  if (!world_.run_until(all_stopped, 60s)) return "a process that was stopped has not ended";
+  if (auto wrong = go_on_for(look_every)) return wrong;
+  return std::nullopt;
+}
+
+void chaos::build() {
+  clusters_ = {"home", "tokyo", "oregon"};
+  if (one_in(3)) clusters_.push_back("dublin");
+  targets_.assign(clusters_.begin() + 1, clusters_.end());
+  partitions_ = 1 + static_cast<std::int32_t>(below(4));
+  options_.lanes = 1 + static_cast<std::int32_t>(below(4));
+  options_.session = 2s + 1s * below(4);
+  options_.commit_every = one_in(2) ? 100ms : 1000ms;
+  options_.leave_on_stop = !one_in(3);
+  for (const auto& each : clusters_) options_.clusters[each] = {};
+  world_.create_topic("home", source, partitions_);
+  choose_topology();
+  for (const auto* each : {"one", "two", "three"})
+    if (instances_.size() < 2 || one_in(2)) instances_.push_back(each);
+  if (one_in(4)) cut();
+  for (const auto& each : instances_)
+    if (one_in(3))
+      after(between(0, 8000), [this, each] { start(each); });
+    else
+      start(each);
+}
+
+void chaos::choose_topology() {
+  topology t{application};
+  const auto add = [&](std::vector<std::string> to, std::string name, auto of) {
+    for (const auto& each : to) {
+      outputs_.push_back({each, name, of, records(static_cast<std::size_t>(partitions_))});
+      if (one_in(2)) world_.create_topic(each, name, partitions_);
+    }
+  };
+  switch (below(3)) {
+    case 0:
+      t.from(topic<bytes, bytes>{source}) | fan_out("regions", targets_);
+      add(targets_, source, itself);
+      break;
+    case 1:
+      t.from(topic<bytes, bytes>{source}) |
+          filter("business", [](bytes key, bytes) { return !key.view().ends_with('0'); }) |
+          fan_out("regions", targets_, {.rename = "{source}.{topic}"});
+      add(targets_, "home." + source, unless_dropped);
+      break;
+    default: {
+      auto all = t.from(topic<bytes, std::string>{source});
+      all | map("mark", [](const std::string& value) { return "marked " + value; }) | to("marked");
+      all | fan_out("regions", targets_);
+      null_values_ = false;
+      add(targets_, source, itself);
+      add({"home"}, "marked", marked);
+    }
+  }
+  surroundings where{.clusters = {}, .home = options_.home};
+  where.clusters = clusters_;
+  plan_ = t.build(where);
+}
+
+void chaos::begin_turmoil() {
+  const auto writes = 10 + below(50);
+  for (std::uint64_t i = 0; i < writes; ++i) after(between(0, 14'000), [this] { write_something(); });
+  // Few kinds of faults at a time, often: what needs two of the same is found that way.
+  std::vector<fault> kinds;
+  for (auto count = 1 + below(4); kinds.size() < count;) kinds.push_back(one_of(faults()));
+  const auto count = 1 + below(10);
+  for (std::uint64_t i = 0; i < count; ++i)
+    after(between(0, 14'000), [this, what = one_of(kinds)] { (this->*what.happen)(); });
+  revive_the_dead();
+}
+
+void chaos::end_turmoil() {
+  note("healed");
+  healed_ = true;
+  for (const auto& name : clusters_) {
+    auto& each = cluster(name);
+    each.set_faults({});
+    each.heal();
+    for (std::int32_t lane = 0; lane < options_.lanes; ++lane)
+      each.delay_markers({application + ".home.lanes.internal", lane}, {});
+    each.delay_group_markers(application + ".home.lanes", {});
+  }
+  for (const auto& [each, process] : world_.internals().processes) {
+    world_.thaw(each);
+    world_.crash_at(each, "");
+    world_.freeze_at(each, "");
+  }
+}
+
+std::optional<std::string> chaos::go_on_for(microseconds how_long) {
+  for (; how_long > 0us; how_long -= look_every) {
+    world_.advance(std::min<microseconds>(how_long, look_every));
+    if (auto wrong = wrong_now()) return wrong;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> chaos::wrong_now() {
+  for (const auto& [name, each] : world_.internals().processes) {
+    if (const auto why = world_.ended(name)) return name + " has given up: " + to_string(*why);
+    for (const auto& target : world_.status(name).targets) {
+      if (target.trouble && target.trouble->kind == failure_kind::refused)
+        return name + " writes to " + target.cluster + " no more: " + to_string(*target.trouble);
+      if (!target.halted.empty())
+        return name + ": " + to_string(target.halted.front().where) + " stopped for " + target.cluster + ": " +
+               target.halted.front().why;
+    }
+  }
+  for (const auto& each : outputs_) {
+    const auto wrong = wrong_in(each);
+    if (wrong && wrong->find("is missing") == std::string::npos) return wrong;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> chaos::wrong_in(const output& where) {
+  auto& topics = cluster(where.cluster).inside()->topics();
+  const bool exists = topics.find(where.topic) != topics.end();
+  const auto actual = exists ? world_.read(where.cluster, where.topic) : records(where.expected.size());
+  for (std::size_t p = 0; p < where.expected.size(); ++p) {
+    const auto name = where.cluster + ": " + where.topic + "/" + std::to_string(p);
+    for (std::size_t i = 0; i < actual[p].size(); ++i) {
+      auto found = actual[p][i];
+      found.offset = 0;
+      const auto& expected = where.expected[p];
+      if (i >= expected.size())
+        return name + ": there should be nothing behind record " + std::to_string(i) + ", found " + text(found);
+      if (found != expected[i])
+        return name + ": record " + std::to_string(i) + " should be " + text(expected[i]) + ", found " + text(found);
+    }
+  }
+  for (std::size_t p = 0; p < where.expected.size(); ++p)
+    if (actual[p].size() < where.expected[p].size())
+      return where.cluster + ": " + where.topic + "/" + std::to_string(p) + ": record " +
+             std::to_string(actual[p].size()) + " is missing, " + text(where.expected[p][actual[p].size()]);
+  return std::nullopt;
+}
+
+bool chaos::complete() {
+  return std::none_of(outputs_.begin(), outputs_.end(), [&](const auto& each) { return wrong_in(each); });
+}
+
+raw_record chaos::new_record() {
+  const auto number = std::to_string(++written_);
+  raw_record made{.key = number, .value = "value " + number, .timestamp = world_.wall_clock()};
+  if (one_in(8)) made.key.reset();
+  if (null_values_ && one_in(8)) made.value.reset();
+  if (one_in(4)) made.headers = {{"trace", number}, {"trace", std::nullopt}};
+  return made;
+}
+
+void chaos::write_something() {
+  const bool in_transaction = one_in(2);
+  const bool commits = !in_transaction || !one_in(3);
+  std::vector<std::pair<topic_partition, memory::record>> batch;
+  for (auto count = 1 + below(8); batch.size() < count;) {
+    const auto partition = static_cast<std::int32_t>(below(static_cast<std::uint64_t>(partitions_)));
+    const auto made = new_record();
+    batch.emplace_back(topic_partition{source, partition}, to_memory(made));
+    if (!commits) continue;
+    for (auto& each : outputs_)
+      if (auto expected = each.of(made)) each.expected[static_cast<std::size_t>(partition)].push_back(*expected);
+  }
+  if (in_transaction)
+    cluster("home").append_transaction(batch, commits);
+  else
+    for (const auto& [where, what] : batch) cluster("home").append(where, what);
+}
+
+void chaos::start(const std::string& instance) {
+  note("start " + instance);
+  world_.start(instance, plan_, options_);
+}
+
+void chaos::revive_the_dead() {
+  if (finished_) return;
+  for (const auto& [name, each] : world_.internals().processes)
+    if (!world_.is_running(name) && !world_.ended(name) && (healed_ || one_in(8))) start(name);
+  after(500ms, [this] { revive_the_dead(); });
+}
+
+const std::vector<chaos::fault>& chaos::faults() {
+  static const std::vector<fault> all{{"crash", &chaos::crash},
+                                      {"crash at a step", &chaos::crash_at_a_step},
+                                      {"two crashes at steps", &chaos::crash_two_at_steps},
+                                      {"power cut", &chaos::crash_without_power},
+                                      {"freeze", &chaos::freeze},
+                                      {"freeze at a step", &chaos::freeze_at_a_step},
+                                      {"stop", &chaos::stop},
+                                      {"rebalance", &chaos::rebalance},
+                                      {"cut", &chaos::cut},
+                                      {"slow network", &chaos::slow_network},
+                                      {"slow records", &chaos::slow_records},
+                                      {"late markers", &chaos::late_markers},
+                                      {"late lane markers", &chaos::late_lane_markers},
+                                      {"late group markers", &chaos::late_group_markers},
+                                      {"lost commits", &chaos::lost_commits},
+                                      {"late ends", &chaos::late_ends},
+                                      {"expired offsets", &chaos::expire_offsets},
+                                      {"compaction", &chaos::compact_lanes}};
+  return all;
+}
+
+void chaos::crash() {
+  const auto who = one_of(instances_);
+  if (!world_.internals().processes.contains(who)) return;
+  note("crash " + who);
+  world_.crash(who);
+  if (one_in(4)) world_.lose_state(who);
+}
+
+void chaos::crash_at_a_step() {
+  const auto who = one_of(instances_);
+  if (!world_.internals().processes.contains(who)) return;
+  const auto step = steps[below(std::size(steps))];
+  note("crash " + who + " at: " + std::string{step});
+  world_.crash_at(who, step, 1 + static_cast<int>(below(4)));
+}
+
+void chaos::crash_two_at_steps() {
+  crash_at_a_step();
+  crash_at_a_step();
+}
+
+void chaos::crash_without_power() {
+  crash();
+  world_.internals().state(one_of(instances_)).cut_power(1 + below(3));
+}
+
+void chaos::freeze() {
+  const auto who = one_of(instances_);
+  if (!world_.internals().processes.contains(who)) return;
+  note("freeze " + who);
+  world_.freeze(who);
+  after(between(100, 12'000), [this, who] { note("thaw " + who), world_.thaw(who); });
+}
+
+void chaos::freeze_at_a_step() {
+  const auto who = one_of(instances_);
+  if (!world_.internals().processes.contains(who)) return;
+  const auto step = steps[below(std::size(steps))];
+  note("freeze " + who + " at: " + std::string{step});
+  world_.freeze_at(who, step, 1 + static_cast<int>(below(4)));
+  after(between(1000, 12'000), [this, who] { note("thaw " + who), world_.thaw(who); });
+}
+
+void chaos::stop() {
+  const auto who = one_of(instances_);
+  if (!world_.internals().processes.contains(who)) return;
+  note("stop " + who);
+  world_.stop(who);
+}
+
+void chaos::rebalance() {
+  const auto who = one_of(instances_);
+  note("session of " + who + " ends");
+  for (const auto& each : clusters_)
+    if (one_in(2)) cluster(each).kill_session(application + ".home." + who);
+}
+
+void chaos::cut() {
+  const auto where = one_of(clusters_);
+  note("cut off " + where);
+  world_.cut(where);
+  after(between(100, one_in(4) ? 14'000 : 4000), [this, where] { note("heal " + where), world_.heal(where); });
+}
+
+void chaos::suffer(const std::string& what, const std::function<void(memory::faults&)>& change) {
+  const auto where = one_of(clusters_);
+  note(what + " at " + where);
+  change(conditions_[where]);
+  cluster(where).set_faults(conditions_[where]);
+}
+
+void chaos::slow_network() {
+  const auto most = between(1, 400);
+  suffer("slow network", [&](auto& with) { with.request.most = with.answer.most = most; });
+}
+
+void chaos::slow_records() {
+  const auto most = between(100, 5000);
+  suffer("slow records", [&](auto& with) { with.records.most = most; });
+}
+
+void chaos::late_markers() {
+  const auto most = between(100, 5000);
+  suffer("late markers", [&](auto& with) { with.marker.most = most; });
+}
+
+void chaos::late_lane_markers() {
+  const auto where = one_of(clusters_);
+  const auto lane = static_cast<std::int32_t>(below(static_cast<std::uint64_t>(options_.lanes)));
+  note("late markers of lane " + std::to_string(lane) + " on " + where);
+  cluster(where).delay_markers({application + ".home.lanes.internal", lane}, {0us, between(100, 8000)});
+}
+
+void chaos::late_group_markers() {
+  const auto where = one_of(clusters_);
+  note("late markers of the group on " + where);
+  cluster(where).delay_group_markers(application + ".home.lanes", {0us, between(100, 8000)});
+}
+
+void chaos::lost_commits() {
+  suffer("lost commits", [](auto& with) { with.lost_commits = 0.1; });
+}
+
+void chaos::late_ends() {
+  const auto most = between(1000, 3000);
+  suffer("late ends", [&](auto& with) { with.late_ends = 0.3, with.late_by = {600ms, most}; });
+}
+
+void chaos::expire_offsets() {
+  const auto where = one_of(clusters_);
+  note("the group's offsets expire on " + where);
+  cluster(where).expire_group_offsets(application + ".home.lanes");
+}
+
+void chaos::compact_lanes() {
+  const auto where = one_of(clusters_);
+  const auto lanes = application + ".home.lanes.internal";
+  if (!cluster(where).inside()->topics().contains(lanes)) return;
+  note("compaction of the lanes on " + where);
+  cluster(where).compact(lanes);
+}
+
+}  // namespace flow::testing

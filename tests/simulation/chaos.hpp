@@ -1,0 +1,103 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "memory/scheduler.hpp"
+#include "simulation.hpp"
+
+#include <flow/flow.hpp>
+#include <flow/testing.hpp>
+
+namespace flow::testing {
+
+/// A topology on several processes and clusters, and everything that can happen to them, all drawn from one seed. What
+/// decides is the output topics alone: at any time each partition holds a beginning of what it has to hold, and when
+/// all is healed again, everything.
+class chaos {
+ public:
+  explicit chaos(std::uint64_t seed);
+
+  /// Runs to the end; why the outputs are wrong, if they are. Once.
+  std::optional<std::string> run();
+  /// What was done, and what the workers said. The same seed gives the same history.
+  const std::vector<std::string>& history() const { return world_.log(); }
+
+ private:
+  using records = std::vector<std::vector<raw_record>>;  // per partition
+  struct output {
+    std::string cluster, topic;
+    std::function<std::optional<raw_record>(const raw_record&)> of;  // a source record; nullopt: not in this output
+    records expected;
+  };
+  struct fault {
+    const char* name;
+    void (chaos::*happen)();
+  };
+  static const std::vector<fault>& faults();
+
+  void build();
+  void choose_topology();
+  void begin_turmoil();
+  void end_turmoil();
+  std::optional<std::string> go_on_for(memory::microseconds how_long);
+  std::optional<std::string> wrong_now();
+  std::optional<std::string> wrong_in(const output& where);
+  bool complete();
+
+  void write_something();
+  raw_record new_record();
+  void start(const std::string& instance);
+  void revive_the_dead();
+
+  void crash();
+  void crash_at_a_step();
+  void crash_two_at_steps();
+  void crash_without_power();
+  void freeze();
+  void freeze_at_a_step();
+  void stop();
+  void rebalance();
+  void cut();
+  void slow_network();
+  void slow_records();
+  void late_markers();
+  void late_lane_markers();
+  void late_group_markers();
+  void lost_commits();
+  void late_ends();
+  void expire_offsets();
+  void compact_lanes();
+
+  std::uint64_t below(std::uint64_t bound) { return dice_.roll() % bound; }
+  bool one_in(std::uint64_t n) { return below(n) == 0; }
+  template <typename T>
+  const T& one_of(const std::vector<T>& all) {
+    return all[below(all.size())];
+  }
+  memory::microseconds between(std::int64_t least_ms, std::int64_t most_ms);
+  void after(memory::microseconds delay, std::function<void()> what);
+  void note(const std::string& what) { world_.internals().note("-- " + what); }
+  memory::broker& cluster(const std::string& name) { return world_.internals().cluster(name); }
+  /// A bad way to a cluster, for a while.
+  void suffer(const std::string& what, const std::function<void(memory::faults&)>& change);
+
+  memory::dice dice_;
+  simulation world_;
+  std::shared_ptr<const plan> plan_;
+  app_options options_;
+  std::vector<std::string> clusters_, targets_, instances_;
+  std::map<std::string, memory::faults> conditions_;
+  std::vector<output> outputs_;
+  std::int32_t partitions_ = 1;
+  bool null_values_ = true;
+  bool healed_ = false;
+  bool finished_ = false;
+  int written_ = 0;
+};
+
+}  // namespace flow::testing
