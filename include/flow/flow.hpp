@@ -6,6 +6,7 @@
 #include <flow/codec.hpp>
 #include <flow/collect.hpp>
 #include <flow/describe.hpp>
+#include <flow/drain.hpp>
 #include <flow/fan_out.hpp>
 #include <flow/filter.hpp>
 #include <flow/flat_map.hpp>
