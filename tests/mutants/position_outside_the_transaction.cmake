@@ -1,0 +1,14 @@
+# The outputs are committed first and their position in a transaction of its own. A crash between the two repeats them.
+include(${CMAKE_CURRENT_LIST_DIR}/plant.cmake)
+replace(transaction.cpp [[
+  producer_->send(std::move(records));
+  // The metadata]] [[
+  auto outputs = co_await answer<port::committed>(with_.loop, [&](auto done) { producer_->commit(std::move(done)); });
+  if (!outputs) {
+    producer_ready_ = false;
+    co_return tl::unexpected{outputs.error()};
+  }
+  producer_->begin();
+  producer_->send(std::move(records));
+  // The metadata]])
+write_mutant()
