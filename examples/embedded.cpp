@@ -1,7 +1,7 @@
 // A topology inside a program that has other things to do, here on clusters in memory.
-#include <condition_variable>
+#include <chrono>
 #include <iostream>
-#include <mutex>
+#include <thread>
 
 #include <flow/app.hpp>
 #include <flow/flow.hpp>
@@ -25,26 +25,23 @@ int main() {
                             .clusters = {{"home", {}}, {"tokyo", {}}, {"oregon", {}}},
                             .state = "",
                             .connect = clusters.connect()}};
-  std::mutex mutex;
-  std::condition_variable changed;
-  bool ready = false;
-  app.on_change([&](const flow::app_status& status) {
-    const std::lock_guard lock{mutex};
-    ready = status.ready();
-    changed.notify_all();
-  });
   if (const auto started = app.start(); !started) {
     std::cerr << to_string(started.error()) << "\n";
     return 1;
   }
-  std::unique_lock lock{mutex};
-  if (!changed.wait_for(lock, 30s, [&] { return ready; })) return 1;
-  lock.unlock();
+  const auto arrived = [&](const std::string& region) { return !clusters.read(region, "numbers").at(0).empty(); };
+  const auto limit = std::chrono::steady_clock::now() + 30s;
+  while (!app.status().ready() || !arrived("tokyo") || !arrived("oregon")) {
+    if (std::chrono::steady_clock::now() > limit) return 1;
+    std::this_thread::sleep_for(10ms);
+  }
 
   // A stop commits what is under way.
   const bool finished = app.stop(10s);
-  for (const std::string region : {"tokyo", "oregon"})
-    for (const auto& record : clusters.read(region, "numbers").at(0))
+  for (const std::string region : {"tokyo", "oregon"}) {
+    const auto partitions = clusters.read(region, "numbers");
+    for (const auto& record : partitions.at(0))
       std::cout << region << ": " << *record.key << " " << int{record.value->back()} << "\n";
+  }
   return finished ? 0 : 1;
 }
