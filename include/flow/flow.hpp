@@ -2,6 +2,11 @@
 
 /// The front door: everything that a program of streams is written with.
 
+// Where one-sentence errors point comes first: the compiler prints the whole way by which a header was reached.
+#include <flow/stream.hpp>
+
+#include <flow/outlet.hpp>
+
 #include <flow/bytes.hpp>
 #include <flow/codec.hpp>
 #include <flow/collect.hpp>
