@@ -52,7 +52,7 @@ topic_selection::topic_selection(const std::vector<std::string>& include, const 
     : include_{std::make_shared<const entries>(include)}, exclude_{std::make_shared<const entries>(exclude)} {}
 
 bool topic_selection::contains(std::string_view topic) const {
-  return !topic.ends_with(".internal") && include_->match(topic) && !exclude_->match(topic);
+  return !topic.ends_with(".internal") && !topic.starts_with("__") && include_->match(topic) && !exclude_->match(topic);
 }
 
 std::string topic_by_pattern(std::string_view pattern, std::string_view topic, std::string_view source) {

@@ -3,10 +3,15 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include <cstdio>
+#include <algorithm>
 #include <ctime>
 #include <ostream>
+#include <stdexcept>
 
+#include <flow/label.hpp>
+#include <flow/spelling.hpp>
+
+#include "kafka/properties.hpp"
 #include "log.hpp"
 
 #include <spdlog/spdlog.h>
@@ -65,12 +70,53 @@ std::string scalar<start_at>::write(const start_at& value) {
   return text;
 }
 
+namespace checks {
+
+complaint name(const std::string& text) {
+  return is_name(text) ? complaint{} : complaint{"cannot be part of a name on Kafka", name_rule};
+}
+
+complaint servers(const std::string& text) { return kafka::check_property("bootstrap.servers", text); }
+
+void properties(const std::map<std::string, cluster_properties>& of_clusters, problems& found) {
+  for (const auto& [cluster, all] : of_clusters)
+    for (const auto& [property, value] : all)
+      if (auto wrong = kafka::check_property(property, value))
+        found.at(value, property + " " + wrong.text, std::move(wrong.remedy));
+}
+
+}  // namespace checks
+
+void app_settings::check(problems& found) const {
+  check_cluster(home, "home", found);
+  const auto known = known_clusters();
+  for (const auto& [cluster, properties] : clusters)
+    if (std::ranges::none_of(known.at(cluster), kafka::names_servers, &cluster_properties::value_type::first))
+      found.at(properties, "cluster " + cluster + " has no bootstrap.servers", "add them, as \"host:port,host:port\"");
+}
+
+void app_settings::check_cluster(const std::string& name, std::string_view role, problems& found) const {
+  std::vector<std::string> names;
+  for (const auto& [cluster, properties] : known_clusters()) names.push_back(cluster);
+  if (names.empty()) return found.at(clusters, "no cluster is described", "add each by its name, with its bootstrap.servers");
+  if (std::ranges::find(names, name) != names.end()) return;
+  const auto meant = spelling::nearest(name, names);
+  found.at(name, std::string{role} + " " + name + " is not among the clusters",
+           meant.empty() ? "add it there; known are " + spelling::either(names) : "did you mean " + meant + "?");
+}
+
+std::map<std::string, cluster_properties> app_settings::known_clusters() const {
+  auto known = clusters;
+  if (!bootstrap_servers.empty()) known[home]["bootstrap.servers"] = bootstrap_servers;
+  return known;
+}
+
 app_options app_settings::options() const {
   app_options made;
   made.application = application;
   made.instance = instance;
   made.home = home;
-  made.clusters = clusters;
+  made.clusters = known_clusters();
   made.threads = threads;
   made.state = state;
   made.promised = guarantee;
@@ -90,12 +136,7 @@ namespace verbs {
 
 namespace {
 
-int run_until_told(app& running, const log_sink& log) {
-  // Blocked before any thread is made, so that only this one ever gets them.
-  const auto stops = stop_signals();
-  pthread_sigmask(SIG_BLOCK, &stops, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-
+int run_until_told(app& running, const sigset_t& stops, const log_sink& log) {
   running.on_change([&, was_ready = false](const app_status& now) mutable {
     if (const bool ready = now.ready(); ready != was_ready) {
       was_ready = ready;
@@ -125,60 +166,57 @@ int run_until_told(app& running, const log_sink& log) {
   return code(exit_code::good);
 }
 
-// What checking finds out by throwing, a line for each problem.
-int refuse(const std::exception& why, const invocation& how) {
-  const std::string name = how.config.empty() ? "configuration" : how.config;
-  std::string_view rest = why.what();
-  while (!rest.empty()) {
-    const auto line = rest.substr(0, rest.find('\n'));
-    how.err << name << ": error: " << line << '\n';
-    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+std::string source_of(const invocation& how) { return how.config.empty() ? "configuration" : how.config; }
+
+// What is found wrong only where a topology is made, which knows nothing of lines and columns.
+template <class Make>
+auto checked(const invocation& how, Make make) {
+  std::vector<problem> found;
+  try {
+    return make();
+  } catch (const topology_error& wrong) {
+    for (const auto& each : wrong.flaws()) found.push_back({{source_of(how), 0, 0}, each.text, each.remedy});
+  } catch (const std::invalid_argument& wrong) {
+    found.push_back({{source_of(how), 0, 0}, wrong.what(), {}});
   }
-  return code(exit_code::misused);
+  throw configuration_error{std::move(found)};
 }
 
-template <class Check>
-int checked(const invocation& how, Check check) {
-  try {
-    return check();
-  } catch (const topology_error& wrong) {
-    return refuse(wrong, how);
-  } catch (const std::invalid_argument& wrong) {
-    return refuse(wrong, how);
-  }
+// By whom it is not enabled.
+std::string opponent(const invocation& how) {
+  const auto setting = std::ranges::find(how.settings, "enabled", &effective_setting::path);
+  return setting == how.settings.end() || setting->at.source.empty() ? "" : " by " + setting->at.source;
 }
 
 }  // namespace
 
 int run(const builder& build, app_options options, bool enabled, invocation& how) {
-  const auto log = log_to(options.logger);
   if (!enabled) {
-    log(severity::info, "not enabled: nothing is run");
+    how.out << "not enabled" << opponent(how) << ": nothing is run\n";
     return code(exit_code::good);
   }
-  std::unique_ptr<app> running;
-  const int refused = checked(how, [&] {
-    running = std::make_unique<app>(build(), std::move(options));
-    return code(exit_code::good);
-  });
-  return running ? run_until_told(*running, log) : refused;
+  if (!how.problems.empty()) throw configuration_error{how.problems};
+  const auto log = log_to(options.logger);
+  // Blocked before any thread is made, so that only this one ever gets them.
+  const auto stops = stop_signals();
+  pthread_sigmask(SIG_BLOCK, &stops, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  log(severity::info, "starting");
+  auto running = checked(how, [&] { return app{build(), std::move(options)}; });
+  return run_until_told(running, stops, log);
 }
 
 int lint(const builder& build, app_options options, invocation& how) {
-  return checked(how, [&] {
-    const app good{build(), std::move(options)};
-    how.out << (how.config.empty() ? "configuration" : how.config) << ": good\n";
-    return code(exit_code::good);
-  });
+  checked(how, [&] { return app{build(), std::move(options)}; });
+  how.out << source_of(how) << ": good\n";
+  return code(exit_code::good);
 }
 
 int describe(const builder& build, const app_options& options, format as, invocation& how) {
   surroundings where{.clusters = {}, .home = options.home};
   for (const auto& [name, properties] : options.clusters) where.clusters.push_back(name);
-  return checked(how, [&] {
-    how.out << flow::describe(*build().build(where), as);
-    return code(exit_code::good);
-  });
+  how.out << flow::describe(*checked(how, [&] { return build().build(where); }), as);
+  return code(exit_code::good);
 }
 
 }  // namespace verbs

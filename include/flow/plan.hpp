@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -24,7 +25,7 @@ struct start_at {
   kind where = kind::earliest;
   std::int64_t time = 0;  ///< milliseconds since 1970 UTC
 
-  bool operator==(const start_at&) const = default;
+  auto operator<=>(const start_at&) const = default;
 };
 
 struct source_spec {

@@ -10,7 +10,7 @@
 namespace flow {
 
 /// Which topics of a cluster a source reads. An entry that could be a topic's name is one; every other is a regular
-/// expression (ECMAScript), matched whole. Topics that end in `.internal` are never selected.
+/// expression (ECMAScript), matched whole. Topics that end in `.internal` are never selected, nor are Kafka's own (`__...`).
 class topic_selection {
  public:
   /// Throws `std::invalid_argument` that names the entry which is no regular expression.

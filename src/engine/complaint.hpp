@@ -18,7 +18,7 @@ class complaint {
     const bool same = current_ && current_->text == why.text;
     current_ = why;
     if (same && on_.now() < again_) return;
-    if (!same) interval_ = std::chrono::seconds{10};
+    if (!same) interval_ = std::chrono::seconds{30};
     again_ = on_.now() + interval_;
     if (interval_ < std::chrono::minutes{10}) interval_ *= 2;
     log_(severity::warn, about_ + ": " + to_string(why));

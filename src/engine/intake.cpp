@@ -117,8 +117,8 @@ bool intake::next_batch(std::size_t most) {
   ++batches_;
   held_ = std::make_shared<held>();
   held_->buffers = batch_.buffers;
-  wall_clock_ = with_.wall_clock();
-  for (const auto& record : batch_.records) held_->size += record.key.size() + record.value.size();
+  wall_clock_ = clock_();
+  for (const auto& record : batch_.records) held_->size += size_of(record.key, record.value, record.headers);
   return true;
 }
 
@@ -133,7 +133,7 @@ void intake::finish_batch(intake* ahead) {
     for (auto* rider : at->riders) rider->dirty = true;
   }
   for (const auto& failed : batch_.failures)
-    if (feed* at = of_batch(failed.source)) halt(*at, to_string(failed.why));
+    if (feed* at = of_batch(failed.source)) fail(*at, failed.why);
   batch_.clear();
   cursor_ = 0;
   held_.reset();
@@ -153,24 +153,17 @@ intake::step intake::take(const fetched_record& record, intake* ahead) {
 intake::step intake::deliver(feed& at, const fetched_record& record) {
   emissions_.clear();
   for (const auto& entry : at.from->entries)
-    if (const auto blamed = with_.operators.push(entry, record, at.active, held_->written, emissions_)) {
-      halt(at, "offset " + std::to_string(record.offset) + ": " + blamed->node + ": " + blamed->reason);
+    if (const auto blamed = operators_->push(entry, record, at.active, held_->written, emissions_)) {
+      halt(at, blamed->node + ": " + blamed->reason);
       return step::taken;
     }
 
-  // Every route first: a record is written to all of its riders' targets or, for now, to none.
-  routes_.clear();
-  for (const auto& what : emissions_)
-    for (const auto* rider : at.riders) {
-      auto& to = *rider->of->to;
-      const bool wanted = to.sinks() >> what.sink & 1;
-      routes_.push_back(wanted ? to.outbox().find(what.sink, *at.from, what) : nullptr);
-      if (wanted && !routes_.back()) {
-        to.resolve(what.sink, what.topic.str());
-        blocked_by_ = &to;
-        return step::blocked;
-      }
-    }
+  // Every route first: who lacks one reads this record again when its target has found out.
+  while (auto* lacking = find_routes(at)) {
+    const bool last = at.riders.size() == 1;
+    interrupt(*lacking);
+    if (last) return step::taken;
+  }
 
   const auto* route_of = routes_.data();
   const auto riders = at.riders.size();
@@ -180,8 +173,8 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
     for (std::size_t n = 0; n < emissions_.size(); ++n)
       if (const auto* route = route_of[n * riders + i])
         if (auto reason = outbox::refusal(*route, emissions_[n], wall_clock_); !reason.empty()) {
-          if (!with_.topology.sinks()[emissions_[n].sink].skips_refused)
-            refused.emplace_back(at.riders[i], with_.topology.sinks()[emissions_[n].sink].name + ": " + reason);
+          if (!sinks_[emissions_[n].sink].skips_refused)
+            refused.emplace_back(at.riders[i], sinks_[emissions_[n].sink].name + ": " + reason);
           else
             to.rejected(emissions_[n].sink, *at.from, record.offset, reason);
           routes_[n * riders + i] = nullptr;
@@ -192,10 +185,10 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
     if (std::any_of(refused.begin(), refused.end(), [&](const auto& each) { return each.first == rider; })) continue;
     auto& to = *rider->of->to;
     for (std::size_t n = 0; n < emissions_.size(); ++n)
-      if (const auto* route = route_of[n * riders + i]) to.outbox().append(*route, emissions_[n], *at.from, held_);
+      if (const auto* route = route_of[n * riders + i]) to.outbox().append(*route, emissions_[n], {at.from, record.offset}, held_);
     rider->dirty = true;
   }
-  for (const auto& [rider, reason] : refused) halt(at, *rider, "offset " + std::to_string(record.offset) + ": " + reason);
+  for (const auto& [rider, reason] : refused) halt(*rider, reason);
   if (find(record.source) == &at) {
     at.next = record.offset + 1;
     at.latest = &record;
@@ -203,16 +196,45 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
   return step::taken;
 }
 
-void intake::halt(feed& at, const std::string& reason) {
-  const auto riders = at.riders;
-  for (auto* rider : riders) halt(at, *rider, reason);
+course* intake::find_routes(const feed& at) {
+  routes_.clear();
+  for (const auto& what : emissions_)
+    for (auto* rider : at.riders) {
+      auto& to = *rider->of->to;
+      const bool wanted = to.sinks() >> what.sink & 1;
+      routes_.push_back(wanted ? to.outbox().find(what.sink, *at.from, what) : nullptr);
+      if (wanted && !routes_.back()) {
+        to.resolve(what.sink, what.topic.str());
+        return rider;
+      }
+    }
+  return nullptr;
 }
 
-void intake::halt(feed&, course& who, const std::string& reason) {
-  who.halted = reason;
-  auto& to = *who.of->to;
+void intake::halt(feed& at, const std::string& reason) {
+  const auto riders = at.riders;
+  for (auto* rider : riders) halt(*rider, reason);
+}
+
+void intake::halt(course& who, const std::string& reason) {
   leave(who);
-  to.halted(who, reason);
+  who.of->to->halt(who, reason);
+}
+
+void intake::fail(feed& at, const failure& why) {
+  const bool may_work_again = why.kind == failure_kind::retriable || why.kind == failure_kind::timed_out ||
+                              why.kind == failure_kind::out_of_range || why.kind == failure_kind::missing;
+  if (!may_work_again) return halt(at, to_string(why));
+  const auto riders = at.riders;
+  for (auto* rider : riders) {
+    interrupt(*rider);
+    rider->of->to->interrupted(*rider, why);
+  }
+}
+
+void intake::interrupt(course& who) {
+  leave(who);
+  who.interrupted = true;
 }
 
 }  // namespace flow::engine

@@ -34,22 +34,19 @@ class destination {
   virtual class outbox& outbox() = 0;
   virtual std::uint64_t sinks() const = 0;  ///< bit i: sink i writes to it
   virtual bool full() const = 0;            ///< takes nothing more for now
-  virtual void resolve(std::uint32_t sink, const std::string& topic) = 0;  ///< find out about a topic, then go on
-  virtual void halted(course& at, const std::string& reason) = 0;
+  virtual void interrupted(course& at, const failure& why) = 0;  ///< reading it has failed, and may work again
+  /// A course was interrupted because it is not known yet where `sink` writes to.
+  virtual void resolve(std::uint32_t sink, const std::string& topic) = 0;
+  virtual void halt(course& at, const std::string& reason) = 0;  ///< it goes no further
   virtual void rejected(std::uint32_t sink, const source& from, std::int64_t offset, const std::string& reason) = 0;
-};
-
-/// What all intakes of a worker share.
-struct machinery {
-  const plan& topology;
-  graph& operators;
-  std::function<std::int64_t()> wall_clock;  ///< milliseconds since 1970 UTC
 };
 
 /// Reads source partitions and takes each record once through the operators to the outboxes of its riders' targets.
 class intake {
  public:
-  intake(machinery& with, std::unique_ptr<port::reader> reader) : with_{with}, reader_{std::move(reader)} {}
+  /// `clock`: milliseconds since 1970 UTC.
+  intake(const plan& topology, std::function<std::int64_t()> clock, std::unique_ptr<port::reader> reader)
+      : sinks_{topology.sinks()}, operators_{topology.open()}, clock_{std::move(clock)}, reader_{std::move(reader)} {}
 
   feed* find(source_id id) const { return id < feeds_.size() ? feeds_[id].get() : nullptr; }
   bool empty() const;
@@ -66,13 +63,18 @@ class intake {
   bool run(std::size_t most, intake* ahead);
   /// The target that keeps the whole intake waiting, if one does.
   destination* blocked_by() const { return blocked_by_; }
+  const std::vector<node_counts>& counts() const { return operators_->counts(); }
 
  private:
   enum class step { taken, blocked };
   step take(const fetched_record& record, intake* ahead);
   step deliver(feed& at, const fetched_record& record);
   void halt(feed& at, const std::string& reason);
-  void halt(feed& at, course& who, const std::string& reason);
+  void halt(course& who, const std::string& reason);
+  void fail(feed& at, const failure& why);
+  /// Of the first rider whose target does not know yet where one of the emissions goes.
+  course* find_routes(const feed& at);
+  void interrupt(course& who);
   /// The feed that a part of the batch at hand belongs to.
   feed* of_batch(source_id id) const;
   void drop(source_id id);
@@ -80,7 +82,9 @@ class intake {
   bool next_batch(std::size_t most);
   bool catches_up(feed& at, std::int64_t with, intake* ahead);
 
-  machinery& with_;
+  const std::vector<sink_spec>& sinks_;
+  std::unique_ptr<graph> operators_;
+  std::function<std::int64_t()> clock_;
   std::unique_ptr<port::reader> reader_;
   std::vector<std::unique_ptr<feed>> feeds_;
   fetched batch_;

@@ -32,10 +32,13 @@ struct course {
   const source* from = nullptr;
   lane* of = nullptr;
   feed* on = nullptr;  ///< what takes it along; while there is one it knows how far the lane has come
-  std::int64_t next = 0;
+  std::int64_t next = -1;  ///< -1: where to begin is not known yet
   fingerprint last;
-  bool dirty = false;       ///< has moved since its lane's last commit
-  std::string halted;       ///< why it goes no further; empty: it does
+  bool dirty = false;        ///< has moved since its lane's last commit
+  bool interrupted = false;  ///< its place has to be looked at before it is read from there
+  std::string halted;        ///< why it goes no further; empty: it does
+
+  bool waits_for_reading() const { return !on && !interrupted && halted.empty(); }
 };
 
 /// A task writing to one cluster: the unit of exactly-once.

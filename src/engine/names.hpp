@@ -22,7 +22,4 @@ struct names {
 /// takes it for none.
 inline constexpr std::int64_t stamped_by_the_broker = 1;
 
-/// Topics that a topology never reads, whatever its patterns say.
-inline bool is_internal(std::string_view topic) { return topic.ends_with(".internal") || topic.starts_with("__"); }
-
 }  // namespace flow::engine

@@ -3,6 +3,8 @@
 #include <charconv>
 #include <limits>
 
+#include <flow/topic_selection.hpp>
+
 namespace flow::engine {
 namespace {
 
@@ -19,14 +21,7 @@ std::int64_t number(const std::map<std::string, std::string>& settings, const st
 }
 
 std::size_t weight(const emission& what) {
-  std::size_t size = what.key.size() + what.value.size() + framing;
-  for (const auto& each : what.headers) size += each.key.size() + each.value.size() + header_framing;
-  return size;
-}
-
-void replace_all(std::string& text, std::string_view what, std::string_view with) {
-  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
-    text.replace(at, what.size(), with);
+  return size_of(what.key, what.value, what.headers) + framing + what.headers.size() * header_framing;
 }
 
 template <typename T>
@@ -36,6 +31,12 @@ T& at(std::vector<T>& items, std::uint32_t index) {
 }
 
 }  // namespace
+
+std::size_t size_of(bytes key, bytes value, std::span<const header> headers) {
+  std::size_t size = key.size() + value.size();
+  for (const auto& each : headers) size += each.key.size() + each.value.size();
+  return size;
+}
 
 route make_route(const port::topic_description& topic, topic_id id) {
   const auto policy = topic.settings.find("cleanup.policy");
@@ -48,18 +49,16 @@ route make_route(const port::topic_description& topic, topic_id id) {
           .largest_record = static_cast<std::size_t>(number(topic.settings, "max.message.bytes", 1'048'588)),
           .furthest_ahead =
               stamped_by_broker ? unlimited : number(topic.settings, "message.timestamp.after.max.ms", unlimited),
+          .furthest_behind =
+              stamped_by_broker ? unlimited : number(topic.settings, "message.timestamp.before.max.ms", unlimited),
           .needs_key = policy != topic.settings.end() && policy->second.find("compact") != std::string::npos};
 }
 
 std::string topic_of(const sink_spec& sink, std::string_view home, std::string_view source_topic,
                      std::string_view by_record) {
   if (sink.names == sink_spec::naming::by_record) return std::string{by_record};
-  std::string name = sink.topic;
-  if (sink.names == sink_spec::naming::pattern) {
-    replace_all(name, "{topic}", source_topic);
-    replace_all(name, "{source}", home);
-  }
-  return name;
+  if (sink.names == sink_spec::naming::pattern) return topic_by_pattern(sink.topic, source_topic, home);
+  return sink.topic;
 }
 
 const route* outbox::find(std::uint32_t sink, const source& from, const emission& what) const {
@@ -87,24 +86,30 @@ std::string outbox::refusal(const route& to, const emission& what, std::int64_t 
   if (const auto size = weight(what); size > to.largest_record)
     return "the record of about " + std::to_string(size) + " bytes is larger than " + to.name + " takes (" +
            std::to_string(to.largest_record) + "); raise its max.message.bytes";
+  if (what.timestamp == 0)
+    return "the record's timestamp is 0 (the beginning of 1970), which the client library would replace by the current " +
+           std::string{"time; give it another"};
   if (to.furthest_ahead < std::numeric_limits<std::int64_t>::max() - wall_clock &&
       what.timestamp > wall_clock + to.furthest_ahead)
     return "the record's timestamp is " + std::to_string((what.timestamp - wall_clock) / 1000) +
            " s ahead of the clock, more than " + to.name + " takes; raise its message.timestamp.after.max.ms";
+  if (wall_clock - what.timestamp > to.furthest_behind)
+    return "the record's timestamp is " + std::to_string((wall_clock - what.timestamp) / 1000) +
+           " s behind the clock, more than " + to.name + " takes; raise its message.timestamp.before.max.ms";
   if (to.needs_key && what.key.is_null())
     return "the record has no key, and " + to.name + " is compacted, which takes only records with one; write to a " +
            "topic with cleanup.policy=delete, or give the records keys";
   return {};
 }
 
-void outbox::append(const route& to, const emission& what, const source& from, const std::shared_ptr<held>& by) {
-  latest_source_ = &from;
+void outbox::append(const route& to, const emission& what, source_record from, const std::shared_ptr<held>& by) {
+  if (from != std::exchange(latest_record_, from)) ++records_;
   if (by.get() != latest_) {
     latest_ = by.get();
     held_ += by->size;
     waiting_.buffers.push_back(by);
   }
-  waiting_.size += what.key.size() + what.value.size();
+  waiting_.size += size_of(what.key, what.value, what.headers);
   waiting_.records.push_back({.topic = to.topic,
                               .partition = what.how == emission::partitioning::kept
                                                ? what.partition
@@ -119,6 +124,8 @@ void outbox::append(const route& to, const emission& what, const source& from, c
 outgoing outbox::take() {
   latest_ = nullptr;
   held_ = 0;
+  records_ = 0;
+  latest_record_ = {};
   return std::exchange(waiting_, {});
 }
 

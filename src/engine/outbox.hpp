@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -14,6 +15,17 @@
 #include <flow/ports.hpp>
 
 namespace flow::engine {
+
+/// What a record weighs in memory.
+std::size_t size_of(bytes key, bytes value, std::span<const header> headers);
+
+/// A record of a source partition.
+struct source_record {
+  const source* from = nullptr;
+  std::int64_t offset = -1;
+
+  bool operator==(const source_record&) const = default;
+};
 
 /// What keeps a batch's records alive until the last of them has been handed to its producer.
 struct held {
@@ -29,6 +41,7 @@ struct route {
   std::int32_t partitions = 0;
   std::size_t largest_record = 0;      ///< bytes; max.message.bytes
   std::int64_t furthest_ahead = 0;     ///< milliseconds; message.timestamp.after.max.ms
+  std::int64_t furthest_behind = 0;    ///< milliseconds; message.timestamp.before.max.ms
   bool needs_key = false;              ///< a compacted topic
 };
 
@@ -49,14 +62,16 @@ class outbox {
 
   /// Why the target would refuse this record; empty: it would not. `wall_clock` in milliseconds since 1970.
   static std::string refusal(const route& to, const emission& what, std::int64_t wall_clock);
-  void append(const route& to, const emission& what, const source& from, const std::shared_ptr<held>& by);
+  /// Everything that is made of one source record is appended in one go.
+  void append(const route& to, const emission& what, source_record from, const std::shared_ptr<held>& by);
 
   bool empty() const { return waiting_.empty(); }
   /// Bytes that are kept from being freed.
   std::size_t size() const { return held_; }
-  std::size_t records() const { return waiting_.records.size(); }
-  /// Where the record that was appended last came from.
-  const source* latest_source() const { return latest_source_; }
+  /// Source records that something waiting was made of.
+  std::size_t records() const { return records_; }
+  /// The newest of them.
+  const source_record& latest() const { return latest_record_; }
   outgoing take();
   void drop();
 
@@ -64,7 +79,8 @@ class outbox {
   outgoing waiting_;
   std::size_t held_ = 0;
   const held* latest_ = nullptr;
-  const source* latest_source_ = nullptr;
+  std::size_t records_ = 0;
+  source_record latest_record_;
   std::vector<std::vector<route>> routes_;                         // by sink, then source
   std::vector<std::unordered_map<std::string, route>> by_record_;  // by sink, then topic
 };

@@ -1,9 +1,9 @@
 #include "reading.hpp"
 
 #include <algorithm>
-#include <regex>
+#include <set>
 
-#include "names.hpp"
+#include <flow/topic.hpp>
 
 namespace flow::engine {
 namespace {
@@ -13,41 +13,17 @@ constexpr std::size_t records_per_turn = 4096;
 
 }  // namespace
 
-/// Topic patterns of one source, matched whole. A plain name is a pattern that matches itself.
-struct reading::pattern_set {
-  explicit pattern_set(const source_spec& spec) {
-    for (const auto& text : spec.include) include.push_back(compile(text));
-    for (const auto& text : spec.exclude) exclude.push_back(compile(text));
-  }
-  bool matches(const std::string& topic) const {
-    const auto any = [&](const auto& patterns) {
-      return std::any_of(patterns.begin(), patterns.end(), [&](const auto& each) {
-        return each.first == topic || std::regex_match(topic, each.second);
-      });
-    };
-    return !is_internal(topic) && any(include) && !any(exclude);
-  }
-
- private:
-  static std::pair<std::string, std::regex> compile(const std::string& text) {
-    return {text, std::regex{text, std::regex::ECMAScript | std::regex::optimize}};
-  }
-  std::vector<std::pair<std::string, std::regex>> include, exclude;
-};
-
 reading::reading(surroundings with)
     : with_{std::move(with)},
       how_{with_.topology.co_partitioned().empty() ? spread() : by_number()},
-      operators_{with_.topology.open()},
-      machinery_{with_.topology, *operators_, with_.wall_clock},
       changed_{with_.loop},
       trouble_{with_.loop, with_.log, with_.options.home} {
-  for (const auto& spec : with_.topology.sources()) patterns_.push_back(std::make_shared<pattern_set>(spec));
+  for (const auto& spec : with_.topology.sources()) selections_.emplace_back(spec);
   shared_ = open_intake();
 }
 
 std::unique_ptr<intake> reading::open_intake() {
-  return std::make_unique<intake>(machinery_, with_.home.open_reader({}, with_.wake));
+  return std::make_unique<intake>(with_.topology, with_.wall_clock, with_.home.open_reader({.buffer = with_.options.buffer}, with_.wake));
 }
 
 task<void> reading::discover() {
@@ -71,10 +47,19 @@ task<void> reading::discover() {
       continue;
     }
     pause.reset();
-    const bool added = add_sources(*topics);
-    if (sources_.empty())
-      trouble_.raise({failure_kind::missing, "no topic on " + with_.options.home + " matches what the topology reads",
-                      "create the topics, or correct the names; they are looked for again"});
+    // Topics that are expanded while this runs are expanded one after the other.
+    const auto unequal = not_co_partitioned(*topics);
+    if (unequal && version_ == 0) {
+      ended_ = unequal;
+      with_.log(severity::error, with_.options.home + ": " + to_string(*ended_));
+      changed_.notify();
+      co_return;
+    }
+    const bool added = !unequal && add_sources(*topics);
+    if (unequal)
+      trouble_.raise(*unequal);
+    else if (auto missing = missing_among(*topics))
+      trouble_.raise(*missing);
     else
       trouble_.settle();
     if (added || version_ == 0) {
@@ -85,12 +70,47 @@ task<void> reading::discover() {
   }
 }
 
+/// What a name was given for and is not there; a pattern may match nothing as long as something is read.
+std::optional<failure> reading::missing_among(const std::vector<port::topic_description>& topics) const {
+  std::set<std::string_view> there;
+  for (const auto& topic : topics) there.insert(topic.name);
+  std::string missing;
+  for (const auto& spec : with_.topology.sources())
+    for (const auto& entry : spec.include)
+      if (is_topic_name(entry) && !there.contains(entry)) missing += (missing.empty() ? "" : ", ") + entry;
+  if (!missing.empty())
+    return failure{failure_kind::missing, "on " + with_.options.home + " there is no topic " + missing,
+                   "create it, or correct the name; it is looked for again"};
+  if (sources_.empty())
+    return failure{failure_kind::missing, "no topic on " + with_.options.home + " matches what the topology reads",
+                   "create one, or correct the patterns; they are looked for again"};
+  return std::nullopt;
+}
+
+/// Equal keys meet only if they are spread over equally many partitions.
+std::optional<failure> reading::not_co_partitioned(const std::vector<port::topic_description>& topics) const {
+  for (const auto& group : with_.topology.co_partitioned()) {
+    const port::topic_description* first = nullptr;
+    for (const auto& topic : topics) {
+      const bool read = std::any_of(group.begin(), group.end(), [&](auto i) { return selections_[i].contains(topic.name); });
+      if (!read) continue;
+      if (!first) first = &topic;
+      if (topic.partitions != first->partitions)
+        return failure{failure_kind::refused,
+                       first->name + " has " + std::to_string(first->partitions) + " partitions, " + topic.name + " has " +
+                           std::to_string(topic.partitions) + ", and the topology joins them by key",
+                       "give both the same number of partitions"};
+    }
+  }
+  return std::nullopt;
+}
+
 bool reading::add_sources(const std::vector<port::topic_description>& topics) {
   bool added = false;
   for (const auto& topic : topics) {
     std::vector<std::uint32_t> specs;
-    for (std::uint32_t i = 0; i < patterns_.size(); ++i)
-      if (patterns_[i]->matches(topic.name)) specs.push_back(i);
+    for (std::uint32_t i = 0; i < selections_.size(); ++i)
+      if (selections_[i].contains(topic.name)) specs.push_back(i);
     if (specs.empty()) continue;
     for (std::int32_t p = 0; p < topic.partitions; ++p) {
       const topic_partition where{topic.name, p};

@@ -2,9 +2,12 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <flow/topic_selection.hpp>
 
 #include "complaint.hpp"
 #include "intake.hpp"
@@ -42,6 +45,8 @@ class reading {
   const std::vector<std::unique_ptr<source>>& sources() const { return sources_; }
   std::vector<const source*> of_task(std::int32_t task) const;
   const complaint& trouble() const { return trouble_; }
+  /// Why nothing of this topology can be read without a person.
+  const std::optional<failure>& ended() const { return ended_; }
 
   /// Reads for a course from where it is, together with others if they are there too.
   void board(course& who);
@@ -53,10 +58,12 @@ class reading {
   bool idle() const { return idle_; }
   /// Something that has arrived waited for room at a target, and there is room now.
   bool can_go_on() const;
-  const graph& operators() const { return *operators_; }
+  /// What the operators have seen, each record once: what is read again for a target that catches up does not count.
+  const std::vector<node_counts>& counts() const { return shared_->counts(); }
 
  private:
-  struct pattern_set;
+  std::optional<failure> missing_among(const std::vector<port::topic_description>& topics) const;
+  std::optional<failure> not_co_partitioned(const std::vector<port::topic_description>& topics) const;
   bool add_sources(const std::vector<port::topic_description>& topics);
   void let_laggards_leave();
   std::unique_ptr<intake> open_intake();
@@ -65,13 +72,12 @@ class reading {
 
   surroundings with_;
   const mapping& how_;
-  std::unique_ptr<graph> operators_;
-  machinery machinery_;
-  std::vector<std::shared_ptr<pattern_set>> patterns_;  // one for each source of the plan
+  std::vector<topic_selection> selections_;  // one for each source of the plan
   std::string cluster_id_;
   std::uint64_t version_ = 0;
   signal changed_;
   complaint trouble_;
+  std::optional<failure> ended_;
   std::vector<std::unique_ptr<source>> sources_;
   std::map<topic_partition, source*> known_;
   std::unique_ptr<intake> shared_;

@@ -14,12 +14,20 @@ using port::isolation;
 
 // How long an answer may be held up by a transaction of somebody else before we look whose it is.
 constexpr auto patience = 1s;
+constexpr auto check_limit = 5s;
 
 std::int64_t sequence_in(const std::string& metadata) {
   std::int64_t sequence = 0;
   std::from_chars(metadata.data(), metadata.data() + metadata.size(), sequence);
   return sequence;
 }
+
+fingerprint fingerprint_of(const port::kept_record& record) {
+  const auto part = [](const std::optional<std::string>& text) { return text ? bytes{*text} : bytes{}; };
+  return engine::fingerprint_of(record.offset, record.timestamp, part(record.key), part(record.value));
+}
+
+bool is_final(failure_kind kind) { return kind == failure_kind::missing || kind == failure_kind::denied; }
 
 template <typename T>
 const failure* first_failure(const std::vector<result<T>>& answers) {
@@ -57,12 +65,13 @@ task<result<void>> target::take_over(std::vector<lane*> lanes) {
 task<result<void>> target::read_positions(const std::vector<lane*>& lanes) {
   std::vector<topic_partition> where;
   for (const auto* each : lanes) where.push_back(lane_topic(each->number));
-  for (;;) {
+  while (!closing()) {
     // A pending offset is an undecided transaction: "none" would be a guess.
     auto offsets = co_await answer<std::vector<port::group_offset>>(with_.loop, [&](auto done) {
       cluster_.group_offsets(names_.group(), where, isolation::read_committed, patience, std::move(done));
     });
     if (!offsets && offsets.error().kind == failure_kind::timed_out) {
+      trouble_.raise(offsets.error());
       co_await evict(lanes);
       continue;
     }
@@ -121,6 +130,7 @@ task<result<void>> target::read_positions(const std::vector<lane*>& lanes) {
     }
     co_return result<void>{};
   }
+  co_return fail(failure_kind::retriable, "taking over lanes on " + name_ + " was broken off");
 }
 
 // What holds readers up is an open transaction. If its owner has left the group, nobody will end it before its timeout,
@@ -170,96 +180,162 @@ task<void> target::evict(std::vector<lane*> lanes) {
 
 task<result<void>> target::open_courses(std::vector<lane*> lanes) {
   std::vector<course*> opened;
-  std::vector<topic_partition> where;
+  std::vector<course*> placed;
   for (auto* each : lanes)
     for (const auto* from : with_.reading.of_task(each->number)) {
       const auto is_open = [&](const auto& one) { return one->from == from; };
-      if (std::any_of(each->courses.begin(), each->courses.end(), is_open)) continue;
+      const auto there = std::find_if(each->courses.begin(), each->courses.end(), is_open);
+      if (there != each->courses.end()) {
+        if ((*there)->interrupted && (*there)->halted.empty())
+          ((*there)->next < 0 ? opened : placed).push_back(there->get());
+        continue;
+      }
       each->courses.push_back(std::make_unique<course>());
       auto* fresh = each->courses.back().get();
       fresh->from = from;
       fresh->of = each;
-      opened.push_back(fresh);
-      where.push_back(from->where);
+      fresh->interrupted = true;
+      const auto known = each->committed.find(from->where);
+      if (known == each->committed.end()) {
+        opened.push_back(fresh);
+        continue;
+      }
+      fresh->next = known->second.next;
+      fresh->last = known->second.last;
+      placed.push_back(fresh);
     }
-  if (opened.empty()) co_return result<void>{};
+  auto begun = co_await begin_courses(std::move(opened));
+  if (!begun) co_return begun;
+  co_return co_await check_places(std::move(placed));
+}
 
-  auto& home = with_.reading.home();
-  auto first = co_await answer<std::vector<std::int64_t>>(
-      with_.loop, [&](auto done) { home.find_offsets(where, {kind::earliest}, std::move(done)); });
-  auto behind = co_await answer<std::vector<std::int64_t>>(
-      with_.loop, [&](auto done) { home.find_offsets(where, {kind::high_watermark}, std::move(done)); });
-  std::vector<result<std::vector<std::int64_t>>> begin;
-  if (first && behind)
-    begin = co_await gather<std::vector<std::int64_t>>(with_.loop, where.size(), [&](std::size_t i, auto done) {
-      const auto& wish = with_.topology.sources()[opened[i]->from->entries.front().source].start;
-      const start_at start = opened[i]->from->found_later ? start_at{} : wish.value_or(with_.options.start);
-      const auto which = start.where == start_at::kind::earliest ? kind::earliest
-                         : start.where == start_at::kind::latest ? kind::high_watermark
-                                                                 : kind::at_time;
-      home.find_offsets({where[i]}, {which, start.time}, std::move(done));
-    });
-  const failure* failed = !first ? &first.error() : !behind ? &behind.error() : first_failure(begin);
-  if (failed) {
-    for (auto* each : opened) std::erase_if(each->of->courses, [&](const auto& one) { return one.get() == each; });
-    co_return tl::unexpected{*failed};
+// Where a partition is begun that no lane of this target has read. What appears once its lane has a position is read from
+// its first record, whoever was running by then.
+task<result<void>> target::begin_courses(std::vector<course*> opened) {
+  std::map<start_at, std::vector<course*>> by_wish;
+  for (auto* each : opened) {
+    const auto& wish = with_.topology.sources()[each->from->entries.front().source].start;
+    const bool appeared_later = each->from->found_later || each->of->sequence > 0;
+    by_wish[appeared_later ? start_at{} : wish.value_or(with_.options.start)].push_back(each);
   }
-
-  std::vector<course*> resumed;
-  for (std::size_t i = 0; i < opened.size(); ++i) {
-    course& each = *opened[i];
-    const auto known = each.of->committed.find(where[i]);
-    if (known == each.of->committed.end()) {
-      each.next = begin[i]->front();
-      continue;
-    }
-    each.next = known->second.next;
-    each.last = known->second.last;
-    if (const auto refused = unacceptable_.find(where[i]); refused != unacceptable_.end()) {
-      each.halted = "offset " + std::to_string(each.next) + ": " + name_ + " refuses it: " + refused->second;
-    } else if (each.next < (*first)[i]) {
-      each.halted = "offset " + std::to_string(each.next) + ": offsets " + std::to_string(each.next) + ".." +
-                    std::to_string((*first)[i] - 1) + " are gone from " + with_.options.home +
-                    " (deleted before they were read; reset the position to go on without them)";
-    } else if (each.next > (*behind)[i]) {
-      each.halted = "offset " + std::to_string(each.next) + ": " + to_string(where[i]) + " on " + with_.options.home +
-                    " ends at " + std::to_string((*behind)[i]) +
-                    " (the topic was deleted and made anew, or has lost records; reset the position to read it anew)";
-    } else if (each.last.offset >= (*first)[i]) {
-      resumed.push_back(&each);
+  for (auto& [wish, courses] : by_wish) {
+    const auto which = wish.where == start_at::kind::earliest ? kind::earliest
+                       : wish.where == start_at::kind::latest ? kind::high_watermark
+                                                              : kind::at_time;
+    auto found = co_await find_each(courses, {which, wish.time});
+    if (!found) co_return tl::unexpected{found.error()};
+    for (std::size_t i = 0; i < courses.size(); ++i) {
+      if (!(*found)[i]) continue;
+      courses[i]->next = *(*found)[i];
+      courses[i]->interrupted = false;
     }
   }
-  auto checked = co_await check_sources(resumed);
-  if (!checked) {
-    for (auto* each : opened) std::erase_if(each->of->courses, [&](const auto& one) { return one.get() == each; });
-    co_return checked;
-  }
-  for (auto* each : opened)
-    if (!each->halted.empty()) halted(*each, each->halted);
   co_return result<void>{};
 }
 
-task<result<void>> target::check_sources(std::vector<course*> resumed) {
+// One offset for each course. None for a partition that is gone, whose course then goes no further, and for one that
+// cannot be asked for now.
+task<result<std::vector<std::optional<std::int64_t>>>> target::find_each(const std::vector<course*>& courses,
+                                                                         port::offset_query what) {
+  using offsets = std::vector<std::int64_t>;
+  std::vector<std::optional<std::int64_t>> found(courses.size());
+  if (courses.empty()) co_return found;
   auto& home = with_.reading.home();
-  auto read = co_await gather<port::range_read>(with_.loop, resumed.size(), [&](std::size_t i, auto done) {
-    const auto at = resumed[i]->last.offset;
-    home.read_range(resumed[i]->from->where, at, at + 1, isolation::read_committed, patience, std::move(done));
+  std::vector<topic_partition> where;
+  for (const auto* each : courses) where.push_back(each->from->where);
+  auto all = co_await answer<offsets>(with_.loop, [&](auto done) { home.find_offsets(where, what, std::move(done)); });
+  if (all) {
+    found.assign(all->begin(), all->end());
+    co_return found;
+  }
+  auto each = co_await gather<offsets>(with_.loop, where.size(), [&](std::size_t i, auto done) {
+    home.find_offsets({where[i]}, what, std::move(done));
   });
-  for (std::size_t i = 0; i < resumed.size(); ++i) {
-    if (!read[i]) {
-      if (read[i].error().kind == failure_kind::out_of_range) continue;  // retention took it in the meantime
-      co_return tl::unexpected{read[i].error()};
+  // What nothing can be asked about is not a matter of this or that partition.
+  if (std::none_of(each.begin(), each.end(), [](const auto& one) { return one || is_final(one.error().kind); }))
+    co_return tl::unexpected{all.error()};
+  for (std::size_t i = 0; i < each.size(); ++i) {
+    if (each[i])
+      found[i] = each[i]->front();
+    else if (is_final(each[i].error().kind))
+      halt(*courses[i], to_string(each[i].error()));
+    else
+      interrupted(*courses[i], each[i].error());
+  }
+  co_return found;
+}
+
+// Whether the source still holds what a course has read last and what it has to read next.
+task<result<void>> target::check_places(std::vector<course*> placed) {
+  auto first = co_await find_each(placed, {kind::earliest});
+  if (!first) co_return tl::unexpected{first.error()};
+  auto behind = co_await find_each(placed, {kind::high_watermark});
+  if (!behind) co_return tl::unexpected{behind.error()};
+  static const std::string start_over =
+      "; to go on without them, start under another application name, from a time of your choice)";
+
+  std::vector<course*> comparable;
+  for (std::size_t i = 0; i < placed.size(); ++i) {
+    course& each = *placed[i];
+    const auto& where = each.from->where;
+    if (!(*first)[i] || !(*behind)[i]) continue;
+    if (const auto bad = unacceptable_.find(where); bad != unacceptable_.end() && each.next <= bad->second.offset)
+      pass_over_or_halt(each, bad->second);
+    else if (each.next < *(*first)[i])
+      halt(each, "offsets " + std::to_string(each.next) + ".." + std::to_string(*(*first)[i] - 1) + " are gone from " +
+                     with_.options.home + " (they were deleted before they were read" + start_over);
+    else if (each.next > *(*behind)[i])
+      halt(each, to_string(where) + " on " + with_.options.home + " ends at " + std::to_string(*(*behind)[i]) +
+                     " (the topic was deleted and made anew, or has lost records" + start_over);
+    else if (each.last.offset >= *(*first)[i])
+      comparable.push_back(&each);
+    else
+      each.interrupted = false;
+  }
+  co_return co_await check_fingerprints(std::move(comparable));
+}
+
+// A record that the cluster alone can refuse is of no one sink, so it is passed over only if all of them would.
+void target::pass_over_or_halt(course& at, const unacceptable_record& what) {
+  std::uint32_t sink = 0;
+  bool skips = true;
+  for (std::uint32_t i = 0; i < with_.topology.sinks().size(); ++i)
+    if (sinks_ >> i & 1) skips = skips && with_.topology.sinks()[sink = i].skips_refused;
+  if (!skips) return halt(at, name_ + " refuses the record: " + what.why);
+  rejected(sink, *at.from, what.offset, what.why);
+  at.next = what.offset + 1;
+  at.interrupted = false;
+}
+
+task<result<void>> target::check_fingerprints(std::vector<course*> comparable) {
+  // So many at a time that each is read within its limit, one after the other.
+  constexpr std::size_t at_once = 64;
+  auto& home = with_.reading.home();
+  std::vector<result<port::range_read>> read;
+  while (read.size() < comparable.size()) {
+    const auto first = read.size();
+    const auto count = std::min(at_once, comparable.size() - first);
+    auto some = co_await gather<port::range_read>(with_.loop, count, [&](std::size_t i, auto done) {
+      const auto at = comparable[first + i]->last.offset;
+      home.read_range(comparable[first + i]->from->where, at, at + 1, isolation::read_committed, check_limit,
+                      std::move(done));
+    });
+    std::move(some.begin(), some.end(), std::back_inserter(read));
+  }
+  for (std::size_t i = 0; i < comparable.size(); ++i) {
+    course& each = *comparable[i];
+    // Retention may have taken it in the meantime, or compaction; what cannot be compared is not held against the topic.
+    if (!read[i] && read[i].error().kind != failure_kind::out_of_range) {
+      interrupted(each, read[i].error());
+      continue;
     }
-    const auto& records = read[i]->records;
-    // Compaction may have taken it; what cannot be compared is not held against the topic.
-    if (records.empty() || records.front().offset != resumed[i]->last.offset) continue;
-    const auto& record = records.front();
-    const auto part = [](const std::optional<std::string>& text) { return text ? bytes{*text} : bytes{}; };
-    if (fingerprint_of(record.offset, record.timestamp, part(record.key), part(record.value)) != resumed[i]->last)
-      resumed[i]->halted = "offset " + std::to_string(resumed[i]->next) + ": offset " + std::to_string(record.offset) +
-                           " of " + to_string(resumed[i]->from->where) + " on " + with_.options.home +
-                           " is not the record that was read there (the topic was deleted and made anew; reset the " +
-                           "position to read it from its beginning)";
+    const bool is_there = read[i] && !read[i]->records.empty() && read[i]->records.front().offset == each.last.offset;
+    if (is_there && fingerprint_of(read[i]->records.front()) != each.last)
+      halt(each, "offset " + std::to_string(each.last.offset) + " of " + to_string(each.from->where) + " on " +
+                     with_.options.home + " is not the record that was read there (the topic was deleted and made " +
+                     "anew; to read it from its beginning, start under another application name)");
+    else
+      each.interrupted = false;
   }
   co_return result<void>{};
 }

@@ -1,6 +1,7 @@
 #include "target.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 
 namespace flow::engine {
@@ -9,6 +10,10 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto revoke_limit = 2s;
+// What has gone well for this long is not what failed before any more.
+constexpr auto calm = 60s;
+constexpr std::string_view lanes_segment = "16777216";
+constexpr unsigned long long largest_segment = 64u << 20;
 constexpr auto unlimited = std::numeric_limits<std::size_t>::max();
 
 const std::string& setting(const port::topic_description& topic, const std::string& name) {
@@ -22,6 +27,15 @@ constexpr std::string_view copied_settings[] = {"cleanup.policy",  "compression.
                                                 "retention.bytes", "retention.ms",        "delete.retention.ms",
                                                 "segment.bytes",   "min.compaction.lag.ms"};
 
+// A topic of another region's records takes their timestamps as they are.
+port::new_topic as_in(const port::topic_description& model, const std::string& name) {
+  port::new_topic made{.name = name, .partitions = model.partitions, .settings = {}};
+  for (const auto key : copied_settings)
+    if (const auto& value = setting(model, std::string{key}); !value.empty()) made.settings.emplace(key, value);
+  made.settings.emplace("message.timestamp.after.max.ms", std::to_string(std::numeric_limits<std::int64_t>::max()));
+  return made;
+}
+
 }  // namespace
 
 target::target(surroundings with, std::string name, port::cluster& cluster)
@@ -32,7 +46,7 @@ target::target(surroundings with, std::string name, port::cluster& cluster)
       changed_{with_.loop},
       turned_{with_.loop},
       trouble_{with_.loop, with_.log, name_},
-      limit_{with_.options.buffer, with_.options.buffer, unlimited} {
+      limit_{std::min(with_.options.buffer, first_transaction), unlimited} {
   const auto& sinks = with_.topology.sinks();
   for (std::size_t i = 0; i < sinks.size(); ++i)
     for (const auto& to : sinks[i].clusters)
@@ -62,8 +76,12 @@ task<void> target::run() {
 }
 
 void target::end(const failure& why) {
-  with_.log(severity::error, name_ + ": " + to_string(why));
   ended_ = why;
+  if (why.kind == failure_kind::fenced_member)
+    ended_ = {why.kind,
+              "instance " + with_.options.instance + " runs twice: another process has taken its place on " + name_,
+              "give each process an instance of its own"};
+  with_.log(severity::error, name_ + ": " + to_string(*ended_));
   counted_.ready = false;
   changed_.notify();
 }
@@ -79,7 +97,6 @@ void target::turn() {
     event_ = member_->poll();
     if (event_) changed_.notify();
   }
-  std::erase_if(resolving_, [](const auto& each) { return each.second.done(); });
   turned_.notify();
 }
 
@@ -95,8 +112,24 @@ target_status target::status() const {
   return now;
 }
 
-void target::halted(course& at, const std::string& reason) {
-  with_.log(severity::error, name_ + ": " + to_string(at.from->where) + " stops at " + reason);
+void target::halt(course& at, const std::string& reason) {
+  at.halted = next_of(at) < 0 ? reason : "offset " + std::to_string(next_of(at)) + ": " + reason;
+  with_.log(severity::error, name_ + ": " + to_string(at.from->where) + " stops at " + at.halted);
+}
+
+void target::interrupted(course& at, const failure& why) {
+  with_.log(severity::warn, name_ + ": " + to_string(at.from->where) + " at offset " + std::to_string(at.next) + ": " +
+                                to_string(why));
+  look_soon();
+}
+
+void target::look_soon() {
+  if (look_again_ != time_point::max()) return;
+  const auto now = with_.loop.now();
+  if (now > interrupted_at_ + calm) interruption_.reset();
+  interrupted_at_ = now;
+  look_again_ = now + interruption_();
+  turned_.notify();
 }
 
 void target::rejected(std::uint32_t sink, const source& from, std::int64_t offset, const std::string& reason) {
@@ -132,7 +165,7 @@ task<result<void>> target::prepare_lanes_topic() {
                                               .partitions = with_.options.lanes,
                                               .settings = {{"cleanup.policy", "compact"},
                                                            {"message.timestamp.type", "LogAppendTime"},
-                                                           {"segment.bytes", "16777216"}}}};
+                                                           {"segment.bytes", std::string{lanes_segment}}}}};
     auto created =
         co_await answer<void>(with_.loop, [&](auto done) { cluster_.create_topics(lanes, std::move(done)); });
     if (!created) co_return created;
@@ -152,6 +185,10 @@ task<result<void>> target::prepare_lanes_topic() {
   if (setting(topic, "message.timestamp.type") != "LogAppendTime")
     co_return fail(failure_kind::refused, name + " on " + name_ + " does not stamp its records itself",
                    "set its message.timestamp.type to LogAppendTime");
+  // The newest segment is never compacted, and without a group's offset a takeover reads all that is left.
+  if (const auto size = setting(topic, "segment.bytes"); std::strtoull(size.c_str(), nullptr, 10) > largest_segment)
+    co_return fail(failure_kind::refused, name + " on " + name_ + " has segments of " + size + " bytes",
+                   "set its segment.bytes to " + std::string{lanes_segment} + ", so that takeovers stay quick");
   co_return result<void>{};
 }
 
@@ -185,103 +222,108 @@ task<result<bool>> target::outputs_hold_records() {
 }
 
 task<result<void>> target::prepare_routes() {
-  std::map<std::string, topic_id> ids;
-  std::map<std::string, port::topic_description> known;
+  struct output {
+    std::uint32_t sink;
+    const source* from;  // nullptr: whatever names the topic
+    std::string topic;
+  };
   if (!producer_) {
     producer_ = cluster_.open_producer({.transactional_id = names_.transactional_id(with_.options.instance),
                                         .transaction_timeout = with_.options.transaction_timeout});
     if (with_.options.promised == guarantee::at_least_once) plain_ = cluster_.open_producer({});
     lanes_topic_ = producer_->topic(names_.lanes_topic());
   }
-  auto& writes = plain_ ? *plain_ : *producer_;
+  std::vector<output> outputs;
   for (std::uint32_t i = 0; i < with_.topology.sinks().size(); ++i) {
     const auto& sink = with_.topology.sinks()[i];
     if (!(sinks_ >> i & 1) || sink.names == sink_spec::naming::nowhere || sink.names == sink_spec::naming::by_record)
       continue;
-    for (const auto& from : with_.reading.sources()) {
-      const auto reads = [&](const source_partition& entry) { return with_.topology.sources()[entry.source].bounded; };
-      if (std::any_of(from->entries.begin(), from->entries.end(), reads)) continue;
-      const auto name = topic_of(sink, with_.options.home, from->where.topic, {});
-      if (!known.contains(name)) {
-        auto topic = co_await find_or_create(name, sink.create, from->where);
-        if (!topic) co_return tl::unexpected{topic.error()};
-        ids[name] = writes.topic(name);
-        known.emplace(name, std::move(*topic));
-      }
-      outbox_.add(i, *from, make_route(known.at(name), ids.at(name)));
-    }
+    for (const auto& from : with_.reading.sources())
+      outputs.push_back({i, from.get(), topic_of(sink, with_.options.home, from->where.topic, {})});
+  }
+  for (const auto& [sink, topic] : asked_for_) outputs.push_back({sink, nullptr, topic});
+
+  std::map<std::string, wanted_topic> wanted;
+  for (const auto& each : outputs) {
+    const auto* like = each.from ? each.from : with_.reading.sources().front().get();
+    wanted.emplace(each.topic, wanted_topic{like->where.topic, with_.topology.sinks()[each.sink].create});
+  }
+  auto found = co_await find_or_create(std::move(wanted));
+  if (!found) co_return tl::unexpected{found.error()};
+  auto& writes = plain_ ? *plain_ : *producer_;
+  for (const auto& [sink, from, topic] : outputs) {
+    const auto known = found->find(topic);
+    if (known == found->end()) continue;
+    auto to = make_route(known->second, writes.topic(topic));
+    if (from)
+      outbox_.add(sink, *from, std::move(to));
+    else
+      outbox_.add(sink, std::move(to));
   }
   co_return result<void>{};
 }
 
-task<result<port::topic_description>> target::find_or_create(std::string name, bool create, topic_partition like) {
-  const std::vector<std::string> wanted{name};
-  const auto describe = [&](auto done) { cluster_.describe_topics(wanted, std::move(done)); };
-  auto found = co_await answer<std::vector<port::topic_description>>(with_.loop, describe);
+// What is missing and cannot be made is said, and holds up only what would be written there.
+task<result<std::map<std::string, port::topic_description>>> target::find_or_create(
+    std::map<std::string, wanted_topic> wanted) {
+  using topics = std::vector<port::topic_description>;
+  std::vector<std::string> names;
+  for (const auto& [name, how] : wanted) names.push_back(name);
+  const auto describe = [&](auto done) { cluster_.describe_topics(names, std::move(done)); };
+  std::map<std::string, port::topic_description> known;
+  const auto learn = [&](topics& found) {
+    for (auto& each : found) wanted.erase(each.name), known.insert_or_assign(each.name, std::move(each));
+  };
+  auto found = co_await answer<topics>(with_.loop, describe);
   if (!found) co_return tl::unexpected{found.error()};
-  if (!found->empty()) co_return found->front();
-  if (!create)
-    co_return fail(failure_kind::missing, "topic " + name + " does not exist on " + name_,
-                   "create it, or let the program create what is missing (topics.create)");
+  learn(*found);
 
-  const std::vector<std::string> original{like.topic};
-  auto model = co_await answer<std::vector<port::topic_description>>(
-      with_.loop, [&](auto done) { with_.reading.home().describe_topics(original, std::move(done)); });
-  if (!model) co_return tl::unexpected{model.error()};
-  if (model->empty()) co_return fail(failure_kind::missing, "topic " + like.topic + " is gone from " + with_.options.home);
-  std::vector<port::new_topic> made{{.name = name, .partitions = model->front().partitions, .settings = {}}};
-  for (const auto key : copied_settings)
-    if (const auto& value = setting(model->front(), std::string{key}); !value.empty())
-      made.front().settings.emplace(key, value);
-  // A topic of another region's records takes their timestamps as they are.
-  made.front().settings.emplace("message.timestamp.after.max.ms", std::to_string(std::numeric_limits<std::int64_t>::max()));
-  auto created = co_await answer<void>(with_.loop, [&](auto done) { cluster_.create_topics(made, std::move(done)); });
-  if (!created) co_return tl::unexpected{created.error()};
-  found = co_await answer<std::vector<port::topic_description>>(with_.loop, describe);
-  if (!found) co_return tl::unexpected{found.error()};
-  if (found->empty()) co_return fail(failure_kind::retriable, "topic " + name + " is being created on " + name_);
-  co_return found->front();
+  std::vector<std::string> models;
+  for (const auto& [name, how] : wanted)
+    if (how.create) models.push_back(how.like);
+  std::optional<failure> refused;
+  if (!models.empty()) {
+    auto originals = co_await answer<topics>(
+        with_.loop, [&](auto done) { with_.reading.home().describe_topics(models, std::move(done)); });
+    if (!originals) co_return tl::unexpected{originals.error()};
+    std::vector<port::new_topic> made;
+    for (const auto& [name, how] : wanted)
+      for (const auto& model : *originals)
+        if (how.create && how.like == model.name) made.push_back(as_in(model, name));
+    auto created = co_await answer<void>(with_.loop, [&](auto done) { cluster_.create_topics(made, std::move(done)); });
+    if (!created) refused = created.error();
+    found = co_await answer<topics>(with_.loop, describe);
+    if (!found) co_return tl::unexpected{found.error()};
+    learn(*found);
+  }
+  missing_.reset();
+  if (wanted.empty()) co_return known;
+  std::string all;
+  for (const auto& [name, how] : wanted) all += (all.empty() ? "" : ", ") + name;
+  missing_ = refused.value_or(failure{failure_kind::missing, "on " + name_ + " there is no topic " + all,
+                                      "create it, or let the program create what is missing (topics.create)"});
+  trouble_.raise(*missing_);
+  look_soon();
+  co_return known;
 }
 
 void target::resolve(std::uint32_t sink, const std::string& topic) {
-  auto& running = resolving_[topic];
-  if (!running.done()) return;
-  running = resolve_later(sink, topic);
-  running.start();
+  if (!topic.empty()) asked_for_.emplace(sink, topic);
+  look_soon();
 }
 
-task<void> target::resolve_later(std::uint32_t sink, std::string topic) {
-  backoff pause;
-  for (;;) {
-    const bool by_record = with_.topology.sinks()[sink].names == sink_spec::naming::by_record;
-    if (!by_record) {
-      auto prepared = co_await prepare_routes();
-      if (prepared) break;
-      trouble_.raise(prepared.error());
-    } else {
-      const auto& first = with_.reading.sources().front()->where;
-      auto found = co_await find_or_create(topic, with_.topology.sinks()[sink].create, first);
-      if (found) {
-        auto& writes = plain_ ? *plain_ : *producer_;
-        const auto id = writes.topic(topic);
-        outbox_.add(sink, make_route(*found, id));
-        break;
-      }
-      trouble_.raise(found.error());
-    }
-    co_await with_.loop.sleep(pause());
-  }
-  trouble_.settle();
-  with_.wake();
+std::unique_ptr<port::member> target::join() {
+  return cluster_.join({.group = names_.group(),
+                        .topic = names_.lanes_topic(),
+                        .instance_id = names_.prefix() + "." + with_.options.instance,
+                        .session = with_.options.session,
+                        .max_poll_interval = with_.options.max_poll_interval},
+                       with_.wake);
 }
 
 task<void> target::follow_group() {
-  member_ = cluster_.join({.group = names_.group(),
-                           .topic = names_.lanes_topic(),
-                           .instance_id = names_.prefix() + "." + with_.options.instance,
-                           .session = with_.options.session,
-                           .max_poll_interval = with_.options.max_poll_interval},
-                          with_.wake);
+  member_ = join();
+  backoff rejoining;
   bool leaving = false;
   for (;;) {
     while (!event_ && !(stopping_ && !leaving) && !left_ && !ended_) co_await changed_.wait();
@@ -328,12 +370,17 @@ task<void> target::follow_group() {
       case port::group_event::kind::failed:
         if (event.why.kind == failure_kind::fenced_member) {
           drop_session();
-          end({failure_kind::fenced_member,
-               "instance " + with_.options.instance + " runs twice: another process has taken its place on " + name_,
-               "give each process an instance of its own"});
-        } else {
-          trouble_.raise(event.why);
+          end(event.why);
+          break;
         }
+        trouble_.raise(event.why);
+        if (event.why.kind != failure_kind::fatal) break;
+        // That was this membership's last word.
+        drop_session();
+        lanes_.clear();
+        assignment_ = {};
+        co_await changed_.wait_until(with_.loop.now() + rejoining());
+        member_ = join();
         break;
     }
   }
@@ -379,49 +426,71 @@ writer target::writer_now() const {
           assignment_.generation};
 }
 
+bool target::has_to_look_at_sources() const {
+  return sources_seen_ != with_.reading.version() || with_.loop.now() >= look_again_;
+}
+
+// What cannot be found out now is no reason to let go of what is being read.
+task<result<void>> target::look_at_sources() {
+  sources_seen_ = with_.reading.version();
+  look_again_ = time_point::max();
+  auto looked = co_await prepare_routes();
+  if (looked) looked = co_await open_courses(all_lanes());
+  if (looked || looked.error().kind == failure_kind::refused) co_return looked;
+  trouble_.raise(looked.error());
+  look_soon();
+  co_return result<void>{};
+}
+
+void target::recovered() {
+  if (look_again_ == time_point::max() && !missing_) trouble_.settle();
+  counted_.ready = true;
+}
+
 task<void> target::serve(bool next_generation) {
   // A lane that stayed keeps what it has; all others are taken over together.
   std::vector<lane*> fresh;
   for (auto* each : all_lanes())
     if (!next_generation || !each->taken) fresh.push_back(each);
+  unacceptable_.clear();
+  suspects_.clear();
   backoff pause;
   while (!closing()) {
     result<void> done = co_await open_producer();
     if (done && !fresh.empty()) done = co_await take_over(fresh);
     if (done) {
       fresh.clear();
-      for (auto* each : all_lanes())
-        for (const auto& course : each->courses)
-          if (!course->on && course->halted.empty()) with_.reading.board(*course);
-      trouble_.settle();
       serving_ = true;
-      counted_.ready = true;
-      pause.reset();
-      while (done && !closing() && sources_seen_ == with_.reading.version()) {
-        if (worth_committing())
+      // What fails at every commit takes its lanes over successfully every time.
+      const auto quiet = with_.loop.now() + idle_commit;
+      while (done && !closing()) {
+        for (auto* each : all_lanes())
+          for (const auto& course : each->courses)
+            if (course->waits_for_reading()) with_.reading.board(*course);
+        if (has_to_look_at_sources()) {
+          done = co_await look_at_sources();
+        } else if (worth_committing()) {
           done = co_await transact();
-        else
-          co_await turned_.wait_until(next_commit());
-      }
-      if (done && !closing()) {
-        sources_seen_ = with_.reading.version();
-        done = co_await prepare_routes();
-        if (done) done = co_await open_courses(all_lanes());
+          if (done) pause.reset(), recovered();
+        } else {
+          if (with_.loop.now() >= quiet || !trouble_.current()) recovered();
+          const auto due = std::min(next_commit(), look_again_);
+          co_await turned_.wait_until(counted_.ready ? due : std::min(due, quiet));
+        }
       }
     }
-    if (!done) {
-      if (done.error().kind == failure_kind::refused) {
-        end(done.error());
-        co_return;
-      }
-      trouble_.raise(done.error());
-      counted_.ready = false;
-      const bool lost = done.error().kind == failure_kind::lost_member;
-      co_await recover(done.error());
-      if (lost) break;  // the group's own event says what comes next
-      fresh = all_lanes();
-      co_await changed_.wait_until(with_.loop.now() + pause());
+    if (done) break;
+    counted_.ready = false;
+    if (done.error().kind == failure_kind::refused || done.error().kind == failure_kind::fenced_member) {
+      end(done.error());
+      co_return;
     }
+    trouble_.raise(done.error());
+    const bool lost = done.error().kind == failure_kind::lost_member;
+    co_await recover(done.error());
+    if (lost) break;  // the group's own event says what comes next
+    fresh = all_lanes();
+    co_await changed_.wait_until(with_.loop.now() + pause());
   }
   for (auto* each : all_lanes())
     for (const auto& course : each->courses) with_.reading.leave(*course);

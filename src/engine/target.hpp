@@ -50,10 +50,11 @@ class target final : public destination {
   class outbox& outbox() override { return outbox_; }
   std::uint64_t sinks() const override { return sinks_; }
   bool full() const override {
-    return outbox_.size() >= limit_.waiting || outbox_.records() >= limit_.records || !resolving_.empty();
+    return outbox_.size() >= limit_.transaction || outbox_.records() >= limit_.records;
   }
   void resolve(std::uint32_t sink, const std::string& topic) override;
-  void halted(course& at, const std::string& reason) override;
+  void interrupted(course& at, const failure& why) override;
+  void halt(course& at, const std::string& reason) override;
   void rejected(std::uint32_t sink, const source& from, std::int64_t offset, const std::string& reason) override;
 
  private:
@@ -70,10 +71,19 @@ class target final : public destination {
   task<result<void>> prepare_lanes_topic();
   task<result<bool>> outputs_hold_records();
   task<result<void>> prepare_routes();
-  task<result<port::topic_description>> find_or_create(std::string name, bool create, topic_partition like);
-  task<void> resolve_later(std::uint32_t sink, std::string topic);
+  struct wanted_topic {
+    std::string like;  // the topic of the home cluster that it is made after
+    bool create;
+  };
+  task<result<std::map<std::string, port::topic_description>>> find_or_create(
+      std::map<std::string, wanted_topic> wanted);
+  std::unique_ptr<port::member> join();
   task<void> follow_group();
   task<void> serve(bool next_generation);
+  bool has_to_look_at_sources() const;
+  task<result<void>> look_at_sources();
+  void look_soon();
+  void recovered();
   task<void> close_session();
   void drop_session();
   void end(const failure& why);
@@ -89,7 +99,13 @@ class target final : public destination {
   task<result<void>> read_positions(const std::vector<lane*>& lanes);
   task<void> evict(std::vector<lane*> lanes);
   task<result<void>> open_courses(std::vector<lane*> lanes);
-  task<result<void>> check_sources(std::vector<course*> resumed);
+  task<result<void>> begin_courses(std::vector<course*> opened);
+  struct unacceptable_record;
+  void pass_over_or_halt(course& at, const unacceptable_record& what);
+  task<result<void>> check_places(std::vector<course*> placed);
+  task<result<void>> check_fingerprints(std::vector<course*> comparable);
+  task<result<std::vector<std::optional<std::int64_t>>>> find_each(const std::vector<course*>& courses,
+                                                                   port::offset_query what);
   task<result<void>> claim_lanes(std::vector<lane*> lanes);
 
   // transaction.cpp
@@ -106,6 +122,8 @@ class target final : public destination {
   written_lane write_position(lane& of);
   bool must_close(time_point began, std::size_t bytes, std::size_t records) const;
   void narrow_down(const failure& why);
+  void clear_suspects();
+  void learn_rate(time_point began, std::size_t bytes);
   bool worth_committing() const;
   time_point next_commit() const;
 
@@ -124,6 +142,11 @@ class target final : public destination {
   port::membership assignment_;
   std::map<std::int32_t, std::unique_ptr<lane>> lanes_;
   std::uint64_t sources_seen_ = 0;
+  time_point look_again_ = time_point::max();  // at the sources of the courses that were interrupted
+  time_point interrupted_at_{};
+  backoff interruption_;
+  std::set<std::pair<std::uint32_t, std::string>> asked_for_;  // topics that records name, by sink
+  std::optional<failure> missing_;                             // why some output topics are not there
   task<void> session_;
   bool serving_ = false;
   bool stopping_ = false;
@@ -134,14 +157,24 @@ class target final : public destination {
   signal changed_;  // the group, or whether to go on
   signal turned_;   // whatever a turn may have moved
   complaint trouble_;
-  std::map<std::string, task<void>> resolving_;
   std::optional<port::group_event> event_;
+  // Bytes of a transaction before it is known how much the cluster takes in its time, and how few it can get.
+  static constexpr std::size_t first_transaction = 4u << 20, smallest_transaction = 4u << 10;
+  // Positions that moved without any output are not worth a transaction of their own for this long.
+  static constexpr auto idle_commit = std::chrono::seconds{1};
+  // What waits is never more than one transaction takes.
   struct {
-    std::size_t waiting, transaction, records;
+    std::size_t transaction, records;
   } limit_;
-  std::size_t in_transaction_ = 0;                       // records, of the latest transaction
-  const source* last_sent_ = nullptr;                    // where the last of them came from
-  std::map<topic_partition, std::string> unacceptable_;  // what the cluster refused, found by narrowing down
+  std::size_t in_transaction_ = 0;  // source records, of the latest transaction
+  source_record last_sent_;         // the newest of them
+  // A transaction was refused for one of its records: they are somewhere before these offsets.
+  std::map<topic_partition, std::int64_t> suspects_;
+  struct unacceptable_record {
+    std::int64_t offset;
+    std::string why;
+  };
+  std::map<topic_partition, unacceptable_record> unacceptable_;
   target_status counted_;
 };
 

@@ -12,8 +12,8 @@ using namespace std::chrono_literals;
 
 // A commit costs three round trips; following each other more closely than this gains nothing a reader would notice.
 constexpr auto shortest = 5ms;
-// Positions that moved without any output are not worth a transaction of their own for this long.
-constexpr auto idle_commit = 1s;
+// Bytes of a transaction that say how fast the cluster takes them.
+constexpr std::size_t telling = 64u << 10;
 // A fenced worker waits until its consumer would have learned that its instance id runs twice.
 constexpr auto two_heartbeats = 6s;
 
@@ -63,10 +63,10 @@ task<result<void>> target::transact() {
   auto& writes = plain_ ? *plain_ : *producer_;
   for (;;) {
     if (!outbox_.empty()) {
-      last_sent_ = outbox_.latest_source();
+      last_sent_ = outbox_.latest();
+      in_transaction_ += outbox_.records();
       auto records = outbox_.take();
       sent += records.size;
-      in_transaction_ += records.records.size();
       counted_.records_written += records.records.size();
       counted_.bytes_written += records.size;
       writes.send(std::move(records));
@@ -85,12 +85,29 @@ task<result<void>> target::transact() {
     producer_->begin();
   }
   auto done = co_await commit(std::move(written), {});
-  if (!done) co_return done;
+  if (!done) {
+    const auto kind = done.error().kind;
+    if (kind == failure_kind::timed_out || kind == failure_kind::abortable)
+      limit_.transaction = std::max(limit_.transaction / 2, smallest_transaction);
+    co_return done;
+  }
   ++counted_.commits;
   last_commit_ = with_.loop.now();
-  if (limit_.records < std::numeric_limits<std::size_t>::max() / 2) limit_.records *= 2;
-  limit_.transaction = std::min(with_.options.buffer, limit_.transaction * 2);
+  clear_suspects();
+  if (suspects_.empty() && limit_.records < std::numeric_limits<std::size_t>::max() / 2) limit_.records *= 2;
+  learn_rate(began, sent);
   co_return done;
+}
+
+// What the cluster cannot take within the transaction's timeout is never committed, so a transaction holds a quarter of
+// what was acknowledged in that time. One of a few records tells nothing about that.
+void target::learn_rate(time_point began, std::size_t bytes) {
+  if (bytes < std::min(telling, limit_.transaction)) return;
+  const std::chrono::duration<double> took = with_.loop.now() - began;
+  const std::chrono::duration<double> whole = with_.options.transaction_timeout;
+  const double most = static_cast<double>(bytes) * (whole / 4 / std::max(took, std::chrono::duration<double>{1ms}));
+  limit_.transaction = std::clamp(static_cast<std::size_t>(most), smallest_transaction,
+                                  std::max(with_.options.buffer, smallest_transaction));
 }
 
 target::written_lane target::write_position(lane& of) {
@@ -100,6 +117,7 @@ target::written_lane target::write_position(lane& of) {
   made.as.sequence = of.sequence + 1;
   made.as.sources = of.committed;
   for (const auto& each : of.courses) {
+    if (next_of(*each) < 0) continue;
     made.as.sources[each->from->where] = {next_of(*each), last_of(*each)};
     each->dirty = false;
   }
@@ -145,7 +163,8 @@ task<result<void>> target::commit(std::vector<written_lane> lanes, outgoing reco
     auto& each = (*kept)[i];
     each.of->sequence = each.as.sequence;
     each.of->committed = each.as.sources;
-    each.of->position_offset = ended->offsets[i];
+    // A client that sent the record twice may not know where the first one is; then the one before will do.
+    if (ended->offsets[i] >= 0) each.of->position_offset = ended->offsets[i];
   }
   auto stored = co_await store(*kept);
   if (!stored) co_return stored;
@@ -174,10 +193,26 @@ task<result<void>> target::store(const std::vector<written_lane>& lanes) {
 }
 
 // Somewhere in the transaction is a record that the cluster does not take, and it does not say which. Ever smaller
-// transactions find it; its partition then stops before it.
+// transactions find it, and stay small until all that may be it has been written or found.
 void target::narrow_down(const failure& why) {
   limit_.records = std::max<std::size_t>(in_transaction_ / 2, 1);
-  if (in_transaction_ == 1) unacceptable_[last_sent_->where] = why.text;
+  if (in_transaction_ == 1) {
+    unacceptable_[last_sent_.from->where] = {last_sent_.offset, why.text};
+    suspects_.clear();
+    return;
+  }
+  for (auto* each : all_lanes())
+    for (const auto& course : each->courses) {
+      auto& until = suspects_[course->from->where];
+      until = std::max(until, next_of(*course));
+    }
+}
+
+void target::clear_suspects() {
+  for (const auto* each : all_lanes())
+    for (const auto& [where, at] : each->committed)
+      if (const auto suspect = suspects_.find(where); suspect != suspects_.end() && at.next >= suspect->second)
+        suspects_.erase(suspect);
 }
 
 task<void> target::recover(failure why) {
@@ -201,10 +236,13 @@ task<void> target::recover(failure why) {
       break;
     case failure_kind::fenced:
       fenced_ = true;
+      producer_ready_ = false;
+      break;
+    case failure_kind::missing:
+      outbox_.forget_routes();
       [[fallthrough]];
     default:
       producer_ready_ = false;
-      limit_.transaction = std::max<std::size_t>(limit_.transaction / 2, 64 * 1024);
   }
 }
 

@@ -51,6 +51,7 @@ bool worker::stopped() const {
 }
 
 std::optional<failure> worker::ended() const {
+  if (reading_.ended()) return reading_.ended();
   std::optional<failure> last;
   std::size_t count = 0;
   for (const auto& each : targets_) {
@@ -66,7 +67,7 @@ worker_status worker::status() const {
   worker_status now;
   now.instance = with_.options.instance;
   for (const auto& each : targets_) now.targets.push_back(each->status());
-  now.nodes = reading_.operators().counts();
+  now.nodes = reading_.counts();
   now.trouble = reading_.trouble().current();
   return now;
 }

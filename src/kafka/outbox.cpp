@@ -237,7 +237,8 @@ void outbox::send_one(const outgoing_record& record, const std::vector<std::stri
       rd_kafka_poll(client_->get(), 10);
       continue;
     }
-    if (rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION && has_grown(topic, record.partition)) {
+    if (rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION && clock::now() < until &&
+        has_grown(topic, record.partition)) {
       rd_kafka_error_destroy(error);
       continue;
     }
@@ -337,10 +338,11 @@ result<void> outbox::abort() {
   trouble_.reset();
   offsets_.clear();
   // A record that the broker refused leaves a gap in the sequence of its partition, over which the next transaction
-  // would fall; and an abort that overtakes the beginning of its transaction finds none to end, which the client takes
-  // for fatal. Either answer has shown that nobody fenced this producer, so a new epoch is its own to take.
+  // would fall; an EndTxn that was sent twice may still be on its way, and would end the next transaction half way; and
+  // an abort that overtakes the beginning of its transaction finds none to end, which the client takes for fatal. Each
+  // answer has shown that nobody fenced this producer, so a new epoch is its own to take.
   const bool nothing_to_end = rd_kafka_fatal_error(client_->get(), nullptr, 0) == RD_KAFKA_RESP_ERR_INVALID_TXN_STATE;
-  if (nothing_to_end || (done && gap_)) return init();
+  if (nothing_to_end || (done && (gap_ || client_->tap().end_requests > 1))) return init();
   return done;
 }
 

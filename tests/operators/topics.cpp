@@ -28,6 +28,7 @@ TEST(topic_selection, never_has_internal_topics) {
   const topic_selection all{{".*"}, {}};
   EXPECT_TRUE(all.contains("orders"));
   EXPECT_FALSE(all.contains("app.home.lanes.internal"));
+  EXPECT_FALSE(all.contains("__consumer_offsets"));
 }
 
 TEST(topic_selection, names_what_is_no_expression) {
