@@ -18,6 +18,8 @@ replace(transaction.cpp [[
     case failure_kind::abortable:
     case failure_kind::lost_member:]])
 replace(target.cpp [[
-      fresh = all_lanes();]] [[
-      if (done.error().kind != failure_kind::timed_out) fresh = all_lanes();]])
+    fresh = all_lanes();
+    co_await changed_]] [[
+    if (done.error().kind != failure_kind::timed_out) fresh = all_lanes();
+    co_await changed_]])
 write_mutant()

@@ -4,8 +4,10 @@ include(${CMAKE_CURRENT_LIST_DIR}/plant.cmake)
 replace(target.cpp [[
         drop_session();
         lanes_.clear();
-        assignment_ = {};]] [[
-        assignment_ = {};]])
+        assignment_ = {};
+        member_->release();]] [[
+        assignment_ = {};
+        member_->release();]])
 replace(target.cpp [[
         assignment_ = event.as;
 ]] [[
