@@ -173,7 +173,8 @@ class producer {
   /// Waits for every record, then ends the transaction. Once EndTxn may have been sent only success is an answer: after
   /// any failure nothing is known, and only `init` helps. A failure before that is `abortable`, `rejected` or worse.
   virtual void commit(reply<committed> done) = 0;
-  virtual void abort(reply<void> done) = 0;
+  /// Answers how often EndTxn was sent; as after a commit, more than once demands `init` before the next begin.
+  virtual void abort(reply<int> done) = 0;
   /// Without a transactional id: answers when every record sent so far is stored.
   virtual void flush(reply<committed> done) = 0;
 };

@@ -17,6 +17,9 @@ constexpr std::size_t telling = 64u << 10;
 // A fenced worker waits until its consumer would have learned that its instance id runs twice.
 constexpr auto two_heartbeats = 6s;
 
+// An EndTxn that was sent twice may still be on its way, and would end the next transaction of this epoch half way.
+bool is_repeated(int end_requests) { return end_requests > 1; }
+
 bool moved(const lane& of) {
   return std::any_of(of.courses.begin(), of.courses.end(), [](const auto& each) { return each->dirty; });
 }
@@ -169,8 +172,7 @@ task<result<void>> target::commit(std::vector<written_lane> lanes, outgoing reco
   auto stored = co_await store(*kept);
   if (!stored) co_return stored;
   co_await step("stored");
-  if (ended->end_requests > 1) {
-    // The repeated EndTxn may still be on its way, and would end the next transaction of this epoch half way.
+  if (is_repeated(ended->end_requests)) {
     producer_ready_ = false;
     auto opened = co_await open_producer();
     if (!opened) co_return opened;
@@ -230,8 +232,8 @@ task<void> target::recover(failure why) {
     case failure_kind::lost_member:
     case failure_kind::retriable:
       if (producer_ready_) {
-        auto aborted = co_await answer<void>(with_.loop, [&](auto done) { producer_->abort(std::move(done)); });
-        if (!aborted) producer_ready_ = false;
+        auto aborted = co_await answer<int>(with_.loop, [&](auto done) { producer_->abort(std::move(done)); });
+        if (!aborted || is_repeated(*aborted)) producer_ready_ = false;
       }
       break;
     case failure_kind::fenced:

@@ -331,19 +331,19 @@ result<port::committed> outbox::commit() {
   return tl::unexpected{std::move(why)};
 }
 
-result<void> outbox::abort() {
+result<int> outbox::abort() {
   if (!ready()) return tl::unexpected{*trouble_};
   auto done = persist("abort", options_.transaction_timeout,
                       [&](int ms) { return rd_kafka_abort_transaction(client_->get(), ms); });
   trouble_.reset();
   offsets_.clear();
   // A record that the broker refused leaves a gap in the sequence of its partition, over which the next transaction
-  // would fall; an EndTxn that was sent twice may still be on its way, and would end the next transaction half way; and
-  // an abort that overtakes the beginning of its transaction finds none to end, which the client takes for fatal. Each
-  // answer has shown that nobody fenced this producer, so a new epoch is its own to take.
+  // would fall; and an abort that overtakes the beginning of its transaction finds none to end, which the client takes
+  // for fatal. Either answer has shown that nobody fenced this producer, so a new epoch is its own to take.
   const bool nothing_to_end = rd_kafka_fatal_error(client_->get(), nullptr, 0) == RD_KAFKA_RESP_ERR_INVALID_TXN_STATE;
-  if (nothing_to_end || (done && (gap_ || client_->tap().end_requests > 1))) return init();
-  return done;
+  const int ends = client_->tap().end_requests;
+  if (nothing_to_end || (done && gap_)) return init().map([] { return 0; });
+  return done.map([&] { return ends; });
 }
 
 }  // namespace flow::kafka

@@ -26,7 +26,7 @@ class outbox {
   void send(const outgoing& batch, const std::vector<std::string>& topics);
   result<void> send_offsets(const std::vector<port::group_offset>& offsets, const port::membership& as);
   result<port::committed> commit();
-  result<void> abort();
+  result<int> abort();
   result<port::committed> flush();
   /// The first thing that goes wrong, or the worst, is the answer of the commit or flush to come.
   void spoil(failure why);

@@ -115,8 +115,8 @@ void kafka_producer::commit(port::reply<port::committed> done) {
   ask_for<port::committed>(std::move(done), [](outbox& out) { return out.commit(); });
 }
 
-void kafka_producer::abort(port::reply<void> done) {
-  ask_for<void>(std::move(done), [](outbox& out) { return out.abort(); });
+void kafka_producer::abort(port::reply<int> done) {
+  ask_for<int>(std::move(done), [](outbox& out) { return out.abort(); });
 }
 
 void kafka_producer::flush(port::reply<port::committed> done) {

@@ -31,7 +31,7 @@ class kafka_producer : public port::producer {
   void send_offsets(std::vector<port::group_offset> offsets, const port::membership& as,
                     port::reply<void> done) override;
   void commit(port::reply<port::committed> done) override;
-  void abort(port::reply<void> done) override;
+  void abort(port::reply<int> done) override;
   void flush(port::reply<port::committed> done) override;
 
  private:

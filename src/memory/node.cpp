@@ -130,7 +130,9 @@ outcome<std::vector<std::int64_t>> node::produce(producer_session& by, std::uint
                                                  const std::vector<std::string>& topics) {
   if (transaction != by.transaction) return result<std::vector<std::int64_t>>{over()};
   if (by.failed) return result<std::vector<std::int64_t>>{tl::unexpected{*by.failed}};
-  auto offsets = try_to_produce(by, batch, topics);
+  const bool fails = !by.transactional_id.empty() && happens(conditions().failed_batches);
+  auto offsets = fails ? result<std::vector<std::int64_t>>{fail(failure_kind::abortable, "no leader took the records")}
+                       : try_to_produce(by, batch, topics);
   const failure* why = failure_of(offsets);
   if (why && !by.transactional_id.empty()) by.failed = *why;
   return offsets;

@@ -103,9 +103,9 @@ void memory_producer::commit(port::reply<port::committed> done) {
   end(ending::kind::commit, [this, done = std::move(done)](result<port::committed> how) { answer(done, how); });
 }
 
-void memory_producer::abort(port::reply<void> done) {
+void memory_producer::abort(port::reply<int> done) {
   end(ending::kind::abort, [this, done = std::move(done)](const result<port::committed>& how) {
-    answer(done, how.map([](const port::committed&) {}));
+    answer(done, how.map([](const port::committed& all) { return all.end_requests; }));
   });
 }
 
@@ -220,7 +220,7 @@ void memory_producer::send_end(bool unanswered) {
   faults& with = home().conditions();
   const bool commit = ending_->what == ending::kind::commit;
   const bool empty = session_->partitions.empty() && session_->groups.empty();
-  const bool late = !empty && commit && ending_->end_requests == 0 && home().happens(with.late_ends);
+  const bool late = !empty && ending_->end_requests == 0 && home().happens(with.late_ends);
   if (!empty) ++ending_->end_requests;
   const auto limit = std::chrono::ceil<port::milliseconds>(ending_->deadline - home().now());
   const auto work = [&cluster = home(), session = session_, commit, empty]() -> outcome<void> {

@@ -25,7 +25,7 @@ class memory_producer final : public port::producer, private asker {
   void send_offsets(std::vector<port::group_offset> offsets, const port::membership& as,
                     port::reply<void> done) override;
   void commit(port::reply<port::committed> done) override;
-  void abort(port::reply<void> done) override;
+  void abort(port::reply<int> done) override;
   void flush(port::reply<port::committed> done) override;
 
  private:

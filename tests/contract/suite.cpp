@@ -204,7 +204,7 @@ result<port::committed> writer::commit() {
 }
 
 result<void> writer::abort() {
-  return in_.await<void>([&](auto done) { port_->abort(done); });
+  return in_.await<int>([&](auto done) { port_->abort(done); }).map([](int) {});
 }
 
 result<port::committed> writer::flush() {

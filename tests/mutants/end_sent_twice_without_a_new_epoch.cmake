@@ -1,6 +1,6 @@
 # An EndTxn that was sent twice is forgotten about: the first one arrives late, and ends the next transaction half way.
 include(${CMAKE_CURRENT_LIST_DIR}/plant.cmake)
 replace(transaction.cpp [[
-  if (ended->end_requests > 1) {]] [[
-  if (ended->end_requests > 1000) {]])
+  if (is_repeated(ended->end_requests)) {]] [[
+  if (false) {]])
 write_mutant()

@@ -131,7 +131,8 @@ void chaos::choose_topology() {
 }
 
 void chaos::begin_turmoil() {
-  const auto writes = 10 + below(50);
+  // With little to write transactions are hardly ever open, and nothing can hit one half way.
+  const auto writes = one_in(4) ? 400 : 10 + below(50);
   for (std::uint64_t i = 0; i < writes; ++i) after(between(0, 14'000), [this] { write_something(); });
   // Few kinds of faults at a time, often: what needs two of the same is found that way.
   std::vector<fault> kinds;
@@ -267,6 +268,7 @@ const std::vector<chaos::fault>& chaos::faults() {
                                       {"late markers", &chaos::late_markers},
                                       {"late lane markers", &chaos::late_lane_markers},
                                       {"late group markers", &chaos::late_group_markers},
+                                      {"failed batches", &chaos::failed_batches},
                                       {"lost commits", &chaos::lost_commits},
                                       {"late ends", &chaos::late_ends},
                                       {"expired offsets", &chaos::expire_offsets},
@@ -373,13 +375,22 @@ void chaos::late_group_markers() {
   cluster(where).delay_group_markers(application + ".home.lanes", {0us, between(100, 8000)});
 }
 
+void chaos::failed_batches() {
+  suffer("failed batches", [](auto& with) { with.failed_batches = 0.2; });
+}
+
 void chaos::lost_commits() {
   suffer("lost commits", [](auto& with) { with.lost_commits = 0.1; });
 }
 
 void chaos::late_ends() {
   const auto most = between(1000, 3000);
-  suffer("late ends", [&](auto& with) { with.late_ends = 0.3, with.late_by = {600ms, most}; });
+  const double failing = one_in(2) ? 0.1 : 0;
+  suffer("late ends", [&](auto& with) {
+    with.late_ends = 0.3;
+    with.late_by = {600ms, most};
+    with.failed_batches = failing;
+  });
 }
 
 void chaos::expire_offsets() {

@@ -68,6 +68,7 @@ class chaos {
   void late_markers();
   void late_lane_markers();
   void late_group_markers();
+  void failed_batches();
   void lost_commits();
   void late_ends();
   void expire_offsets();
