@@ -38,7 +38,12 @@ const failure* first_failure(const std::vector<result<T>>& answers) {
 
 }  // namespace
 
-task<result<void>> target::take_over(std::vector<lane*> lanes) {
+task<void> target::find_places(std::vector<lane*> lanes) {
+  found_ = co_await find_places_of(std::move(lanes));
+  turned_.notify();
+}
+
+task<result<void>> target::find_places_of(std::vector<lane*> lanes) {
   for (auto* each : lanes) {
     for (const auto& course : each->courses) with_.reading.leave(*course);
     each->courses.clear();
@@ -57,9 +62,7 @@ task<result<void>> target::take_over(std::vector<lane*> lanes) {
                          " only up to " + std::to_string(each->sequence) + ": the cluster has lost commits",
                      "restore that cluster's data; or, to repeat what it lost, move the state directory away");
   }
-  auto opened = co_await open_courses(lanes);
-  if (!opened) co_return opened;
-  co_return co_await claim_lanes(lanes);
+  co_return co_await open_courses(lanes);
 }
 
 task<result<void>> target::read_positions(const std::vector<lane*>& lanes) {

@@ -416,6 +416,12 @@ std::vector<lane*> target::all_lanes() {
   return all;
 }
 
+std::vector<lane*> target::taken_lanes() {
+  auto taken = all_lanes();
+  std::erase_if(taken, [](const auto* each) { return !each->taken; });
+  return taken;
+}
+
 provenance target::provenance_now() const {
   return {with_.options.application, with_.reading.cluster_id(), with_.options.lanes,
           std::string{with_.reading.how().id}};
@@ -435,7 +441,7 @@ task<result<void>> target::look_at_sources() {
   sources_seen_ = with_.reading.version();
   look_again_ = time_point::max();
   auto looked = co_await prepare_routes();
-  if (looked) looked = co_await open_courses(all_lanes());
+  if (looked) looked = co_await open_courses(taken_lanes());
   if (looked || looked.error().kind == failure_kind::refused) co_return looked;
   trouble_.raise(looked.error());
   look_soon();
@@ -457,26 +463,37 @@ task<void> target::serve(bool next_generation) {
   backoff pause;
   while (!closing()) {
     result<void> done = co_await open_producer();
-    if (done && !fresh.empty()) done = co_await take_over(fresh);
-    if (done) {
-      fresh.clear();
-      serving_ = true;
-      // What fails at every commit takes its lanes over successfully every time.
-      const auto quiet = with_.loop.now() + idle_commit;
-      while (done && !closing()) {
-        for (auto* each : all_lanes())
-          for (const auto& course : each->courses)
-            if (course->waits_for_reading()) with_.reading.board(*course);
-        if (has_to_look_at_sources()) {
-          done = co_await look_at_sources();
-        } else if (worth_committing()) {
-          done = co_await transact();
-          if (done) pause.reset(), recovered();
-        } else {
-          if (with_.loop.now() >= quiet || !trouble_.current()) recovered();
-          const auto due = std::min(next_commit(), look_again_);
-          co_await turned_.wait_until(counted_.ready ? due : std::min(due, quiet));
-        }
+    // Finding out how far fresh lanes are may take as long as somebody's open transaction; the others go on meanwhile.
+    task<void> finding;
+    found_ = result<void>{};
+    if (done && !fresh.empty()) {
+      found_.reset();
+      finding = find_places(fresh);
+      finding.start();
+    }
+    // What fails at every commit takes its lanes over successfully every time.
+    const auto quiet = with_.loop.now() + idle_commit;
+    serving_ = done.has_value();
+    while (done && !closing()) {
+      if (found_ && !fresh.empty()) {
+        done = *found_;
+        if (done) done = co_await claim_lanes(fresh);
+        if (done) fresh.clear();
+        continue;
+      }
+      for (auto* each : taken_lanes())
+        for (const auto& course : each->courses)
+          if (course->waits_for_reading()) with_.reading.board(*course);
+      if (found_ && has_to_look_at_sources()) {
+        done = co_await look_at_sources();
+      } else if (worth_committing()) {
+        done = co_await transact();
+        if (done && fresh.empty()) pause.reset(), recovered();
+      } else {
+        if (fresh.empty() && (with_.loop.now() >= quiet || !trouble_.current())) recovered();
+        const auto due = found_ ? std::min(next_commit(), look_again_) : next_commit();
+        const bool has_to_settle = fresh.empty() && !counted_.ready;
+        co_await turned_.wait_until(has_to_settle ? std::min(due, quiet) : due);
       }
     }
     if (done) break;

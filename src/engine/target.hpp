@@ -93,9 +93,11 @@ class target final : public destination {
   provenance provenance_now() const;
   writer writer_now() const;
   std::vector<lane*> all_lanes();
+  std::vector<lane*> taken_lanes();
 
   // takeover.cpp
-  task<result<void>> take_over(std::vector<lane*> lanes);
+  task<void> find_places(std::vector<lane*> lanes);
+  task<result<void>> find_places_of(std::vector<lane*> lanes);
   task<result<void>> read_positions(const std::vector<lane*>& lanes);
   task<void> evict(std::vector<lane*> lanes);
   task<result<void>> open_courses(std::vector<lane*> lanes);
@@ -148,6 +150,7 @@ class target final : public destination {
   std::set<std::pair<std::uint32_t, std::string>> asked_for_;  // topics that records name, by sink
   std::optional<failure> missing_;                             // why some output topics are not there
   task<void> session_;
+  std::optional<result<void>> found_;  // how finding the places of fresh lanes has ended
   bool serving_ = false;
   bool stopping_ = false;
   bool revoking_ = false;
