@@ -51,10 +51,6 @@ class channel : public std::enable_shared_from_this<channel> {
   void send(port::time_point arrives, std::optional<port::milliseconds> limit, std::function<outcome<T>()> work,
             std::function<void(result<T>)> answered);
 
-  void after(port::time_point when, std::function<void()> work) {
-    to_.after(std::chrono::duration_cast<microseconds>(when - to_.now()), std::move(work));
-  }
-
   node& to_;
   std::array<port::time_point, 2> request_arrives_{};
   port::time_point answer_arrives_{};
@@ -88,7 +84,7 @@ struct channel::request : std::enable_shared_from_this<request<T>> {
 
   void watch_deadline() {
     if (!deadline || std::exchange(watched, true)) return;
-    to.after(std::chrono::duration_cast<microseconds>(*deadline - to.now()), [self = this->shared_from_this()] {
+    to.at(*deadline, [self = this->shared_from_this()] {
       self->finish(fail(failure_kind::timed_out, self->to.name() + " has not answered"));
     });
   }
@@ -98,7 +94,7 @@ struct channel::request : std::enable_shared_from_this<request<T>> {
     if (!asker) return;
     back = std::move(answer);
     asker->answer_arrives_ = std::max(asker->answer_arrives_, to.now() + to.draw(to.conditions().answer));
-    asker->after(asker->answer_arrives_, [self = this->shared_from_this()] { self->come_back(); });
+    to.at(asker->answer_arrives_, [self = this->shared_from_this()] { self->come_back(); });
   }
 
   void come_back() {
@@ -122,7 +118,7 @@ void channel::send(port::time_point arrives, std::optional<port::milliseconds> l
   if (limit) sent->deadline = to_.now() + *limit;
   sent->work = std::move(work);
   sent->answered = std::move(answered);
-  after(arrives, [sent] { sent->arrive(); });
+  to_.at(arrives, [sent] { sent->arrive(); });
 }
 
 }  // namespace flow::memory

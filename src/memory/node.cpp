@@ -38,8 +38,8 @@ node::node(std::string name, scheduler& clock, faults with, settings_map default
   defaults_.insert(default_settings().begin(), default_settings().end());
 }
 
-void node::after(microseconds delay, std::function<void()> work) {
-  clock_.after(delay, [weak = weak_from_this(), work = std::move(work)]() mutable {
+void node::at(port::time_point when, std::function<void()> work) {
+  clock_.at(when, [weak = weak_from_this(), work = std::move(work)]() mutable {
     const auto self = weak.lock();
     if (!self) return;
     const std::scoped_lock lock{self->mutex};

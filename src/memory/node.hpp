@@ -43,7 +43,8 @@ class node : public std::enable_shared_from_this<node> {
   faults& conditions() { return faults_; }
   scheduler& clock() { return clock_; }
   port::time_point now() { return clock_.now(); }
-  void after(microseconds delay, std::function<void()> work);
+  void at(port::time_point when, std::function<void()> work);
+  void after(microseconds delay, std::function<void()> work) { at(now() + delay, std::move(work)); }
   microseconds draw(delay from);
   std::uint64_t draw_number() { return clock_.random(); }
   bool happens(double chance);

@@ -30,8 +30,8 @@ std::int64_t event_queue::wall_clock() {
   return wall_clock_at_start_ + std::chrono::duration_cast<port::milliseconds>(now_.time_since_epoch()).count();
 }
 
-void event_queue::after(microseconds delay, std::function<void()> work) {
-  agenda_.add(now_ + std::max(delay, microseconds{0}), std::move(work));
+void event_queue::at(port::time_point when, std::function<void()> work) {
+  agenda_.add(std::max(now_, when), std::move(work));
 }
 
 bool event_queue::run_next() {
@@ -65,10 +65,10 @@ std::int64_t real_scheduler::wall_clock() {
   return std::chrono::duration_cast<port::milliseconds>(since_1970).count();
 }
 
-void real_scheduler::after(microseconds delay, std::function<void()> work) {
+void real_scheduler::at(port::time_point when, std::function<void()> work) {
   {
     const std::scoped_lock lock{mutex_};
-    agenda_.add(now() + delay, std::move(work));
+    agenda_.add(when, std::move(work));
   }
   changed_.notify_one();
 }

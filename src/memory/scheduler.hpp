@@ -24,8 +24,9 @@ class scheduler {
   virtual ~scheduler() = default;
   virtual port::time_point now() = 0;
   virtual std::int64_t wall_clock() = 0;  ///< milliseconds since 1970 UTC
-  /// Runs `work` once, after `delay`; work that is due at the same time runs in the order in which it was given.
-  virtual void after(microseconds delay, std::function<void()> work) = 0;
+  /// Runs `work` once, not before `when`; work that is due at the same time runs in the order in which it was given.
+  virtual void at(port::time_point when, std::function<void()> work) = 0;
+  void after(microseconds delay, std::function<void()> work) { at(now() + delay, std::move(work)); }
   virtual std::uint64_t random() = 0;
 };
 
@@ -61,7 +62,7 @@ class event_queue : public scheduler {
 
   port::time_point now() override { return now_; }
   std::int64_t wall_clock() override;
-  void after(microseconds delay, std::function<void()> work) override;
+  void at(port::time_point when, std::function<void()> work) override;
   std::uint64_t random() override { return dice_.roll(); }
 
   /// When the earliest work is due.
@@ -88,7 +89,7 @@ class real_scheduler : public scheduler {
 
   port::time_point now() override { return std::chrono::steady_clock::now(); }
   std::int64_t wall_clock() override;
-  void after(microseconds delay, std::function<void()> work) override;
+  void at(port::time_point when, std::function<void()> work) override;
   std::uint64_t random() override { return dice_.roll(); }
 
  private:

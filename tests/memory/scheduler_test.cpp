@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <future>
 
 namespace flow::memory {
@@ -66,6 +67,22 @@ TEST(real_scheduler, runs_work_on_its_own_thread_in_order) {
   time.after(1ms, [&] { order.push_back(1); });
   EXPECT_THAT(done.get_future().get(), ElementsAre(1, 2));
   EXPECT_NE(thread, std::this_thread::get_id());
+}
+
+// What arrives over one connection at the same moment arrives in the order in which it was sent, however long ago.
+TEST(real_scheduler, keeps_the_order_of_what_is_due_at_one_moment) {
+  constexpr int count = 1000;
+  real_scheduler time;
+  std::promise<void> done;
+  std::vector<int> order;
+  const auto when = time.now() + 50ms;
+  for (int i = 0; i < count; ++i)
+    time.at(when, [&, i] {
+      order.push_back(i);
+      if (i + 1 == count) done.set_value();
+    });
+  done.get_future().get();
+  EXPECT_TRUE(std::ranges::is_sorted(order));
 }
 
 TEST(real_scheduler, drops_what_is_not_due_when_it_ends) {
