@@ -1,14 +1,15 @@
 #include "inspection.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
-#include <numeric>
 #include <set>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
 
 #include <flow/label.hpp>
+#include <flow/spelling.hpp>
 #include <flow/topic.hpp>
 #include <flow/topic_selection.hpp>
 
@@ -21,24 +22,9 @@ std::string quoted(std::string_view text) {
   return "'" + std::string{text} + "'";
 }
 
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i + 1);
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t changed = diagonal + (a[i] != b[j] ? 1 : 0);
-      diagonal = std::exchange(row[j + 1], std::min({row[j + 1] + 1, row[j] + 1, changed}));
-    }
-  }
-  return row.back();
-}
-
 std::string known_or_meant(const std::string& name, const std::vector<std::string>& known) {
-  const auto nearest =
-      std::ranges::min_element(known, {}, [&](const std::string& candidate) { return distance(name, candidate); });
-  if (distance(name, *nearest) <= std::max<std::size_t>(1, name.size() / 3))
-    return "did you mean " + quoted(*nearest) + "?";
+  const std::string meant = spelling::nearest(name, known);
+  if (!meant.empty()) return "did you mean " + quoted(meant) + "?";
   std::string all;
   for (const std::string& each : known) all += (all.empty() ? "" : ", ") + each;
   return "known are " + all;
@@ -47,7 +33,9 @@ std::string known_or_meant(const std::string& name, const std::vector<std::strin
 class inspection {
  public:
   inspection(const drawn_plan& what, const surroundings& where)
-      : plan_{what}, where_{where}, found_{what.from().flaws()} {}
+      : plan_{what}, where_{where}, found_{where.flaws} {
+    std::ranges::copy(what.from().flaws(), std::back_inserter(found_));
+  }
 
   std::vector<flaw> run() && {
     check_whole();
@@ -63,7 +51,7 @@ class inspection {
   void check_whole() {
     if (!is_name(plan_.application()))
       find("the application's name " + quoted(plan_.application()) + " cannot be part of a topic's name",
-           "use 1 to 100 letters, digits, dots, dashes or underscores");
+           name_rule);
     if (plan_.sources_.empty()) find("nothing is read", "begin with from(topic<K, V>{...})");
     if (plan_.sinks_.empty()) find("nothing leaves the topology", "end it with to, fan_out or for_each");
     if (plan_.sinks_.size() > 64)
@@ -137,8 +125,7 @@ class inspection {
   void check_node(std::size_t node) {
     const wiring::facts& about = plan_.from().nodes()[node].about;
     const std::string& name = plan_.nodes_[node].name;
-    if (!is_name(name))
-      find("a node has the name " + quoted(name), "use 1 to 100 letters, digits, dots, dashes or underscores");
+    if (!is_name(name)) find("a node has the name " + quoted(name), name_rule);
     if (about.source && !about.source->bounded && about.source->include.empty()) return;
     const auto& targets = plan_.placed_[node].targets;
     for (std::size_t port = 0; port < targets.size(); ++port)

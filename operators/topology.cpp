@@ -11,9 +11,9 @@
 namespace flow {
 namespace {
 
-std::string all_of(const std::string& application, const std::vector<flaw>& flaws) {
-  std::string text = "the topology '" + application + "' cannot run:";
-  for (const flaw& each : flaws) text += "\n  " + each.text + " (" + each.remedy + ")";
+std::string lines(const std::vector<flaw>& flaws) {
+  std::string text;
+  for (const flaw& each : flaws) text += (text.empty() ? "" : "\n") + each.text + " (" + each.remedy + ")";
   return text;
 }
 
@@ -145,13 +145,13 @@ class drawing {
 
 }  // namespace
 
-topology_error::topology_error(const std::string& application, std::vector<flaw> flaws)
-    : std::runtime_error{all_of(application, flaws)}, flaws_{std::move(flaws)} {}
+topology_error::topology_error(std::vector<flaw> flaws)
+    : std::invalid_argument{lines(flaws)}, flaws_{std::move(flaws)} {}
 
 std::shared_ptr<const plan> topology::build(const surroundings& where) const {
   std::shared_ptr<drawn_plan> drawn = drawing{draft_, where}.draw();
   std::vector<flaw> flaws = inspect(*drawn, where);
-  if (!flaws.empty()) throw topology_error{draft_->application(), std::move(flaws)};
+  if (!flaws.empty()) throw topology_error{std::move(flaws)};
   draft_->seal();
   return drawn;
 }

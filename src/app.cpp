@@ -3,17 +3,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <condition_variable>
 #include <mutex>
 #include <set>
-#include <stdexcept>
 
 #include "database.hpp"
 #include "kafka/cluster.hpp"
+#include "kafka/properties.hpp"
 #include "log.hpp"
 #include "worker_thread.hpp"
 
+#include <flow/label.hpp>
 #include <flow/topology.hpp>
 
 namespace flow {
@@ -22,6 +22,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto destructor_deadline = 10s;
+// As good as for ever, and still a time that can be reckoned with.
+constexpr std::chrono::milliseconds longest_deadline = std::chrono::hours{24 * 365};
 
 /// For an application that keeps nothing on this machine.
 class no_state final : public port::state {
@@ -41,44 +43,42 @@ std::string host_name() {
   return name;
 }
 
-// What may stand in a group's instance id and in a transactional id (Kafka's rule for topic names).
-bool is_legal_name(const std::string& name) {
-  return !name.empty() && name.size() <= 200 && std::all_of(name.begin(), name.end(), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
-  });
+/// What is wrong with how an app is to run, whatever its topology.
+std::vector<flaw> flaws_of(const app_options& options) {
+  std::vector<flaw> found;
+  const auto find = [&](std::string text, std::string remedy) {
+    found.push_back({std::move(text), std::move(remedy)});
+  };
+  for (const auto& [role, name] :
+       {std::pair{"application", options.application}, {"instance", options.instance}, {"home", options.home}})
+    if (!name.empty() && !is_name(name))
+      find(std::string{role} + " \"" + name + "\" cannot be part of a name on Kafka", name_rule);
+  if (!options.clusters.contains(options.home))
+    find("home cluster " + options.home + " is not among the clusters", "add its bootstrap.servers to clusters");
+  if (options.threads < 1 || options.threads > 256) find("threads must be 1 to 256", "one per core is a good start");
+  if (options.lanes < 1 || options.lanes > 10'000) find("lanes must be 1 to 10000", "32 is the default");
+  if (options.commit_every < 1ms || options.commit_every > 5s)
+    find("commit_every must be 1ms to 5s", "100ms is the default");
+  if (options.connect) return found;
+  for (const auto& [cluster, properties] : options.clusters) {
+    for (const auto& [property, value] : properties)
+      if (auto wrong = kafka::check_property(property, value))
+        find("cluster " + cluster + ": " + property + " " + wrong.text, std::move(wrong.remedy));
+    if (std::ranges::none_of(properties, kafka::names_servers, &cluster_properties::value_type::first))
+      find("cluster " + cluster + " has no bootstrap.servers", "add them, as \"host:port,host:port\"");
+  }
+  return found;
 }
 
-/// Takes letters that nobody will read.
-class no_letters final : public port::mailbox {
- public:
-  void post(std::function<void()>) override {}
-};
-
 void check(const app_options& options, const plan& what) {
-  std::string wrong;
-  const auto problem = [&](const std::string& text, const std::string& remedy) {
-    wrong += (wrong.empty() ? "" : "\n") + text + " (" + remedy + ")";
-  };
-  for (const auto& [kind, name] : {std::pair{"application", options.application}, {"instance", options.instance}})
-    if (!is_legal_name(name))
-      problem(std::string{kind} + " \"" + name + "\" cannot be part of a name on Kafka",
-              "use letters, digits, '.', '_' and '-', at most 200 of them");
-  if (!options.clusters.contains(options.home))
-    problem("home cluster " + options.home + " is not among the clusters", "add its bootstrap.servers to clusters");
+  auto found = flaws_of(options);
   std::set<std::string> unknown;
   for (const auto& sink : what.sinks())
     for (const auto& name : sink.clusters)
       if (name != home && !options.clusters.contains(name)) unknown.insert(name);
-  for (const auto& name : unknown) problem("cluster " + name + " is not among the clusters", "add its bootstrap.servers to clusters");
-  if (options.threads < 1 || options.threads > 256) problem("threads must be 1 to 256", "one per core is a good start");
-  if (options.lanes < 1 || options.lanes > 10'000) problem("lanes must be 1 to 10000", "32 is the default");
-  if (options.commit_every < 1ms || options.commit_every > 5s) problem("commit_every must be 1ms to 5s", "100ms is the default");
-  for (const auto& [name, properties] : options.clusters) try {
-      options.connect(name, properties, options.application, std::make_shared<no_letters>(), [](severity, auto) {});
-    } catch (const std::invalid_argument& refused) {
-      wrong += (wrong.empty() ? "" : "\n") + std::string{refused.what()};
-    }
-  if (!wrong.empty()) throw std::invalid_argument{wrong};
+  for (const auto& name : unknown)
+    found.push_back({"cluster " + name + " is not among the clusters", "add its bootstrap.servers to clusters"});
+  if (!found.empty()) throw topology_error{std::move(found)};
 }
 
 }  // namespace
@@ -88,69 +88,52 @@ class app::runtime {
   runtime(std::shared_ptr<const plan> what, app_options options) : what_{std::move(what)}, options_{std::move(options)} {
     if (options_.application.empty()) options_.application = what_->application();
     if (options_.instance.empty()) options_.instance = host_name();
-    if (!options_.connect) options_.connect = to_kafka;
     check(options_, *what_);
+    if (!options_.connect) options_.connect = to_kafka;
     if (!options_.logger) options_.logger = make_logger(options_.application);
     log_ = log_to(options_.logger);
+    for (int i = 0; i < options_.threads; ++i) boxes_.push_back(std::make_shared<letter_box>());
   }
 
   ~runtime() { stop(destructor_deadline); }
 
   result<void> start() {
     const std::lock_guard starting{start_mutex_};
-    if (!workers_.empty()) return fail(failure_kind::refused, "the app has been started already", "make a new one to run it again");
-    if (options_.state.empty()) {
-      state_ = std::make_unique<no_state>();
-    } else {
-      auto opened = database::open_state(options_.state, {options_.application, options_.home});
-      if (!opened) return tl::unexpected{opened.error()};
-      state_ = std::move(*opened);
-    }
-    const auto count = static_cast<std::size_t>(options_.threads);
-    {
-      const std::lock_guard lock{mutex_};
-      status_.phase = app_phase::running;
-      status_.workers.resize(count);
-      running_ = count;
-      for (std::size_t i = 0; i < count; ++i) boxes_.push_back(std::make_shared<letter_box>());
-    }
-    for (std::size_t i = 0; i < count; ++i)
-      workers_.push_back(std::make_unique<worker_thread>(
-          "flow-" + std::to_string(i), boxes_[i], orders_, [this, i] { return make_engine(i, boxes_[i]); },
-          [this, i](const worker_status& now, const auto& ended, bool over) { told(i, now, ended, over); }));
-    return {};
+    return start_workers();
   }
 
   result<void> start(std::stop_token stop) {
-    auto started = start();
+    const std::lock_guard starting{start_mutex_};
+    auto started = start_workers();
     if (started) asked_ = std::make_unique<std::stop_callback<std::function<void()>>>(stop, [this] { request_stop(); });
     return started;
   }
 
   void request_stop() {
     const std::lock_guard lock{mutex_};
-    if (status_.phase == app_phase::running) status_.phase = app_phase::stopping;
     order(orders_.stop);
   }
 
   bool stop(std::chrono::milliseconds deadline) {
-    asked_.reset();
-    request_stop();
-    bool in_time = true;
     {
       std::unique_lock lock{mutex_};
-      in_time = ended_.wait_for(lock, deadline, [&] { return running_ == 0; });
-      if (!in_time) order(orders_.abandon);
+      if (deadline > 0ms) {
+        order(orders_.stop);
+        ended_.wait_for(lock, std::min(deadline, longest_deadline), [&] { return running_ == 0; });
+      }
+      if (running_ > 0) order(orders_.abandon);
     }
-    const std::lock_guard starting{start_mutex_};
-    workers_.clear();
-    state_.reset();
-    return in_time;
+    clear_away();
+    return !orders_.abandon;
   }
 
   result<void> wait() {
-    std::unique_lock lock{mutex_};
-    ended_.wait(lock, [&] { return running_ == 0; });
+    {
+      std::unique_lock lock{mutex_};
+      ended_.wait(lock, [&] { return running_ == 0; });
+    }
+    clear_away();
+    const std::lock_guard lock{mutex_};
     if (status_.ended) return tl::unexpected{*status_.ended};
     return {};
   }
@@ -164,6 +147,43 @@ class app::runtime {
   void log_level(severity least) { set_level(*options_.logger, least); }
 
  private:
+  // With `start_mutex_` held.
+  result<void> start_workers() {
+    if (status().phase != app_phase::created)
+      return fail(failure_kind::refused, "the app has been started already", "make a new one to run it again");
+    if (options_.state.empty()) {
+      state_ = std::make_unique<no_state>();
+    } else {
+      auto opened = database::open_state(options_.state, {options_.application, options_.home});
+      if (!opened) return tl::unexpected{opened.error()};
+      state_ = std::move(*opened);
+    }
+    {
+      const std::lock_guard lock{mutex_};
+      status_.phase = orders_.stop ? app_phase::stopping : app_phase::running;
+      status_.workers.resize(boxes_.size());
+      running_ = boxes_.size();
+    }
+    result<void> started;
+    for (std::size_t i = 0; i < boxes_.size(); ++i) try {
+        workers_.push_back(std::make_unique<worker_thread>(
+            "flow-" + std::to_string(i), boxes_[i], orders_, make_engine(i, boxes_[i]),
+            [this, i](const worker_status& now, const auto& ended, bool over) { told(i, now, ended, over); }));
+      } catch (const std::exception& problem) {
+        started = fail(failure_kind::fatal, "worker " + std::to_string(i) + " cannot be started: " + problem.what());
+        told(i, {}, started.error(), true);
+      }
+    return started;
+  }
+
+  // When the workers are at their end, or on their way to it.
+  void clear_away() {
+    const std::lock_guard starting{start_mutex_};
+    asked_.reset();
+    workers_.clear();
+    state_.reset();
+  }
+
   static std::unique_ptr<port::cluster> to_kafka(const std::string& name, const cluster_properties& properties,
                                                  const std::string& client_id, std::shared_ptr<port::mailbox> mailbox,
                                                  log_sink log) {
@@ -236,6 +256,7 @@ class app::runtime {
   // With `mutex_` held.
   void order(std::atomic<bool>& what) {
     what = true;
+    if (status_.phase == app_phase::running) status_.phase = app_phase::stopping;
     for (const auto& each : boxes_) each->ring();
   }
 
@@ -274,7 +295,7 @@ class app::runtime {
 
 app::app(const topology& what, app_options options)
     : app{[&] {
-            surroundings where{.clusters = {}, .home = options.home};
+            surroundings where{.clusters = {}, .home = options.home, .flaws = flaws_of(options)};
             for (const auto& [name, properties] : options.clusters) where.clusters.push_back(name);
             return what.build(where);
           }(),

@@ -39,6 +39,11 @@ bool signalled(const sigset_t& set, std::chrono::milliseconds limit) {
   return sigtimedwait(&set, nullptr, &wait) > 0;
 }
 
+// Whether the servers of home are given beside the clusters; some were meant even if they were not accepted.
+bool tells_home(const app_settings& of, const problems& found) {
+  return !of.bootstrap_servers.empty() || !found.accepted(of.bootstrap_servers);
+}
+
 bool is_over(const app& running) {
   const auto phase = running.status().phase;
   return phase == app_phase::stopped || phase == app_phase::failed;
@@ -55,7 +60,10 @@ complaint scalar<start_at>::read(std::string_view text, start_at& out) {
   if (!rest) rest = strptime(copy.c_str(), "%Y-%m-%d", &parts);
   if (!rest || (std::string_view{rest} != "Z" && *rest != 0))
     return {"is not a place to start", "use earliest, latest, or a time in UTC like 2026-01-31T12:00:00Z"};
-  out = {start_at::kind::time, static_cast<std::int64_t>(timegm(&parts)) * 1000};
+  const int day = parts.tm_mday;
+  const auto time = timegm(&parts);
+  if (parts.tm_mday != day) return {"is no day of the calendar", "count the days of its month"};
+  out = {start_at::kind::time, static_cast<std::int64_t>(time) * 1000};
   return {};
 }
 
@@ -88,27 +96,23 @@ void properties(const std::map<std::string, cluster_properties>& of_clusters, pr
 }  // namespace checks
 
 void app_settings::check(problems& found) const {
-  check_cluster(home, "home", found);
-  const auto known = known_clusters();
+  // Without any a topology can be described, if not run.
+  if (!clusters.empty()) check_cluster(home, "home", found);
   for (const auto& [cluster, properties] : clusters)
-    if (std::ranges::none_of(known.at(cluster), kafka::names_servers, &cluster_properties::value_type::first))
+    if (!(cluster == home && tells_home(*this, found)) &&
+        std::ranges::none_of(properties, kafka::names_servers, &cluster_properties::value_type::first))
       found.at(properties, "cluster " + cluster + " has no bootstrap.servers", "add them, as \"host:port,host:port\"");
 }
 
 void app_settings::check_cluster(const std::string& name, std::string_view role, problems& found) const {
+  if (clusters.contains(name) || (name == home && tells_home(*this, found))) return;
+  if (clusters.empty())
+    return found.at(clusters, "no cluster is described", "add each by its name, with its bootstrap.servers");
   std::vector<std::string> names;
-  for (const auto& [cluster, properties] : known_clusters()) names.push_back(cluster);
-  if (names.empty()) return found.at(clusters, "no cluster is described", "add each by its name, with its bootstrap.servers");
-  if (std::ranges::find(names, name) != names.end()) return;
+  for (const auto& [cluster, properties] : clusters) names.push_back(cluster);
   const auto meant = spelling::nearest(name, names);
   found.at(name, std::string{role} + " " + name + " is not among the clusters",
            meant.empty() ? "add it there; known are " + spelling::either(names) : "did you mean " + meant + "?");
-}
-
-std::map<std::string, cluster_properties> app_settings::known_clusters() const {
-  auto known = clusters;
-  if (!bootstrap_servers.empty()) known[home]["bootstrap.servers"] = bootstrap_servers;
-  return known;
 }
 
 app_options app_settings::options() const {
@@ -116,7 +120,8 @@ app_options app_settings::options() const {
   made.application = application;
   made.instance = instance;
   made.home = home;
-  made.clusters = known_clusters();
+  made.clusters = clusters;
+  if (!bootstrap_servers.empty()) made.clusters[home]["bootstrap.servers"] = bootstrap_servers;
   made.threads = threads;
   made.state = state;
   made.promised = guarantee;

@@ -46,35 +46,38 @@ void letter_box::wait_until(port::time_point deadline) {
   something_.wait_until(lock, deadline, [&] { return rung_ || !letters_.empty(); });
 }
 
-worker_thread::worker_thread(std::string name, std::shared_ptr<letter_box> box, const orders& given, engine_maker make,
-                             listener told)
+worker_thread::worker_thread(std::string name, std::shared_ptr<letter_box> box, const orders& given,
+                             std::unique_ptr<engine::worker> engine, listener told)
     : box_{std::move(box)},
       orders_{given},
+      engine_{std::move(engine)},
       told_{std::move(told)},
-      thread_{[this, name = std::move(name), make = std::move(make)] { run(name, make); }} {}
+      thread_{[this, name = std::move(name)] { run(name); }} {}
 
 worker_thread::~worker_thread() { thread_.join(); }
 
-void worker_thread::run(const std::string& name, const engine_maker& make) {
+void worker_thread::run(const std::string& name) {
   pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
-  auto engine = make();
   bool told_to_stop = false;
   auto look_again = port::time_point{};
   while (!orders_.abandon) {
     box_->open_all();
-    if (orders_.stop && !std::exchange(told_to_stop, true)) engine->stop();
+    if (orders_.stop && !std::exchange(told_to_stop, true)) {
+      engine_->stop();
+      told_(engine_->status(), std::nullopt, false);
+    }
     const auto now = std::chrono::steady_clock::now();
-    const auto next = engine->turn(now);
-    if (engine->stopped() || engine->ended()) break;
+    const auto next = engine_->turn(now);
+    if (engine_->stopped() || engine_->ended()) break;
     if (now >= look_again) {
-      told_(engine->status(), std::nullopt, false);
+      told_(engine_->status(), std::nullopt, false);
       look_again = now + longest_wait;
     }
     if (next > now) box_->wait_until(std::min(next, now + longest_wait));
   }
-  const auto last = engine->status();
-  const auto ended = engine->ended();
-  engine.reset();
+  const auto last = engine_->status();
+  const auto ended = engine_->ended();
+  engine_.reset();
   told_(last, ended, true);
 }
 

@@ -35,7 +35,6 @@ class letter_box final : public port::mailbox {
 /// One worker of an app: a thread that runs an engine.
 class worker_thread {
  public:
-  using engine_maker = std::function<std::unique_ptr<engine::worker>()>;
   /// `told` gets the worker's status whenever it was looked at; the last time with `over`.
   using listener = std::function<void(const worker_status&, const std::optional<failure>& ended, bool over)>;
 
@@ -45,15 +44,16 @@ class worker_thread {
     std::atomic<bool> abandon{false};  ///< end at once
   };
 
-  worker_thread(std::string name, std::shared_ptr<letter_box> box, const orders& given, engine_maker make,
-                listener told);
+  worker_thread(std::string name, std::shared_ptr<letter_box> box, const orders& given,
+                std::unique_ptr<engine::worker> engine, listener told);
   ~worker_thread();
 
  private:
-  void run(const std::string& name, const engine_maker& make);
+  void run(const std::string& name);
 
   std::shared_ptr<letter_box> box_;
   const orders& orders_;
+  std::unique_ptr<engine::worker> engine_;
   listener told_;
   std::thread thread_;
 };

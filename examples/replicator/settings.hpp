@@ -20,7 +20,6 @@ constexpr std::array<std::string_view, 2> words(malformed) { return {"stop", "sk
 
 /// What the program is configured with; `replicator lint` checks it.
 struct settings : flow::app_settings {
-  std::string bootstrap_servers;
   std::vector<std::string> targets;
 
   struct topic_settings {
@@ -31,12 +30,21 @@ struct settings : flow::app_settings {
     bool create = true;
 
     void bind(auto& b) {
-      b("include", include, "topics to replicate: names, or regular expressions matched whole").required();
-      b("exclude", exclude, "topics to leave out, though they are included");
-      b("rename", rename, "a topic's name on the targets; {source} stands for the home cluster's name");
+      b("include", include, "topics to replicate: names, or regular expressions matched whole")
+          .required()
+          .check(check_entry);
+      b("exclude", exclude, "topics to leave out, though they are included").check(check_entry);
+      b("rename", rename, "a topic's name on the targets; {source} stands for the home cluster's name")
+          .check(check_rename);
       b("partitions", partitions, "keep: a record keeps its partition; by_key: it goes where Java clients put its key");
       b("create", create, "create missing topics, with the source's partition count and settings");
     }
+
+    void check(flow::problems& found) const;
+    static flow::complaint check_entry(const std::string& entry);
+    static flow::complaint check_rename(const std::string& pattern);
+    /// Whether what is written on the home cluster would be replicated again.
+    bool reads_again(const std::string& home) const;
   } topics;
 
   struct event_settings {
@@ -54,19 +62,28 @@ struct settings : flow::app_settings {
       b("consistency_types", consistency_types, "and events of these types");
       b("malformed", malformed, "what becomes of a value that is no JSON: stop its partition, or skip it");
     }
+
+    void check(flow::problems& found) const;
   };
   std::optional<event_settings> events;
 
   void bind(auto& b) {
-    b("application", application, "names the groups, the transactions and the internal topics").required();
-    b("home", home, "the cluster that is read, by its name in clusters").environment("AWS_REGION").required();
+    b("application", application, "names the groups, the transactions and the internal topics")
+        .required()
+        .check(flow::checks::name);
+    b("home", home, "the cluster that is read, by its name in clusters")
+        .environment("AWS_REGION")
+        .required()
+        .check(flow::checks::name);
     b("targets", targets, "the clusters that are written to, by their names in clusters")
         .environment("KAFKA_CROSS_REGION_TARGET_REGIONS")
         .required();
-    b("clusters", clusters, "librdkafka properties of each cluster by its name, bootstrap.servers among them");
+    b("clusters", clusters, "librdkafka properties of each cluster by its name, bootstrap.servers among them")
+        .check(flow::checks::properties);
     b("bootstrap_servers", bootstrap_servers, "of the home cluster, in place of what clusters says")
         .environment("KAFKA_BOOTSTRAP_SERVERS")
-        .flag_only();
+        .flag_only()
+        .check(flow::checks::servers);
     b("enabled", enabled, "false: run says so and ends").environment("KAFKA_CROSS_REGION_ENABLED").flag_only();
     b("topics", topics, "what is replicated, and under which name");
     b("events", events, "replicate only these events; left out: every record");
@@ -74,7 +91,6 @@ struct settings : flow::app_settings {
   }
 
   void check(flow::problems& found) const;
-  flow::app_options options() const;
 };
 
 }  // namespace replicator

@@ -57,11 +57,11 @@ struct app_options {
 ///
 /// User code in operators is called on the threads of the workers, named `flow-0`, `flow-1`, ...: const callables, by
 /// several threads at once if `threads` > 1, always in order for one source partition. Members may be called from any
-/// thread, but not from user code in operators.
+/// thread, but not from user code in operators. An app that was moved from can only be assigned to or destroyed.
 class app {
  public:
   /// Checks topology and options, and starts nothing.
-  /// @throws topology_error, std::invalid_argument with every problem and its remedy.
+  /// @throws topology_error with every flaw of both and its remedy.
   app(const topology& what, app_options options);
   app(std::shared_ptr<const plan> what, app_options options);
   app(app&&) noexcept;
@@ -70,22 +70,25 @@ class app {
   ~app();
 
   /// Opens the state directory and starts the workers; unreachable clusters are tried again for as long as it takes.
+  /// An app runs once. Where the state directory could not be opened nothing has been started, and it may be tried again.
   result<void> start();
   /// `start`, and asks for a stop when `stop` is requested.
   result<void> start(std::stop_token stop);
   /// Asks the workers to commit what is under way and leave. Returns at once.
   void request_stop();
   /// Asks, and waits. What is not finished at the deadline is abandoned: nothing is lost, the next start takes it up.
+  /// A deadline of zero asks for nothing and abandons at once, as if the process had been killed. An operator that is
+  /// running is waited for in any case. Afterwards nothing of the app is left: no thread, and the state directory is free.
   /// @return false if something had to be abandoned.
   bool stop(std::chrono::milliseconds deadline);
-  /// Waits until it has stopped, or cannot go on.
+  /// Waits until it has stopped, or cannot go on; returns at once if it was not started. Leaves as little as `stop` does.
   result<void> wait();
 
   app_status status() const;
   /// `changed` is called with the new status whenever phase, readiness or trouble of a worker has changed: on a
-  /// worker's thread, one call at a time. To be set before `start`.
+  /// worker's thread, one call at a time. It may call anything but `stop` and `wait`. To be set before `start`.
   void on_change(std::function<void(const app_status&)> changed);
-  /// What is logged from now on, at least.
+  /// What is logged from now on, at least; of a logger that was handed in it is that logger's level.
   void log_level(severity least);
 
  private:

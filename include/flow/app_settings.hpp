@@ -22,10 +22,23 @@ constexpr std::array<std::string_view, 5> words(severity) { return {"trace", "de
 /// "earliest", "latest", or a time as RFC 3339 writes it: "2026-01-31T12:00:00Z".
 template <>
 struct scalar<start_at> {
-  static constexpr std::string_view kind = "earliest, latest, or a time like 2026-01-31T12:00:00Z", example = "earliest";
+  static constexpr std::string_view kind = "earliest, latest, or a time like 2026-01-31T12:00:00Z";
+  static constexpr std::string_view example = "earliest";
   static complaint read(std::string_view text, start_at& out);
   static std::string write(const start_at& value);
 };
+
+/// What settings of an app may be, for `bind`: `b("home", home, "...").check(checks::name)`.
+namespace checks {
+
+/// Fits into names on Kafka.
+complaint name(const std::string& text);
+/// "host:port,host:port"
+complaint servers(const std::string& text);
+/// Each property exists, is the user's to set, and takes its value. Shows no value and reaches no cluster.
+void properties(const std::map<std::string, cluster_properties>& of_clusters, problems& found);
+
+}  // namespace checks
 
 /// What running any topology is configured with. A program's settings derive from it, or leave it to `flow::main`.
 struct app_settings {
@@ -33,6 +46,7 @@ struct app_settings {
   std::string instance;
   std::string home{flow::home};
   std::map<std::string, cluster_properties> clusters;
+  std::string bootstrap_servers;  ///< of the home cluster, in place of what `clusters` says
   flow::guarantee guarantee = flow::guarantee::exactly_once;
   start_at start;
   std::chrono::milliseconds commit_every{100};
@@ -55,15 +69,22 @@ struct app_settings {
   } log;
 
   void bind(auto& b) {
-    b("application", application, "names the groups, the transactions and the internal topics").required();
-    b("home", home, "the cluster that is read, by its name in clusters");
-    b("clusters", clusters, "librdkafka properties of each cluster by its name, bootstrap.servers among them");
+    b("application", application, "names the groups, the transactions and the internal topics")
+        .required()
+        .check(checks::name);
+    b("home", home, "the cluster that is read, by its name in clusters").check(checks::name);
+    b("clusters", clusters, "librdkafka properties of each cluster by its name, bootstrap.servers among them")
+        .check(checks::properties);
+    b("bootstrap_servers", bootstrap_servers, "of the home cluster, in place of what clusters says")
+        .flag_only()
+        .check(checks::servers);
     bind_running(b);
   }
 
   /// All but what says which clusters there are, for programs that have words of their own for that.
   void bind_running(auto& b) {
-    b("instance", instance, "of this process, stable over restarts; the host's name unless set");
+    b("instance", instance, "of this process, stable over restarts; the host's name unless set")
+        .check([](const std::string& given) { return given.empty() ? complaint{} : checks::name(given); });
     b("guarantee", guarantee, "what each target is promised");
     b("start", start, "where to begin what has no position yet");
     b("commit_every", commit_every, "the longest that a transaction lasts")
@@ -79,6 +100,10 @@ struct app_settings {
     b("log", log, "what is logged, and how");
   }
 
+  /// Rules across the settings. Settings that derive from these and have rules of their own call it from their `check`.
+  void check(problems& found) const;
+  /// Reports at `name` if no cluster is called that; `role` is what it is to be: "target".
+  void check_cluster(const std::string& name, std::string_view role, problems& found) const;
   /// As an app takes them. The logger is a new one, to standard error.
   app_options options() const;
 };

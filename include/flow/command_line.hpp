@@ -25,12 +25,14 @@ struct verb {
   std::string name;                   ///< "run", or "dlq list" for one of several; empty for a program without verbs
   std::string help;                   ///< one line
   std::vector<std::string> examples;  ///< whole command lines
+  bool tolerant = false;              ///< called in spite of mistakes, which it finds in its `invocation`
 };
 
 /// How a verb was called.
 struct invocation {
   std::string config;  ///< the file named by `--config`, or empty
   std::vector<effective_setting> settings;
+  std::vector<problem> problems;  ///< of command line, environment and file; none, unless the verb is tolerant
   std::ostream& out;
   std::ostream& err;
 };

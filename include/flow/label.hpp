@@ -6,7 +6,8 @@
 
 namespace flow {
 
-/// True for 1 to 100 letters, digits, dots, dashes and underscores: what a node may be called.
+/// True for 1 to 100 letters, digits, dots, dashes and underscores: what a node, an application, an instance of it and
+/// its home may be called, so that names on Kafka can be made of them.
 constexpr bool is_name(std::string_view text) {
   if (text.empty() || text.size() > 100) return false;
   for (char c : text)
@@ -15,6 +16,9 @@ constexpr bool is_name(std::string_view text) {
       return false;
   return true;
 }
+
+/// What to do about a text that is no name.
+inline constexpr const char* name_rule = "use 1 to 100 letters, digits, dots, dashes or underscores";
 
 /// The name of a node as an operator takes it. A literal is checked by the compiler, a string when the topology is
 /// built. A parameter type: it looks at its argument.

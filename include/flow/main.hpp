@@ -29,8 +29,9 @@ struct describe_options {
 
 using builder = std::function<topology()>;
 
-/// Runs until it is told to stop by SIGTERM or SIGINT, or cannot go on; a second signal ends it at once. Uses the
-/// signals of the process, so it is for `main` alone.
+/// Runs until it is told to stop by SIGTERM or SIGINT, or cannot go on; a second signal ends it at once. If it is not
+/// enabled it says so and ends, whatever else the configuration says. Uses the signals of the process, so it is for
+/// `main` alone. Throws configuration_error, as the others do.
 int run(const builder& build, app_options options, bool enabled, invocation& how);
 /// Checks everything that can be checked without reaching a cluster.
 int lint(const builder& build, app_options options, invocation& how);
@@ -45,8 +46,10 @@ constexpr std::array<std::string_view, 4> words(format) { return {"text", "merma
 template <class Settings, class Build>
 command_line command_line_of(const program& about, Build build) {
   command_line line{about.name, about.version, about.help};
-  const auto example = [&](const std::string& verb) { return about.name + " " + verb + " --config " + about.name + ".yaml"; };
-  const verb run{"run", "run until stopped", {example("run")}};
+  const auto example = [&](const std::string& verb) {
+    return about.name + " " + verb + " --config " + about.name + ".yaml";
+  };
+  const verb run{"run", "run until stopped", {example("run")}, true};
   const verb lint{"lint", "check the configuration, and say everything that is wrong at once", {example("lint")}};
   const verb describe{"describe", "print the topology", {example("describe") + " --format mermaid"}};
   const auto add = [&]<class... Parts>(auto running, auto built_from) {

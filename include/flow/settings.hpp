@@ -138,6 +138,7 @@ struct face {
 };
 
 using test = std::function<complaint(const void* value)>;
+using rule = std::function<void(const void* value, problems& found)>;
 
 /// One bound value.
 struct setting {
@@ -147,9 +148,9 @@ struct setting {
   void* value = nullptr;
   const face* type = nullptr;
   std::vector<std::string> environment;
-  std::string limits;               ///< "1 to 100", for people
-  std::vector<test> tests;          ///< of the whole value
-  std::vector<test> element_tests;  ///< of each scalar in it
+  std::string limits;       ///< "1 to 100", for people
+  std::vector<test> tests;  ///< of each scalar in it
+  std::vector<rule> rules;  ///< of the whole value
   char separator = ',';
   bool required = false;
   bool secret = false;
@@ -265,7 +266,7 @@ class bound {
   /// Each scalar has to be at least `low` and at most `high`.
   bound& range(leaf low, leaf high) {
     setting_->limits = scalar<leaf>::write(low) + " to " + scalar<leaf>::write(high);
-    setting_->element_tests.push_back([low, high, limits = setting_->limits](const void* value) {
+    setting_->tests.push_back([low, high, limits = setting_->limits](const void* value) {
       const leaf& given = binding::as<leaf>(value);
       return given < low || high < given ? binding::outside(limits, given < low) : complaint{};
     });
@@ -277,22 +278,26 @@ class bound {
     std::vector<std::string> words;
     for (const leaf& word : allowed) words.push_back(scalar<leaf>::write(word));
     setting_->limits = binding::alternatives(words);
-    setting_->element_tests.push_back([words = std::move(words)](const void* value) {
+    setting_->tests.push_back([words = std::move(words)](const void* value) {
       return binding::none_of(scalar<leaf>::write(binding::as<leaf>(value)), words);
     });
     return *this;
   }
 
-  /// `test` takes the value, or each scalar in it, and returns a complaint or text that says what is wrong, empty if
-  /// nothing is: "has to be even".
+  /// `test` takes each scalar in the value, and returns a complaint or text that says what is wrong, empty if nothing
+  /// is: "has to be even". Or it takes the value and `problems`, and reports whatever is wrong in it.
   template <class Test>
   bound& check(Test test) {
-    constexpr bool whole = std::is_invocable_v<Test, const T&>;
-    static_assert(whole || std::is_invocable_v<Test, const leaf&>, "check() takes the setting's type or its elements'");
-    using argument = std::conditional_t<whole, T, leaf>;
-    auto& tests = whole && !binding::a_scalar<T> ? setting_->tests : setting_->element_tests;
-    tests.push_back(
-        [test = std::move(test)](const void* value) { return complaint{test(binding::as<argument>(value))}; });
+    if constexpr (std::is_invocable_v<Test, const T&, problems&>) {
+      setting_->rules.push_back([test = std::move(test)](const void* value, problems& found) {
+        test(binding::as<T>(value), found);
+      });
+    } else {
+      constexpr bool fits = std::is_invocable_v<Test, const leaf&>;
+      static_assert(fits, "check() takes each scalar, or the setting's type and flow::problems");
+      setting_->tests.push_back(
+          [test = std::move(test)](const void* value) { return complaint{test(binding::as<leaf>(value))}; });
+    }
     return *this;
   }
 
@@ -331,12 +336,14 @@ class binder {
   std::vector<binding::setting> settings_;
 };
 
-/// What a struct's `check` found. It is called when all that the struct binds was read without a problem.
+/// What the `check` of a struct or of a setting found. Every check is called, whatever else is wrong: a value that was
+/// not accepted stands as it did before, and nothing more is said of it. A secret in what is said is replaced.
 class problems {
  public:
   using reporter = std::function<void(const void* value, const binding::face* type, problem what)>;
+  using judge = std::function<bool(const void* value, const binding::face* type)>;
 
-  explicit problems(reporter report) : report_(std::move(report)) {}
+  problems(reporter report, judge accepted) : report_(std::move(report)), accepted_(std::move(accepted)) {}
 
   /// Reports a problem at `value`: a bound member, an element of a bound list or map, or the struct itself.
   template <class T>
@@ -344,8 +351,15 @@ class problems {
     report_(&value, &binding::face_of<T>, {{}, std::move(text), std::move(remedy)});
   }
 
+  /// Whether `value`, as above, is what was meant: false if something else was written, and not accepted.
+  template <class T>
+  bool accepted(const T& value) const {
+    return accepted_(&value, &binding::face_of<T>);
+  }
+
  private:
   reporter report_;
+  judge accepted_;
 };
 
 /// Looks up a variable; null if it is not set.

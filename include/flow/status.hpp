@@ -48,14 +48,14 @@ enum class app_phase { created, running, stopping, stopped, failed };
 
 struct app_status {
   app_phase phase = app_phase::created;
-  std::vector<worker_status> workers;
+  std::vector<worker_status> workers;  ///< one for each thread; without targets until it has told of itself
   std::optional<failure> ended;  ///< why it failed
 
   /// Every target of every worker is being written, and no partition has stopped.
   bool ready() const {
     if (phase != app_phase::running) return false;
     for (const auto& worker : workers) {
-      if (worker.trouble) return false;
+      if (worker.trouble || worker.targets.empty()) return false;
       for (const auto& target : worker.targets)
         if (!target.ready || target.trouble || !target.halted.empty()) return false;
     }

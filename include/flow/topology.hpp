@@ -23,10 +23,10 @@
 
 namespace flow {
 
-/// Everything that is wrong with a topology.
-class topology_error : public std::runtime_error {
+/// Everything that is wrong with a topology, and with what it was to run on. `what()` has one line for each flaw.
+class topology_error : public std::invalid_argument {
  public:
-  topology_error(const std::string& application, std::vector<flaw> flaws);
+  explicit topology_error(std::vector<flaw> flaws);
   const std::vector<flaw>& flaws() const { return flaws_; }
 
  private:
@@ -37,6 +37,7 @@ class topology_error : public std::runtime_error {
 struct surroundings {
   std::vector<std::string> clusters;  ///< those that exist, by name; not checked if there are none
   std::string home{flow::home};       ///< what the one that is read is called there
+  std::vector<flaw> flaws{};          ///< what is wrong with them; told together with what is wrong with the topology
 };
 
 struct from_options {

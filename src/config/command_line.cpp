@@ -74,13 +74,13 @@ class command_line::front {
 
   // Binds the verb's parts for `use`, without calling it.
   void look_at(const entry& each, const std::function<void(const binder&)>& use) const {
-    invocation how{{}, {}, out_, err_};
+    invocation how{{}, {}, {}, out_, err_};
     each.enter([&](binder& bound, invocation&) { return use(bound), false; }, how);
   }
 
   int enter(const entry& chosen, const CLI::App& app) {
     try {
-      invocation how{{}, {}, out_, err_};
+      invocation how{{}, {}, {}, out_, err_};
       return chosen.enter([&](binder& bound, invocation& into) { return read(chosen, app, bound, into); }, how);
     } catch (const configuration_error& error) {
       return refuse(error.problems());
@@ -94,10 +94,11 @@ class command_line::front {
     auto given = config::take(app, bound, chosen.has_file, leftover());
     auto found = read_settings(bound, {given.config, given.flags, of_.variables_, of_.prefix_});
     found.insert(found.end(), given.problems.begin(), given.problems.end());
-    refuse(found);
     how.config = given.config;
     how.settings = effective_settings(bound);
-    return found.empty();
+    how.problems = std::move(found);
+    if (!chosen.about.tolerant) refuse(how.problems);
+    return chosen.about.tolerant || how.problems.empty();
   }
 
   std::vector<std::string> leftover() const {
@@ -130,9 +131,12 @@ class command_line::front {
     }
     if (typed != words.begin()) {
       const bool verb_follows = typed != words.end();
+      const auto meant = nearest(words.front(), {"--help", "--version"});
       return refuse({{{words.front(), 0, 0},
                       "no such option here",
-                      verb_follows || path.empty() ? "options follow the command" : "see --help"}});
+                      !meant.empty()                  ? "did you mean " + meant + "?"
+                      : verb_follows || path.empty() ? "options follow the command"
+                                                      : "see --help"}});
     }
     const auto meant = nearest(*typed, known);
     return refuse({{{of_.name_, 0, 0},

@@ -151,6 +151,17 @@ class builder : public YAML::EventHandler {
   }
   YAML::Mark last() const { return last_; }
 
+  /// The settings that were complete before a mistake. One that the mistake touches may be what it made of it.
+  document take_beginning() {
+    if (!result_.root && !open_.empty()) {
+      result_.root = std::move(open_.front().made);
+      if (!open_.front().key && !result_.root->entries.empty()) result_.root->entries.pop_back();
+    }
+    if (result_.root && result_.root->is != node::form::mapping) result_.root.reset();
+    result_.complete = false;
+    return take();
+  }
+
   document take() {
     if (values_ > most_values && result_.root)
       result_.problems.push_back({result_.root->at, "aliases make more than 100000 values of this", "write fewer"});
@@ -301,30 +312,31 @@ document read_document(const std::string& file, const environment& variables) {
   const place top{file, 1, 1};
   std::string text;
   if (auto wrong = read_whole_file(file, largest_file, text))
-    return {{}, {{top, "the file " + wrong.text, wrong.remedy}}};
+    return {{}, false, {{top, "the file " + wrong.text, wrong.remedy}}};
   constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
   if (text.starts_with(byte_order_mark)) text.erase(0, byte_order_mark.size());
   const text_map map(file, text);
-  if (auto wrong = bad_character(map)) return {{}, {*wrong}};
+  if (auto wrong = bad_character(map)) return {{}, false, {*wrong}};
   builder built(map, variables);
   try {
     parse(map, built);
   } catch (const YAML::Exception& error) {
-    document broken = built.take();
-    broken.root.reset();
-    broken.problems.push_back(syntax_problem(error, map, built));
+    auto wrong = syntax_problem(error, map, built);
+    document broken = built.take_beginning();
+    broken.problems.push_back(std::move(wrong));
     return broken;
   }
   document read = built.take();
+  read.complete = read.root && read.root->is == node::form::mapping;
+  if (read.complete) return read;
   if (!read.root || read.root->is == node::form::empty) {
-    read.root.reset();
     read.problems.push_back({top, "the file is empty", "write \"name: value\", a line for each setting"});
-  } else if (read.root->is != node::form::mapping) {
+  } else {
     const bool no_space = read.root->is == node::form::scalar && read.root->text.find(':') != std::string::npos;
     read.problems.push_back({read.root->at, "settings are a mapping of names to values",
                              no_space ? "put a space after the colon" : "write \"name: value\""});
-    read.root.reset();
   }
+  read.root.reset();
   return read;
 }
 

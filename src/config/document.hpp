@@ -25,7 +25,8 @@ struct node {
 };
 
 struct document {
-  std::optional<node> root;  ///< none if the file could not be read or is not YAML
+  std::optional<node> root;  ///< a mapping; none if nothing could be read
+  bool complete = true;      ///< false if a mistake hides what stands behind it
   std::vector<problem> problems;
 };
 

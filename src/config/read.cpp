@@ -56,6 +56,13 @@ std::string show(const node& value) {
   return in_quotes(value.secret ? value.written : value.text);
 }
 
+// So that a secret within another leaves nothing of either.
+struct longest_first {
+  bool operator()(const std::string& a, const std::string& b) const {
+    return a.size() != b.size() ? a.size() > b.size() : a < b;
+  }
+};
+
 class reader {
  public:
   explicit reader(const setting_sources& from)
@@ -67,10 +74,9 @@ class reader {
       in_file = config::read_document(from_.file, variables_);
       problems_ = std::move(in_file.problems);
     }
-    const bool complete = from_.file.empty() || in_file.root;
     read_section(settings, in_file.root ? &*in_file.root : nullptr, {}, source::all);
-    // What a broken file would have said is not known, so nothing is missing and no rule is broken.
-    if (complete) finish(settings, {}, source::all);
+    // What a broken file would have said is not known, so nothing is missing and no rule across settings is broken.
+    if (in_file.complete) finish(settings, {}, source::all);
     remember_places(settings);
     sort();
     return std::move(problems_);
@@ -84,7 +90,7 @@ class reader {
     std::map<const setting*, const node*> written;
     if (mapping != nullptr) {
       places_[path] = mapping->at;
-      each_key(*mapping, path, [&](const node& key, const node& value) {
+      each_key(*mapping, [&](const node& key, const node& value) {
         const auto found =
             std::find_if(known.begin(), known.end(), [&](const setting* s) { return s->name == key.text; });
         if (found != known.end() && ((*found)->in_file || binding::is_section(*(*found)->type))) {
@@ -103,23 +109,22 @@ class reader {
 
   // Calls `visit` for each key once; reports keys that are no text or stand there again.
   template <class Visit>
-  void each_key(const node& mapping, const std::string& path, Visit visit) {
+  void each_key(const node& mapping, Visit visit) {
     std::map<std::string, int> lines;
     for (const auto& [key, value] : mapping.entries) {
       if (key.is != node::form::scalar) {
-        fail(path, key.at, "a name has to be a text", "write \"name: value\"");
+        tell(key.at, "a name has to be a text", "write \"name: value\"");
         continue;
       }
       if (key.secret) {
-        fail(path, key.at, show(key) + " is a secret, and a name is not", "write the name out");
+        tell(key.at, show(key) + " is a secret, and a name is not", "write the name out");
         continue;
       }
       const auto [first, fresh] = lines.try_emplace(key.text, key.at.line);
       if (fresh) {
         visit(key, value);
       } else {
-        fail(path, key.at, show(key) + " is already given in line " + std::to_string(first->second),
-             "remove one of them");
+        tell(key.at, show(key) + " is already given in line " + std::to_string(first->second), "remove one of them");
       }
     }
   }
@@ -129,13 +134,13 @@ class reader {
     std::string text = show(key) + " is not a setting" + (path.empty() ? "" : " of " + path);
     if (hidden != nullptr) {
       text = show(key) + " cannot stand in a file";
-      return fail(path, key.at, std::move(text), "give it as " + binding::flag_of(*hidden));
+      return tell(key.at, std::move(text), "give it as " + binding::flag_of(*hidden));
     }
     std::vector<std::string> names;
     for (const auto* each : known)
       if (each->in_file) names.push_back(each->name);
     const auto meant = nearest(key.text, names);
-    fail(path, key.at, std::move(text), meant.empty() ? "known here: " + either(names) : "did you mean " + meant + "?");
+    tell(key.at, std::move(text), meant.empty() ? "known here: " + either(names) : "did you mean " + meant + "?");
   }
 
   void read_nested(setting& s, const node* value, source from) {
@@ -163,11 +168,16 @@ class reader {
 
   void read_setting(setting& s, const node* value, source from) {
     if (binding::is_section(*s.type)) return read_nested(s, value, from);
-    if (value != nullptr) {
-      read_node(s, s.value, *s.type, *value, s.path);
-      test(s, s.tests, s.value, {value->at, s.path, {}, s.path, value->secret});
-    }
-    if (from == source::file || !binding::fits_in_a_word(*s.type)) return;
+    if (value != nullptr) read_node(s, s.value, *s.type, *value, s.path);
+    if (from == source::all && binding::fits_in_a_word(*s.type)) read_variables_and_flags(s);
+    if (place_of(s.path) == nullptr) return;
+    auto found = problems_of([&](const void* at, const face* of) {
+      return find_in(s.value, *s.type, s.path, at, of).value_or(s.path);
+    });
+    for (const auto& each : s.rules) each(s.value, found);
+  }
+
+  void read_variables_and_flags(setting& s) {
     for (const auto& name : binding::variables_of(s, from_.prefix)) {
       const char* text = variables_(name.c_str());
       if (text == nullptr || *text == '\0') continue;
@@ -216,7 +226,7 @@ class reader {
 
   void read_mapping(setting& s, void* into, const face& type, const node& value, const std::string& path) {
     type.clear(into);
-    each_key(value, path, [&](const node& key, const node& element) {
+    each_key(value, [&](const node& key, const node& element) {
       read_node(s, type.add(into, key.text), *type.element, element, binding::key_path(path, key.text));
     });
   }
@@ -231,16 +241,19 @@ class reader {
       s.secrets.insert(s.secrets.end(), each->secrets.begin(), each->secrets.end());
   }
 
-  void read_scalar(setting& s, void* into, const face& type, incoming given) {
+  void read_scalar(setting& s, void* into, const face& type, const incoming& given) {
     places_[given.path] = given.at;
-    if (auto wrong = type.read(given.text, into)) return refuse(s, given, std::move(wrong), binding::kind_of(type));
-    test(s, s.element_tests, into, given);
-  }
-
-  void test(const setting& s, const std::vector<binding::test>& tests, const void* value, const incoming& given) {
-    if (has_failed(given.path)) return;
-    for (const auto& each : tests)
-      if (auto wrong = each(value)) return refuse(s, given, std::move(wrong), s.limits);
+    if ((given.secret || s.secret) && !given.text.empty()) secrets_.emplace(given.text);
+    const auto before = type.write(into);
+    auto wrong = type.read(given.text, into);
+    auto allowed = binding::kind_of(type);
+    for (auto each = s.tests.begin(); !wrong && each != s.tests.end(); ++each) {
+      wrong = (*each)(into);
+      allowed = s.limits;
+    }
+    if (!wrong) return;
+    type.read(before, into);
+    refuse(s, given, std::move(wrong), allowed);
   }
 
   void read_words(setting& s, const std::vector<std::string>& words, const place& at) {
@@ -263,20 +276,19 @@ class reader {
     for (const auto& word : words)
       for (auto& item : split_at(word, s.separator)) items.push_back(std::move(item));
     read_items(s, into, *type, items, given);
-    test(s, s.tests, s.value, {at, s.path, {}, s.path, false});
   }
 
   // Lists as "a,b", mappings as "a=1,b=2".
   void read_items(setting& s, void* into, const face& type, const std::vector<std::string>& items,
                   const incoming& all) {
     type.clear(into);
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      std::string_view text = items[i];
-      incoming one{all.at, binding::item_path(all.path, i), text, in_quotes(text), all.secret};
+    std::size_t count = 0;
+    for (const std::string_view text : items) {
       if (text.empty()) {
-        fail(all.path, all.at, all.path + " has an empty item", "remove a " + in_quotes(std::string{s.separator}));
+        tell(all.at, all.path + " has an empty item", "remove a " + in_quotes(std::string{s.separator}));
         continue;
       }
+      incoming one{all.at, binding::item_path(all.path, count++), text, in_quotes(text), all.secret};
       std::string_view key;
       if (type.is == form::mapping) {
         const auto equals = text.find('=');
@@ -319,19 +331,32 @@ class reader {
   }
 
   void run_check(std::vector<setting>& settings, void* value, const face& type, const std::string& path) {
-    if (type.check == nullptr || has_failed(path)) return;
-    problems found([&](const void* at, const face* of, problem what) {
-      const auto where = at == value && of == &type ? path : find(settings, at, of).value_or(path);
-      report_at(where, std::move(what));
+    if (type.check == nullptr) return;
+    auto found = problems_of([&](const void* at, const face* of) {
+      return at == value && of == &type ? path : find(settings, at, of).value_or(path);
     });
     type.check(value, found);
   }
 
+  template <class PathOf>
+  problems problems_of(PathOf path_of) {
+    return problems{
+        [=, this](const void* at, const face* of, problem what) { report_at(path_of(at, of), std::move(what)); },
+        [=, this](const void* at, const face* of) { return !has_failed(path_of(at, of)); }};
+  }
+
   void report_at(const std::string& path, problem what) {
-    if (const auto* at = place_of(path); at != nullptr && !path.empty()) {
-      return fail(path, *at, std::move(what.text), std::move(what.remedy));
-    }
-    fail(path, fallback(path), (path.empty() ? "" : path + ": ") + what.text, std::move(what.remedy));
+    if (has_failed(path)) return;
+    const auto* at = path.empty() ? nullptr : place_of(path);
+    std::string text = at == nullptr && !path.empty() ? path + ": " : "";
+    tell(at != nullptr ? *at : fallback(path), text + without_secrets(what.text), without_secrets(what.remedy));
+  }
+
+  std::string without_secrets(std::string text) const {
+    for (const auto& secret : secrets_)
+      for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at + 3))
+        text.replace(at, secret.size(), "***");
+    return text;
   }
 
   void missing(const setting& s, const std::string& section, source from) {
@@ -349,7 +374,7 @@ class reader {
 
   // Where a value would stand that nobody wrote.
   place fallback(const std::string& path) const {
-    for (auto outer = path; !outer.empty(); outer.resize(std::max(outer.find_last_of(".[") + 1, std::size_t{1}) - 1))
+    for (auto outer = path; !outer.empty(); outer = enclosing(outer))
       if (const auto* at = place_of(outer)) return *at;
     return from_.file.empty() ? place{} : place{from_.file, 1, 1};
   }
@@ -416,16 +441,28 @@ class reader {
          allowed.empty() ? "" : "it has to be " + allowed);
   }
 
+  // The value of `path` is not known.
   void fail(const std::string& path, const place& at, std::string text, std::string remedy) {
     failed_.insert(path);
-    problems_.push_back({at, std::move(text), std::move(remedy)});
+    tell(at, std::move(text), std::move(remedy));
   }
 
+  void tell(const place& at, std::string text, std::string remedy) {
+    problem what{at, std::move(text), std::move(remedy)};
+    if (told_.insert(to_string(what)).second) problems_.push_back(std::move(what));
+  }
+
+  // Itself, or what it is part of.
   bool has_failed(const std::string& path) const {
-    return std::any_of(failed_.begin(), failed_.end(), [&](const std::string& each) {
-      return path.empty() || (each.starts_with(path) &&
-                              (each.size() == path.size() || each[path.size()] == '.' || each[path.size()] == '['));
-    });
+    for (auto outer = path; !outer.empty(); outer = enclosing(outer))
+      if (failed_.contains(outer)) return true;
+    return false;
+  }
+
+  // "routes[2].from", "routes[2]", "routes", and nothing.
+  static std::string enclosing(const std::string& path) {
+    const auto end = path.find_last_of(".[");
+    return end == std::string::npos ? std::string{} : path.substr(0, end);
   }
 
   const place* place_of(const std::string& path) const {
@@ -445,8 +482,10 @@ class reader {
   const setting_sources& from_;
   environment variables_;
   std::map<std::string, place> places_;
-  std::set<std::string> failed_;
+  std::set<std::string> failed_;  // values that were not accepted
+  std::set<std::string, longest_first> secrets_;
   std::set<std::string> unread_;  // sections that are no mapping
+  std::set<std::string> told_;
   std::vector<problem> problems_;
 };
 

@@ -4,13 +4,12 @@
 #include <string_view>
 #include <vector>
 
+#include <flow/spelling.hpp>
+
 namespace flow::config {
 
-/// The candidate that was most likely meant, or nothing if none is close.
-std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
-
-/// "a, b or c"
-std::string either(const std::vector<std::string>& words);
+using spelling::either;
+using spelling::nearest;
 
 /// `text` in quotes, on one line and not endless.
 std::string in_quotes(std::string_view text);

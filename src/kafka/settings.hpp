@@ -20,6 +20,9 @@ using properties = std::map<std::string, std::string>;
 /// Throws std::invalid_argument with every property that cannot be used, and why; never with a value.
 void check(const connection& to);
 
+/// False if librdkafka does not take the value.
+bool set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value);
+
 /// Our defaults, the user's properties over them, and over those what the protocol needs.
 conf_ptr configure(const connection& to, const properties& defaults, const properties& needed);
 

@@ -208,6 +208,45 @@ const std::vector<mistake> of_values = {
     {"rule_in_a_list_of_sections",
      with("routes: [{from: a}, {from: nowhere}]\n"),
      {"a.yaml:2:28: error: nothing comes from nowhere (name a topic)"}},
+    {"rule_of_a_setting_about_an_element",
+     with("clusters:\n  tokyo: {}\n  osaka: {size: 1, colour: red}\n"),
+     {"a.yaml:4:28: error: osaka has no colour (remove it)"}},
+    {"rules_beside_other_mistakes",
+     "application:\n  - a\n"
+     "lanes: 0\n"
+     "comit_every: 1s\n"
+     "home: kyoto\n"
+     "targets: [osaka, kyoto, [tokyo]]\n"
+     "clusters: {tokyo: {colour: red, size: [1]}, tokyo: {}}\n"
+     "dedup: {window: 1}\n"
+     "routes: [{from: nowhere, weight: 0}]\n"
+     "topics: {include: [\"a(\"], rename: {}}\n",
+     {"a.yaml:2:3: error: application has to be a text, not a list (write a text such as tokyo)",
+      "a.yaml:3:8: error: \"0\" is too little (write 1 to 1024)",
+      "a.yaml:4:1: error: \"comit_every\" is not a setting (did you mean commit_every?)",
+      "a.yaml:5:7: error: no cluster is called kyoto (add it to clusters)",
+      "a.yaml:6:18: error: a target cannot be home (remove kyoto)",
+      "a.yaml:6:25: error: targets[2] has to be a text, not a list (write a text such as tokyo)",
+      "a.yaml:7:28: error: tokyo has no colour (remove it)",
+      "a.yaml:7:39: error: clusters.tokyo.size has to be a text, not a list (write a text such as tokyo)",
+      "a.yaml:7:45: error: \"tokyo\" is already given in line 7 (remove one of them)",
+      "a.yaml:8:8: error: dedup.id is missing (add \"id: ...\" or give --dedup.id)",
+      "a.yaml:8:17: error: \"1\" has no unit (write 1ms or 1s)",
+      "a.yaml:9:17: error: nothing comes from nowhere (name a topic)",
+      "a.yaml:9:34: error: \"0\" is too little (write 1 to 10)",
+      "a.yaml:10:20: error: \"a(\" is not a pattern: \"(\" is never closed in a( (close it)",
+      "a.yaml:10:35: error: topics.rename has to be a text, not a mapping (write a text such as tokyo)"}},
+    {"no_rule_about_what_could_not_be_read",
+     with("home: [kyoto]\nclusters: {osaka: {colour: [red]}}\nroutes: [{from: [nowhere]}]\n"),
+     {"a.yaml:2:7: error: home has to be a text, not a list (write a text such as tokyo)",
+      "a.yaml:3:28: error: clusters.osaka.colour has to be a text, not a list (write a text such as tokyo)",
+      "a.yaml:4:17: error: routes[0].from has to be a text, not a list (write a text such as tokyo)"}},
+    {"mistakes_before_a_broken_line",
+     "lanes: 0\nfoo: 1\nclusters: {osaka: {colour: red}}\nhome: kyoto\ntargets: [a\n",
+     {"a.yaml:1:8: error: \"0\" is too little (write 1 to 1024)",
+      "a.yaml:2:1: error: \"foo\" is not a setting (known here: application, home, targets, clusters, topics, dedup, "
+      "routes, shares, commit_every, memory, catch_up_limit, lanes, port, ratio, level, enabled, token or pin)",
+      "a.yaml:3:28: error: osaka has no colour (remove it)", "a.yaml:5:10: error: this [ is never closed (add ])"}},
     {"everything_at_once",
      "lanes: x\nhome: tokyo\nhome: tokyo\nfoo: 1\n",
      {"a.yaml:1:1: error: topics.include is missing (add \"include: ...\" or give --topics.include)",
@@ -264,6 +303,9 @@ const std::vector<mistake> of_references = {
      with("pin: hunter2\n"),
      {"a.yaml:2:6: error: the value is not accepted (it has to be a whole number)"}},
     {"secret_setting_refused_by_its_check", with("token: abc\n"), {"a.yaml:2:8: error: the value is not accepted"}},
+    {"secret_in_the_words_of_a_rule",
+     with("home: ${file:secret}\nclusters: {tokyo: {}}\n"),
+     {"a.yaml:2:7: error: no cluster is called *** (add it to clusters)"}},
     {"secret_in_a_variable",
      with(""),
      {"environment PIN: error: the value is not accepted (it has to be a whole number)"},

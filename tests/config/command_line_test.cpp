@@ -53,6 +53,11 @@ class line : public testing::Test {
     program.add<flow::options<import>>({"import", "from elsewhere", {}},
                                        [&](import& i) { called_ = "import " + i.file; });
     program.add<sample::settings>({"dlq list", "the letters", {}}, [&](auto&) { called_ = "dlq list"; });
+    program.add<sample::settings>({"check", "in spite of mistakes", {}, true},
+                                  [&](const sample::settings& s, const flow::invocation& how) {
+                                    called_ = "check " + std::to_string(s.lanes);
+                                    for (const auto& each : how.problems) called_ += "\n" + to_string(each);
+                                  });
     program.add<>({"dlq fail", "throws", {}}, [] { throw std::runtime_error("the disk is full"); });
     program.add<>({"dlq refuse", "throws", {}}, [] {
       throw flow::configuration_error({{{"a.yaml", 1, 2}, "no such topic", "make it"}});
@@ -107,6 +112,18 @@ TEST_F(line, prints_every_problem_at_once) {
             "--hoem: error: no such option (did you mean --home?)\n");
 }
 
+TEST_F(line, lets_a_tolerant_verb_decide_about_mistakes) {
+  here_.write("a.yaml", "lanes: 0\n");
+  EXPECT_EQ(run({"check", "--config", "a.yaml", "--prot", "1"}), 0);
+  EXPECT_EQ(called_,
+            "check 32\n"
+            "a.yaml:1:1: error: topics.include is missing (add \"include: ...\", give --topics.include or set "
+            "REPLICATOR_TOPICS_INCLUDE)\n"
+            "a.yaml:1:8: error: \"0\" is too little (write 1 to 1024)\n"
+            "--prot: error: no such option (did you mean --port?)");
+  EXPECT_EQ(err(), "");
+}
+
 struct misuse {
   std::vector<std::string> words;
   std::string told;
@@ -116,7 +133,9 @@ TEST_F(line, tells_misuse) {
   const std::vector<misuse> all = {
       {{"rnu"}, "replicator: error: no command is called \"rnu\" (did you mean run?)\n"},
       {{"xyzzy"},
-       "replicator: error: no command is called \"xyzzy\" (commands are run, describe, demo, import or dlq)\n"},
+       "replicator: error: no command is called \"xyzzy\" (commands are run, describe, demo, import, dlq or check)\n"},
+      {{"--versoin"}, "--versoin: error: no such option here (did you mean --version?)\n"},
+      {{"--port", "1"}, "--port: error: no such option here (options follow the command)\n"},
       {{"dlq", "lst"}, "replicator: error: no command is called \"lst\" (did you mean list?)\n"},
       {{"--config", "a.yaml", "run"},
        "--topics.include: error: topics.include is missing (give --topics.include or set "
@@ -161,7 +180,7 @@ TEST_F(line, shows_its_commands) {
   const std::string overview =
       "cross-region sync\n\nusage: replicator COMMAND [options]\n\ncommands:\n"
       "  run         the real thing\n  describe    the topology\n  demo        in memory\n"
-      "  import      from elsewhere\n  dlq list    the letters\n  dlq fail    throws\n  dlq refuse  throws\n\n"
+      "  import      from elsewhere\n  dlq list    the letters\n  check       in spite of mistakes\n  dlq fail    throws\n  dlq refuse  throws\n\n"
       "examples:\n  replicator run --config a.yaml\n  replicator demo --regions 3\n\n"
       "\"replicator COMMAND --help\" says more; --version names the version.\n";
   EXPECT_EQ(run({"--help"}), 0);

@@ -108,7 +108,11 @@ struct settings {
     b("application", application, "names the groups");
     b("home", home, "the cluster that is read").environment("AWS_REGION");
     b("targets", targets, "the clusters written to").environment("TARGETS");
-    b("clusters", clusters, "client properties by cluster");
+    b("clusters", clusters, "client properties by cluster").check([](const auto& all, flow::problems& found) {
+      for (const auto& [cluster, properties] : all)
+        if (const auto wrong = properties.find("colour"); wrong != properties.end())
+          found.at(wrong->second, cluster + " has no colour", "remove it");
+    });
     b("topics", topics, "what is copied");
     b("dedup", dedup, "drops what was seen before");
     b("routes", routes, "where records go");

@@ -43,13 +43,55 @@ TEST(properties, that_the_protocol_needs_are_refused_with_a_reason) {
     EXPECT_THAT(problems({{name, "1"}}), AllOf(HasSubstr("tokyo"), HasSubstr(name), HasSubstr("not yours to set")));
 }
 
-TEST(properties, that_do_not_exist_are_named) {
-  EXPECT_THAT(problems({{"linger.sm", "7"}}), AllOf(HasSubstr("linger.sm"), HasSubstr("no such property")));
+TEST(properties, that_do_not_exist_are_named_with_what_was_meant) {
+  EXPECT_EQ(problems({{"linger.sm", "7"}}),
+            "cluster tokyo: linger.sm is no property of librdkafka (did you mean linger.ms?)");
+  EXPECT_EQ(problems({{"colour", "red"}}),
+            "cluster tokyo: colour is no property of librdkafka (leave it out; librdkafka's CONFIGURATION.md names "
+            "them all)");
+}
+
+TEST(properties, are_never_mistaken_for_one_that_is_not_the_users) {
+  EXPECT_THAT(problems({{"group.ids", "mine"}}), Not(HasSubstr("did you mean group.id?")));
+}
+
+TEST(properties, that_only_a_program_can_set_do_not_exist) {
+  EXPECT_THAT(problems({{"error_cb", "f"}}), HasSubstr("error_cb is no property of librdkafka"));
+}
+
+TEST(properties, of_java_clients_are_translated) {
+  const std::map<std::string, std::string> translated{{"sasl.jaas.config", "sasl.password"},
+                                                      {"ssl.truststore.location", "ssl.ca.location"},
+                                                      {"ssl.truststore.password", "ssl.ca.location"},
+                                                      {"ssl.truststore.type", "ssl.ca.location"},
+                                                      {"ssl.keystore.type", "ssl.keystore.location"},
+                                                      {"max.request.size", "message.max.bytes"},
+                                                      {"buffer.memory", "queue.buffering.max.kbytes"}};
+  for (const auto& [java, ours] : translated)
+    EXPECT_THAT(problems({{java, "x"}}), AllOf(HasSubstr(java + " is a property of Java clients ("), HasSubstr(ours)));
 }
 
 TEST(properties, with_a_bad_value_are_named_without_it) {
-  EXPECT_THAT(problems({{"security.protocol", "s3cret"}}),
-              AllOf(HasSubstr("security.protocol"), Not(HasSubstr("s3cret"))));
+  for (const char* name : {"security.protocol", "linger.ms", "partitioner", "ssl.endpoint.identification.algorithm"})
+    EXPECT_THAT(problems({{name, "s3cret"}}), AllOf(HasSubstr(name), Not(HasSubstr("s3cret"))));
+}
+
+TEST(properties, with_a_bad_value_are_told_what_they_take) {
+  EXPECT_EQ(problems({{"security.protocol", "tsl"}}),
+            "cluster tokyo: security.protocol has a value that librdkafka does not take (write plaintext, ssl, "
+            "sasl_plaintext or sasl_ssl)");
+  EXPECT_THAT(problems({{"socket.keepalive.enable", "yes"}}), HasSubstr("(write true or false)"));
+  EXPECT_THAT(problems({{"linger.ms", "900001"}}), HasSubstr("(write a number from 0 to 900000)"));
+  EXPECT_THAT(problems({{"partitioner", "mine"}}), HasSubstr("(librdkafka's CONFIGURATION.md says what it takes)"));
+}
+
+TEST(properties, that_are_numbers_have_no_unit) {
+  EXPECT_THAT(problems({{"linger.ms", "5s"}}), HasSubstr("(write a number from 0 to 900000)"));
+  EXPECT_THAT(problems({{"linger.ms", "0.5"}, {"retry.backoff.ms", "100"}, {"compression.level", "-1"}}), IsEmpty());
+}
+
+TEST(properties, take_values_as_java_clients_spell_them) {
+  EXPECT_THAT(problems({{"security.protocol", "SASL_SSL"}, {"compression.type", "ZSTD"}}), IsEmpty());
 }
 
 TEST(properties, are_all_complained_about_at_once) {
@@ -59,6 +101,16 @@ TEST(properties, are_all_complained_about_at_once) {
 
 TEST(properties, have_to_say_where_the_cluster_is) {
   EXPECT_THROW(connect({"tokyo", {}, "test"}, std::make_shared<nobody>(), {}), std::invalid_argument);
+  EXPECT_NO_THROW(connect({"tokyo", {{"metadata.broker.list", "a:1"}}, "test"}, std::make_shared<nobody>(), {}));
+}
+
+TEST(properties, know_an_address) {
+  for (const char* good : {"kafka", "kafka:9092", "a:1, b:2", "10.0.0.1:65535", "[::1]:9092", "SASL_SSL://a.b-c.d:1"})
+    EXPECT_THAT(problems({{"bootstrap.servers", good}}), IsEmpty()) << good;
+  for (const char* bad :
+       {"", "a:", ":9092", "a:b", "a:0", "a:65536", "a:1,", "a:1;b:2", "a b:1", "a:1 b:2", "http://a:1/path"})
+    EXPECT_THAT(problems({{"bootstrap.servers", bad}}), HasSubstr("bootstrap.servers has an address that is no host"))
+        << bad;
 }
 
 }  // namespace

@@ -1,0 +1,158 @@
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <flow/flow.hpp>
+#include <flow/main.hpp>
+
+#include "sample.hpp"
+
+namespace {
+
+using flow::app_options;
+using flow::bytes;
+using flow::topology;
+using flow::topology_error;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// A program whose settings know nothing of how it runs.
+struct copying {
+  std::string into = "copies";
+  std::string cluster = "home";
+  void bind(auto& b) {
+    b("into", into, "the topic that is written to");
+    b("cluster", cluster, "where that is");
+  }
+};
+
+topology copy(const copying& s) {
+  topology t{"copies"};
+  if (s.into == "/dev/null") throw std::invalid_argument{"nothing is kept there"};
+  t.from(flow::topic<bytes, bytes>{"orders"}) | flow::to("copies", s.into, {.cluster = s.cluster});
+  return t;
+}
+
+class program : public testing::Test {
+ protected:
+  int run(const std::vector<std::string>& words) {
+    out_.str({});
+    err_.str({});
+    auto line = flow::command_line_of<copying>({.name = "copier"}, copy);
+    return line.variables(sample::lookup({})).run(words, out_, err_);
+  }
+
+  // Every verb has the same to say about a file.
+  void expect_refused(const std::vector<std::string>& verbs, const std::string& told) {
+    for (const auto& verb : verbs) {
+      EXPECT_EQ(run({verb, "--config", "copier.yaml"}), 2) << verb;
+      EXPECT_EQ(err_.str(), told) << verb;
+      EXPECT_EQ(out_.str(), "") << verb;
+    }
+  }
+
+  sample::folder here_;
+  std::ostringstream out_;
+  std::ostringstream err_;
+};
+
+TEST_F(program, finds_a_good_file_good) {
+  here_.write("copier.yaml", "application: copies\nclusters: {home: {bootstrap.servers: \"127.0.0.1:1\"}}\n");
+  EXPECT_EQ(run({"lint", "--config", "copier.yaml"}), 0) << err_.str();
+  EXPECT_EQ(out_.str(), "copier.yaml: good\n");
+}
+
+TEST_F(program, runs_without_a_file_where_its_home_is_named) {
+  EXPECT_EQ(run({"lint", "--application", "copies", "--bootstrap-servers", "127.0.0.1:1"}), 0) << err_.str();
+  EXPECT_EQ(run({"lint", "--application", "copies", "--bootstrap-servers", "127.0.0.1"}), 0) << err_.str();
+  EXPECT_EQ(run({"lint", "--application", "copies", "--bootstrap-servers", "127.0.0.1:x"}), 2);
+  EXPECT_EQ(err_.str(),
+            "--bootstrap-servers: error: \"127.0.0.1:x\" has an address that is no host:port (write "
+            "\"host:port,host:port\")\n");
+}
+
+TEST_F(program, says_what_is_wrong_with_its_clusters_where_it_stands) {
+  here_.write("copier.yaml",
+              "application: my copies\n"
+              "instance: number/1\n"
+              "home: homer\n"
+              "clusters:\n"
+              "  home: {bootstrap.servers: \"127.0.0.1:1\", linger.sm: 7, group.id: mine}\n"
+              "  tokyo: {security.protocol: tsl}\n"
+              "start: 2026-02-30\n"
+              "unknown: 1\n");
+  expect_refused(
+      {"lint", "run", "describe"},
+      "copier.yaml:1:14: error: \"my copies\" cannot be part of a name on Kafka (use 1 to 100 letters, digits, dots, "
+      "dashes or underscores)\n"
+      "copier.yaml:2:11: error: \"number/1\" cannot be part of a name on Kafka (use 1 to 100 letters, digits, dots, "
+      "dashes or underscores)\n"
+      "copier.yaml:3:7: error: home homer is not among the clusters (did you mean home?)\n"
+      "copier.yaml:5:55: error: linger.sm is no property of librdkafka (did you mean linger.ms?)\n"
+      "copier.yaml:5:68: error: group.id is not yours to set: flow names and times the members of its groups itself "
+      "(leave it out)\n"
+      "copier.yaml:6:10: error: cluster tokyo has no bootstrap.servers (add them, as \"host:port,host:port\")\n"
+      "copier.yaml:6:30: error: security.protocol has a value that librdkafka does not take (write plaintext, ssl, "
+      "sasl_plaintext or sasl_ssl)\n"
+      "copier.yaml:7:8: error: \"2026-02-30\" is no day of the calendar (count the days of its month)\n"
+      "copier.yaml:8:1: error: \"unknown\" is not a setting (known here: application, home, clusters, instance, "
+      "guarantee, start, commit_every, memory, lanes, threads, state, on_stop, session, log, into or cluster)\n");
+}
+
+TEST_F(program, needs_a_cluster_to_run_and_none_to_be_described) {
+  here_.write("copier.yaml", "application: copies\n");
+  expect_refused({"lint", "run"},
+                 "copier.yaml: error: home cluster home is not among the clusters (add its bootstrap.servers to "
+                 "clusters)\n");
+  EXPECT_EQ(run({"describe", "--config", "copier.yaml"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("copies on home"));
+}
+
+TEST_F(program, prints_a_line_for_each_flaw_of_its_topology) {
+  here_.write("copier.yaml",
+              "application: copies\nclusters: {home: {bootstrap.servers: \"127.0.0.1:1\"}}\n"
+              "into: not a topic\ncluster: hoome\n");
+  expect_refused({"lint", "run", "describe"},
+                 "copier.yaml: error: 'copies' writes to the unknown cluster 'hoome' (did you mean 'home'?)\n"
+                 "copier.yaml: error: 'copies' writes to 'not a topic', which is no name for a topic (use 1 to 249 "
+                 "letters, digits, dots, dashes or underscores)\n");
+}
+
+TEST_F(program, prints_why_its_topology_could_not_be_made) {
+  here_.write("copier.yaml",
+              "application: copies\nclusters: {home: {bootstrap.servers: \"127.0.0.1:1\"}}\ninto: /dev/null\n");
+  expect_refused({"lint", "run", "describe"}, "copier.yaml: error: nothing is kept there\n");
+}
+
+TEST(app, is_refused_with_the_flaws_of_its_topology_and_its_options_at_once) {
+  app_options options;
+  options.instance = "a/b";
+  options.home = "tokyo";
+  options.lanes = 0;
+  options.clusters = {{"tokyo", {{"linger.sm", "7"}}}};
+  std::vector<std::string> told;
+  try {
+    const flow::app never{copy({.into = "not a topic", .cluster = "osaka"}), options};
+  } catch (const topology_error& wrong) {
+    for (const auto& each : wrong.flaws()) told.push_back(each.text + " (" + each.remedy + ")");
+  }
+  EXPECT_THAT(told, ElementsAre(HasSubstr("instance \"a/b\""), HasSubstr("lanes must be"),
+                                HasSubstr("cluster tokyo: linger.sm is no property of librdkafka (did you mean "),
+                                HasSubstr("cluster tokyo has no bootstrap.servers"),
+                                HasSubstr("unknown cluster 'osaka'"), HasSubstr("'not a topic'")));
+}
+
+TEST(app, is_refused_for_what_a_plan_made_before_does_not_know) {
+  const auto plan = copy({.cluster = "osaka"}).build();
+  try {
+    const flow::app never{plan, {.instance = "a/b", .clusters = {{"home", {{"bootstrap.servers", "127.0.0.1:1"}}}}}};
+    FAIL() << "a cluster is missing";
+  } catch (const topology_error& wrong) {
+    EXPECT_THAT(wrong.flaws(), testing::SizeIs(2));
+    EXPECT_THAT(wrong.what(),
+                HasSubstr("cluster osaka is not among the clusters (add its bootstrap.servers to clusters)"));
+  }
+}
+
+}  // namespace
