@@ -72,7 +72,8 @@ class json_formatter final : public spdlog::formatter {
 
   void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
     head_.format(message, out);
-    const auto rest = application_ + R"(","text":")" + escaped({message.payload.data(), message.payload.size()}) + "\"}\n";
+    const auto text = escaped({message.payload.data(), message.payload.size()});
+    const auto rest = application_ + R"(","text":")" + text + "\"}\n";
     out.append(rest.data(), rest.data() + rest.size());
   }
   std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<json_formatter>(application_); }

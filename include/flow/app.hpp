@@ -70,7 +70,7 @@ class app {
   ~app();
 
   /// Opens the state directory and starts the workers; unreachable clusters are tried again for as long as it takes.
-  /// An app runs once. Where the state directory could not be opened nothing has been started, and it may be tried again.
+  /// An app runs once; only where the state directory could not be opened may it be tried again.
   result<void> start();
   /// `start`, and asks for a stop when `stop` is requested.
   result<void> start(std::stop_token stop);
@@ -78,10 +78,10 @@ class app {
   void request_stop();
   /// Asks, and waits. What is not finished at the deadline is abandoned: nothing is lost, the next start takes it up.
   /// A deadline of zero asks for nothing and abandons at once, as if the process had been killed. An operator that is
-  /// running is waited for in any case. Afterwards nothing of the app is left: no thread, and the state directory is free.
+  /// running is waited for in any case. Afterwards no thread of the app is left, and the state directory is free.
   /// @return false if something had to be abandoned.
   bool stop(std::chrono::milliseconds deadline);
-  /// Waits until it has stopped, or cannot go on; returns at once if it was not started. Leaves as little as `stop` does.
+  /// Waits until it has stopped, or cannot go on; returns at once if it was not started. Leaves what `stop` leaves.
   result<void> wait();
 
   app_status status() const;

@@ -91,8 +91,12 @@ class scripted_reader final : public port::reader {
   bool poll(fetched& into, std::size_t) override {
     if (!of_.begun || !assigned_) return false;
     for (const auto end = std::min(offset_ + of_.per_batch, of_.records); offset_ < end; ++offset_)
-      into.records.push_back(
-          {.source = id_, .offset = offset_, .timestamp = 1'700'000'000'000, .key = "k", .value = of_.value, .headers = {}});
+      into.records.push_back({.source = id_,
+                              .offset = offset_,
+                              .timestamp = 1'700'000'000'000,
+                              .key = "k",
+                              .value = of_.value,
+                              .headers = {}});
     into.buffers = buffers_;
     return !into.empty();
   }
@@ -168,10 +172,13 @@ std::size_t cost_of(int batches, int per_batch) {
   t.from(topic<bytes, bytes>{"orders"}) | filter([](bytes value) { return !value.empty(); }) |
       fan_out("regions", {"tokyo", "oregon"});
   auto options = w.options();
-  options.connect = [&, connect = w.clusters.connect()](const auto& name, auto&&... rest) -> std::unique_ptr<port::cluster> {
-    auto made = connect(name, rest...);
-    if (name == "home") return std::make_unique<scripted_source>(told, std::move(made));
-    return std::make_unique<dropping_target>(told, std::move(made));
+  options.connect = [&, connect = w.clusters.connect()](const auto& name, auto&&... rest) {
+    std::unique_ptr<port::cluster> made = connect(name, rest...);
+    if (name == "home")
+      made = std::make_unique<scripted_source>(told, std::move(made));
+    else
+      made = std::make_unique<dropping_target>(told, std::move(made));
+    return made;
   };
   app one{t, options};
   EXPECT_TRUE(one.start());

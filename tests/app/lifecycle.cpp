@@ -102,21 +102,31 @@ TEST(start, is_refused_after_a_stop) {
   EXPECT_EQ(one.status().phase, app_phase::stopped);
 }
 
-TEST(start, says_why_a_cluster_could_not_be_opened) {
-  world w;
+TEST(start, says_why_a_cluster_could_not_be_opened_and_leaves_no_worker_behind) {
+  world w{6};
+  const scratch_directory directory;
   auto options = w.options();
-  bool broken = false;
-  options.connect = [&, connect = w.clusters.connect()](auto&&... how) {
-    if (broken) throw std::runtime_error{"no more descriptors"};
-    return connect(how...);
+  options.threads = 3;
+  options.state = directory.path();
+  options.connect = [connect = w.clusters.connect()](const auto& name, const auto& properties, const auto& client_id,
+                                                     auto&&... rest) {
+    if (client_id.ends_with("-2")) throw std::runtime_error{"no more descriptors"};
+    return connect(name, properties, client_id, rest...);
   };
-  app one{copies(), options};
-  broken = true;
-  const auto started = one.start();
+  app three{copies(), options};
+  const auto started = three.start();
   ASSERT_FALSE(started);
   EXPECT_THAT(to_string(started.error()), HasSubstr("no more descriptors"));
-  EXPECT_EQ(one.status().phase, app_phase::failed);
-  EXPECT_EQ(one.wait().error(), started.error());
+  const auto ended = three.wait();
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error(), started.error());
+  EXPECT_EQ(three.status().phase, app_phase::failed);
+
+  options.threads = 2;
+  app two{copies(), options};
+  ASSERT_TRUE(two.start());
+  w.write_many(60);
+  EXPECT_TRUE(eventually([&] { return w.values("tokyo") == w.written; }));
 }
 
 TEST(start, can_be_tried_again_where_nothing_was_started) {
@@ -424,22 +434,3 @@ TEST(moving, over_an_app_stops_it_and_gives_new_life_to_one_that_was_moved_from)
 
 }  // namespace
 }  // namespace flow
-namespace flow {
-TEST(probe, stop_at_a_cut_target) {
-  for (bool leave : {true, false}) {
-  world w;
-  auto options = w.options();
-  options.leave_on_stop = leave;
-  app one{copies({"tokyo", "oregon"}), options};
-  ASSERT_TRUE(one.start());
-  ASSERT_TRUE(eventually([&] { return one.status().ready(); }));
-  w.clusters.cut("tokyo");
-  w.write("one");
-  ASSERT_TRUE(eventually([&] { return w.values("oregon") == w.written; }));
-  const auto before = std::chrono::steady_clock::now();
-  const bool done = one.stop(30s);
-  std::cout << leave << " returned " << done << " after " << std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count() << "\n";
-  for (auto& t : one.status().workers[0].targets) std::cout << t.cluster << " trouble " << (t.trouble ? to_string(*t.trouble) : "none") << "\n";
-  }
-}
-}

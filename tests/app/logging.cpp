@@ -150,7 +150,8 @@ TEST(json_log, is_one_object_per_line) {
 }
 
 TEST(json_log, keeps_whatever_a_text_holds) {
-  const std::string reason = "a \"quoted\" C:\\path,\n\ta second line, \x01 and {\"level\":\"info\"} \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80";
+  const std::string reason =
+      "a \"quoted\" C:\\path,\n\ta second line, \x01, {\"level\":\"info\"}, \xc3\xa9, \xe2\x82\xac, \xf0\x9f\x98\x80";
   const auto lines = lines_of(said_about_failing_with(reason, json_options()));
   ASSERT_THAT(lines, Not(IsEmpty()));
   EXPECT_THAT(object_in(lines.back()).at("text"), HasSubstr(reason));

@@ -81,8 +81,11 @@ TEST(options, call_the_home_cluster_as_the_application_likes) {
   memory_clusters clusters;
   clusters.create_topic("osaka", "orders");
   clusters.write("osaka", "orders", 0, {.value = "one", .timestamp = 1});
-  app one{copies(),
-          {.instance = "one", .home = "osaka", .clusters = {{"osaka", {}}, {"tokyo", {}}}, .state = "", .connect = clusters.connect()}};
+  app one{copies(), {.instance = "one",
+                     .home = "osaka",
+                     .clusters = {{"osaka", {}}, {"tokyo", {}}},
+                     .state = "",
+                     .connect = clusters.connect()}};
   ASSERT_TRUE(one.start());
   EXPECT_TRUE(eventually([&] {
     try {

@@ -51,6 +51,17 @@ TEST(status, tells_the_phase) {
   EXPECT_FALSE(one.status().ready());
 }
 
+TEST(status, is_not_ready_as_long_as_a_worker_has_told_nothing) {
+  app_status now{.phase = app_phase::running, .workers = {}, .ended = {}};
+  EXPECT_FALSE(now.ready());
+  target_status tokyo;
+  tokyo.ready = true;
+  now.workers.emplace_back().targets.push_back(tokyo);
+  EXPECT_TRUE(now.ready());
+  now.workers.emplace_back();
+  EXPECT_FALSE(now.ready());
+}
+
 TEST(status, tells_what_was_read_and_written) {
   world w{2};
   w.write("large");
@@ -88,7 +99,10 @@ TEST(status, is_a_value_that_nothing_changes_any_more) {
   w.write("one");
   app one{copies(), w.options()};
   ASSERT_TRUE(one.start());
-  ASSERT_TRUE(eventually([&] { return one.status().ready() && target_named("tokyo", one.status()).records_written == 1; }));
+  ASSERT_TRUE(eventually([&] {
+    const auto now = one.status();
+    return now.ready() && target_named("tokyo", now).records_written == 1;
+  }));
   const auto before = one.status();
   w.write("two");
   ASSERT_TRUE(eventually([&] { return target_named("tokyo", one.status()).records_written == 2; }));
@@ -126,7 +140,9 @@ TEST(status, is_mended_by_a_start_that_gets_past_the_failing_record) {
   {
     app one{checked_copies(stop), w.options()};
     ASSERT_TRUE(one.start());
-    ASSERT_TRUE(eventually([&] { return w.count("tokyo") == 1 && !target_named("tokyo", one.status()).halted.empty(); }));
+    ASSERT_TRUE(eventually([&] {
+      return w.count("tokyo") == 1 && !target_named("tokyo", one.status()).halted.empty();
+    }));
   }
   app one{copies(), w.options()};
   ASSERT_TRUE(one.start());
@@ -241,7 +257,7 @@ TEST(on_change, tells_of_a_partition_that_stops) {
   one.on_change(told.taker());
   ASSERT_TRUE(one.start());
   EXPECT_TRUE(eventually([&] {
-    return told.any([](const auto& now) { return !now.workers[0].targets.empty() && !now.workers[0].targets[0].halted.empty(); });
+    return told.any([](const auto& now) { return !target_named("tokyo", now).halted.empty(); });
   }));
 }
 
