@@ -122,11 +122,15 @@ void outbox::append(const route& to, const emission& what, source_record from, c
 }
 
 outgoing outbox::take() {
+  const auto as_many = waiting_.records.size();
   latest_ = nullptr;
   held_ = 0;
   records_ = 0;
   latest_record_ = {};
-  return std::exchange(waiting_, {});
+  auto taken = std::exchange(waiting_, {});
+  // The next turn takes about as much, and growing to it anew would copy it several times.
+  waiting_.records.reserve(as_many);
+  return taken;
 }
 
 void outbox::drop() { take(); }

@@ -389,8 +389,9 @@ task<void> target::follow_group() {
   left_ = true;
 }
 
+// The group waits for whoever gives lanes back; a stop is waited for only by those who asked for it.
 task<void> target::close_session() {
-  const auto limit = with_.loop.now() + revoke_limit;
+  const auto limit = stopping_ ? time_point::max() : with_.loop.now() + revoke_limit;
   changed_.notify();
   while (!session_.done() && with_.loop.now() < limit) co_await changed_.wait_until(limit);
   // What could not be finished in time is abandoned with its handle; the next one ends it by its `init`.
