@@ -118,7 +118,8 @@ bool intake::next_batch(std::size_t most) {
   held_ = std::make_shared<held>();
   held_->buffers = batch_.buffers;
   wall_clock_ = clock_();
-  for (const auto& record : batch_.records) held_->size += size_of(record.key, record.value, record.headers);
+  for (const auto& record : batch_.records)
+    held_->size += size_of(record.key, record.value, record.headers) + kept_beside_each;
   return true;
 }
 

@@ -16,8 +16,11 @@
 
 namespace flow::engine {
 
-/// What a record weighs in memory.
 std::size_t size_of(bytes key, bytes value, std::span<const header> headers);
+
+/// What a client keeps beside the bytes of each record, about: what is counted without it is a multiple of what was meant
+/// where records are small.
+inline constexpr std::size_t kept_beside_each = 512;
 
 /// A record of a source partition.
 struct source_record {

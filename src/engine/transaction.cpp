@@ -68,8 +68,8 @@ task<result<void>> target::transact() {
     if (!outbox_.empty()) {
       last_sent_ = outbox_.latest();
       in_transaction_ += outbox_.records();
+      sent += outbox_.size();
       auto records = outbox_.take();
-      sent += records.size;
       counted_.records_written += records.records.size();
       counted_.bytes_written += records.size;
       writes.send(std::move(records));
