@@ -65,6 +65,7 @@ class process final : public port::mailbox, public port::probe, public std::enab
         .log = [this, instance = options.instance](severity, std::string_view text) {
           world_.note(instance + ": " + std::string{text});
         }});
+    status_ = engine_->status();
     ring();
   }
 
@@ -97,6 +98,7 @@ class process final : public port::mailbox, public port::probe, public std::enab
   }
 
   bool is_running() const { return engine_ != nullptr; }
+  bool is_frozen() const { return frozen_; }
   const worker_status& status() const { return status_; }
   const std::optional<failure>& ended() const { return ended_; }
 
@@ -177,6 +179,23 @@ void simulation::create_topic(const std::string& cluster, const std::string& top
   inside_->cluster(cluster).create_topic(topic, partitions, settings);
 }
 
+void simulation::add_partitions(const std::string& cluster, const std::string& topic, std::int32_t total) {
+  inside_->cluster(cluster).add_partitions(topic, total);
+}
+
+void simulation::delete_topic(const std::string& cluster, const std::string& topic) {
+  inside_->cluster(cluster).delete_topic(topic);
+}
+
+void simulation::recreate_topic(const std::string& cluster, const std::string& topic) {
+  inside_->cluster(cluster).recreate_topic(topic);
+}
+
+void simulation::delete_records(const std::string& cluster, const std::string& topic, std::int32_t partition,
+                                std::int64_t new_start) {
+  inside_->cluster(cluster).truncate({topic, partition}, new_start);
+}
+
 std::int64_t simulation::write(const std::string& cluster, const std::string& topic, std::int32_t partition,
                                const raw_record& what) {
   return inside_->cluster(cluster).append({topic, partition}, to_memory(what));
@@ -220,6 +239,7 @@ void simulation::thaw(const std::string& instance) { inside_->at(instance).thaw(
 void simulation::lose_state(const std::string& instance) { inside_->state(instance).clear(); }
 
 bool simulation::is_running(const std::string& instance) const { return inside_->at(instance).is_running(); }
+bool simulation::is_frozen(const std::string& instance) const { return inside_->at(instance).is_frozen(); }
 worker_status simulation::status(const std::string& instance) const { return inside_->at(instance).status(); }
 std::optional<failure> simulation::ended(const std::string& instance) const { return inside_->at(instance).ended(); }
 

@@ -47,6 +47,13 @@ class simulation {
   /// A cluster comes to be when it is first named.
   void create_topic(const std::string& cluster, const std::string& topic, std::int32_t partitions = 1,
                     const std::map<std::string, std::string>& settings = {});
+  void add_partitions(const std::string& cluster, const std::string& topic, std::int32_t total);
+  void delete_topic(const std::string& cluster, const std::string& topic);
+  /// Deletes it and creates it empty, as it was.
+  void recreate_topic(const std::string& cluster, const std::string& topic);
+  /// As retention does: everything of this partition below `new_start` is gone.
+  void delete_records(const std::string& cluster, const std::string& topic, std::int32_t partition,
+                      std::int64_t new_start);
   /// Writes from outside of any topology; answers the offset.
   std::int64_t write(const std::string& cluster, const std::string& topic, std::int32_t partition,
                      const raw_record& what);
@@ -74,6 +81,7 @@ class simulation {
   void lose_state(const std::string& instance);
 
   bool is_running(const std::string& instance) const;
+  bool is_frozen(const std::string& instance) const;
   worker_status status(const std::string& instance) const;
   /// Why it ended without being told to.
   std::optional<failure> ended(const std::string& instance) const;

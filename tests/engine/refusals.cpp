@@ -1,0 +1,208 @@
+#include <stdexcept>
+
+#include "scenario.hpp"
+
+namespace flow::testing {
+namespace {
+
+using ::testing::AllOf;
+
+/// A record that the target does not take stands between others: the second of orders/0.
+class refused_record : public scenario {
+ protected:
+  refused_record() { create("orders", 2); }
+
+  void given(const std::map<std::string, std::string>& settings, const raw_record& what) {
+    world.create_topic("tokyo", "orders", 2, settings);
+    write("orders");
+    write(orders_0, what);
+    write("orders", 3);
+  }
+  topology skipping() const {
+    topology t{"sync"};
+    t.from(topic<bytes, bytes>{"orders"}) | fan_out("regions", targets).on_failure(skip);
+    return t;
+  }
+  /// Its partition stops before it and says why, and the other goes on.
+  void expect_stop(const std::string& why, const std::string& remedy) {
+    start("one");
+    const auto stopped = stops(orders_0);
+    EXPECT_EQ(stopped.offset, 1);
+    EXPECT_THAT(stopped.why, AllOf(HasSubstr(why), HasSubstr(remedy)));
+    EXPECT_FALSE(ready("one"));
+    EXPECT_TRUE(copied(orders_1));
+    written["orders"][0].resize(1);
+    EXPECT_TRUE(copied(orders_0));
+    EXPECT_EQ(working("one").records_refused, 0u);
+  }
+  /// Everything else arrives, and the record is counted.
+  void expect_skip(const std::string& why) {
+    start("one", skipping());
+    written["orders"][0].erase(written["orders"][0].begin() + 1);
+    EXPECT_TRUE(copied("orders"));
+    EXPECT_EQ(working("one").records_refused, 1u);
+    EXPECT_TRUE(said("skipped offset 1 of orders/0: " + why));
+    EXPECT_TRUE(ready("one"));
+  }
+
+  const raw_record large{.key = "k", .value = std::string(1000, 'x')};
+  const std::map<std::string, std::string> takes_small_ones{{"max.message.bytes", "500"}};
+  const std::map<std::string, std::string> takes_the_present{{"message.timestamp.after.max.ms", "3600000"}};
+  const std::map<std::string, std::string> compacted{{"cleanup.policy", "compact"}};
+  raw_record from_the_future() const {
+    return {.key = "k", .value = "early", .timestamp = world.wall_clock() + 7'200'000};
+  }
+  const raw_record without_key{.value = "nobody's"};
+};
+
+TEST_F(refused_record, that_is_too_large_stops_its_partition) {
+  given(takes_small_ones, large);
+  expect_stop("is larger than orders takes (500)", "raise its max.message.bytes");
+}
+
+TEST_F(refused_record, that_is_too_large_is_counted_where_it_is_to_be_skipped) {
+  given(takes_small_ones, large);
+  expect_skip("the record of about");
+}
+
+TEST_F(refused_record, that_is_too_far_ahead_stops_its_partition) {
+  given(takes_the_present, from_the_future());
+  expect_stop("ahead of the clock, more than orders takes", "raise its message.timestamp.after.max.ms");
+}
+
+TEST_F(refused_record, that_is_too_far_ahead_is_counted_where_it_is_to_be_skipped) {
+  given(takes_the_present, from_the_future());
+  expect_skip("the record's timestamp is");
+}
+
+TEST_F(refused_record, that_is_too_old_stops_its_partition) {
+  given({{"message.timestamp.before.max.ms", "3600000"}},
+        {.key = "k", .value = "late", .timestamp = world.wall_clock() - 7'200'000});
+  expect_stop("behind the clock, more than orders takes", "raise its message.timestamp.before.max.ms");
+}
+
+TEST_F(refused_record, that_has_no_key_for_a_compacted_topic_stops_its_partition) {
+  given(compacted, without_key);
+  expect_stop("the record has no key, and orders is compacted", "give the records keys");
+}
+
+TEST_F(refused_record, that_has_no_key_for_a_compacted_topic_is_counted_where_it_is_to_be_skipped) {
+  given(compacted, without_key);
+  expect_skip("the record has no key");
+}
+
+TEST_F(refused_record, on_one_target_is_written_on_the_other) {
+  targets = {"tokyo", "oregon"};
+  given(takes_small_ones, large);
+  start("one");
+  stops(orders_0);
+  EXPECT_TRUE(eventually([&] { return at("oregon", "orders") == written["orders"]; }));
+  EXPECT_TRUE(working("one", "oregon").halted.empty());
+}
+
+TEST_F(refused_record, goes_on_once_the_target_takes_it) {
+  given(takes_small_ones, large);
+  start("one");
+  stops(orders_0);
+  stop("one");
+  // As if its limit had been raised: the same records in a topic with another setting.
+  const auto so_far = world.read("tokyo", "orders");
+  world.delete_topic("tokyo", "orders");
+  world.create_topic("tokyo", "orders", 2);
+  std::int32_t number = 0;
+  for (const auto& partition : so_far) {
+    for (const auto& each : partition) world.write("tokyo", "orders", number, each);
+    ++number;
+  }
+  start("one");
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_TRUE(ready("one"));
+}
+
+/// The limit was lowered after the program had asked for it, so that only the cluster knows.
+class record_that_only_the_cluster_refuses : public refused_record {
+ protected:
+  void given_while_running(const topology& what) {
+    world.create_topic("tokyo", "orders", 2);
+    start("one", what);
+    EXPECT_TRUE(eventually([&] { return ready("one"); }));
+    world.delete_topic("tokyo", "orders");
+    world.create_topic("tokyo", "orders", 2, takes_small_ones);
+    write("orders", 5);
+    write(orders_0, large);
+    write("orders", 5);
+  }
+};
+
+TEST_F(record_that_only_the_cluster_refuses, is_found_and_stops_its_partition) {
+  given_while_running(copies());
+  EXPECT_EQ(stops(orders_0).offset, 5);
+  EXPECT_THAT(stops(orders_0).why, HasSubstr("tokyo refuses the record"));
+  EXPECT_TRUE(copied(orders_1));
+  written["orders"][0].resize(5);
+  EXPECT_TRUE(copied(orders_0));
+}
+
+TEST_F(record_that_only_the_cluster_refuses, is_found_and_counted_where_it_is_to_be_skipped) {
+  given_while_running(skipping());
+  written["orders"][0].erase(written["orders"][0].begin() + 5);
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_EQ(working("one").records_refused, 1u);
+  EXPECT_TRUE(eventually([&] { return ready("one"); }));
+}
+
+/// A record for which an operator fails stands between others: the second of orders/0.
+class failing_record : public scenario {
+ protected:
+  failing_record() {
+    create("orders", 2);
+    write("orders");
+    write(orders_0, {.key = "k", .value = "bad"});
+    write("orders", 3);
+  }
+  topology checked(policy on_bad) const {
+    topology t{"sync"};
+    const auto orders = t.from("orders", topic<bytes, std::string>{"orders"});
+    orders | to("seen", {.cluster = "tokyo"});
+    orders | filter("check", [](const std::string& value) {
+      if (value == "bad") throw std::runtime_error{"a bad order"};
+      return true;
+    }).on_failure(on_bad) | fan_out("regions", targets);
+    return t;
+  }
+};
+
+TEST_F(failing_record, stops_its_partition_and_nothing_of_it_is_emitted) {
+  start("one", checked(flow::stop));
+  const auto stopped = stops(orders_0);
+  EXPECT_EQ(stopped.offset, 1);
+  EXPECT_THAT(stopped.why, HasSubstr("check: a bad order"));
+  EXPECT_TRUE(said("orders/0 stops at offset 1: check: a bad order"));
+  EXPECT_TRUE(copied(orders_1));
+  written["orders"][0].resize(1);
+  EXPECT_TRUE(copied(orders_0));
+  EXPECT_EQ(at("tokyo", "seen"), written["orders"]);
+}
+
+TEST_F(failing_record, is_counted_where_it_is_to_be_skipped) {
+  start("one", checked(skip));
+  const auto all = written["orders"];
+  written["orders"][0].erase(written["orders"][0].begin() + 1);
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_EQ(at("tokyo", "seen"), all);
+  const auto& counts = world.status("one").nodes;
+  EXPECT_EQ(counts.at(2).received, 9u);
+  EXPECT_EQ(counts.at(2).skipped, 1u);
+  EXPECT_TRUE(ready("one"));
+}
+
+TEST_F(failing_record, that_was_mended_in_the_program_is_read_again) {
+  start("one", checked(flow::stop));
+  stops(orders_0);
+  stop("one");
+  start("one");
+  EXPECT_TRUE(copied("orders"));
+}
+
+}  // namespace
+}  // namespace flow::testing

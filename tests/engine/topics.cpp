@@ -1,0 +1,151 @@
+#include "scenario.hpp"
+#include "simulation.hpp"
+
+namespace flow::testing {
+namespace {
+
+/// The topics that are written to.
+using outputs = scenario;
+
+TEST_F(outputs, that_are_missing_are_created_as_their_source_is) {
+  world.create_topic("home", "orders", 3, {{"cleanup.policy", "compact"}, {"retention.ms", "1000"}});
+  written["orders"].resize(3);
+  write("orders", 3);
+  start("one");
+  EXPECT_TRUE(copied("orders"));
+  const auto& made = world.internals().cluster("tokyo").inside()->topics().find("orders")->second;
+  EXPECT_EQ(made.partitions(), 3);
+  EXPECT_EQ(made.settings().at("cleanup.policy"), "compact");
+  EXPECT_EQ(made.settings().at("retention.ms"), "1000");
+}
+
+TEST_F(outputs, that_are_missing_and_not_to_be_created_are_waited_for_while_others_are_written) {
+  create("orders", 2);
+  create("payments");
+  world.create_topic("tokyo", "payments");
+  write("orders", 3);
+  write("payments", 3);
+  start("one", copies({"orders", "payments"}, {.create = false}));
+  EXPECT_TRUE(copied("payments"));
+  EXPECT_FALSE(ready("one"));
+  ASSERT_TRUE(working("one").trouble);
+  EXPECT_EQ(working("one").trouble->text, "on tokyo there is no topic orders");
+  EXPECT_THAT(working("one").trouble->remedy, HasSubstr("create it"));
+  EXPECT_TRUE(said("on tokyo there is no topic orders"));
+  world.create_topic("tokyo", "orders", 2);
+  write("payments", 3);
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_TRUE(copied("payments"));
+  EXPECT_TRUE(ready("one"));
+}
+
+TEST_F(outputs, that_are_deleted_while_they_are_written_are_made_anew) {
+  create("orders", 2);
+  write("orders", 3);
+  start("one");
+  ASSERT_TRUE(copied("orders"));
+  world.delete_topic("tokyo", "orders");
+  for (auto& each : written["orders"]) each.clear();
+  write("orders", 3);
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_TRUE(ready("one"));
+}
+
+TEST_F(outputs, that_cannot_be_created_are_told_while_others_are_written) {
+  const std::string longest(245, 'x');
+  create(longest);
+  create("payments");
+  write(longest, 3);
+  write("payments", 3);
+  start("one", copies({longest, "payments"}, {.rename = "{source}.{topic}"}));
+  EXPECT_TRUE(eventually([&] { return at("tokyo", "home.payments") == written["payments"]; }));
+  ASSERT_TRUE(eventually([&] { return working("one").trouble.has_value(); }));
+  EXPECT_THAT(working("one").trouble->text, HasSubstr("a topic cannot be called 'home." + longest));
+  EXPECT_FALSE(ready("one"));
+}
+
+TEST_F(outputs, that_are_deleted_while_they_are_written_are_waited_for) {
+  targets = {"tokyo", "oregon"};
+  create("orders");
+  create("payments");
+  for (const auto& each : targets) world.create_topic(each, "orders"), world.create_topic(each, "payments");
+  start("one", copies({"orders", "payments"}, {.create = false}));
+  ASSERT_TRUE(eventually([&] { return ready("one"); }));
+  world.delete_topic("tokyo", "orders");
+  write("orders", 3);
+  write("payments", 3);
+  EXPECT_TRUE(copied("payments"));
+  EXPECT_EQ(at("oregon", "orders"), written["orders"]);
+  EXPECT_FALSE(ready("one"));
+  world.create_topic("tokyo", "orders");
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_TRUE(copied("payments"));
+}
+
+/// Each record goes to the topic that its value names.
+class named_by_records : public scenario {
+ protected:
+  topology routed(bool create_missing = true) const {
+    topology t{"sync"};
+    t.from(topic<bytes, std::string>{"orders"}) |
+        to("route", [](const std::string& value) { return value; }, {.cluster = "tokyo", .create = create_missing});
+    return t;
+  }
+  void write_one(const std::string& name) { write(orders_0, {.key = "k", .value = name}); }
+};
+
+TEST_F(named_by_records, topics_are_created_when_they_are_first_named) {
+  create("orders");
+  for (const auto* each : {"paid", "open", "paid"}) write_one(each);
+  start("one", routed());
+  EXPECT_TRUE(eventually([&] {
+    return at("tokyo", "paid") == contents{{"paid", "paid"}} && at("tokyo", "open") == contents{{"open"}};
+  }));
+  write_one("returned");
+  write_one("open");
+  EXPECT_TRUE(eventually([&] {
+    return at("tokyo", "returned") == contents{{"returned"}} && at("tokyo", "open") == contents{{"open", "open"}};
+  }));
+  EXPECT_TRUE(eventually([&] { return ready("one"); }));
+}
+
+TEST_F(named_by_records, topics_are_created_by_several_processes_at_once) {
+  create("orders", 4);
+  for (std::int32_t number = 0; number < 4; ++number)
+    for (const auto* each : {"paid", "open", "paid"}) write({"orders", number}, {.key = "k", .value = each});
+  start("one", routed());
+  start("two", routed());
+  EXPECT_TRUE(eventually([&] {
+    return at("tokyo", "paid") == contents(4, {"paid", "paid"}) && at("tokyo", "open") == contents(4, {"open"});
+  }));
+  EXPECT_TRUE(eventually([&] { return ready("one") && ready("two"); }));
+}
+
+TEST_F(named_by_records, topics_that_are_missing_and_not_to_be_created_are_waited_for) {
+  create("orders", 2);
+  world.create_topic("tokyo", "paid", 2);
+  write_one("nowhere");
+  write(orders_1, {.key = "k", .value = "paid"});
+  start("one", routed(false));
+  EXPECT_TRUE(eventually([&] { return at("tokyo", "paid") == contents{{}, {"paid"}}; }));
+  ASSERT_TRUE(eventually([&] { return working("one").trouble.has_value(); }));
+  EXPECT_EQ(working("one").trouble->text, "on tokyo there is no topic nowhere");
+  EXPECT_FALSE(ready("one"));
+  world.create_topic("tokyo", "nowhere", 2);
+  EXPECT_TRUE(eventually([&] { return at("tokyo", "nowhere") == contents{{"nowhere"}, {}}; }));
+  EXPECT_TRUE(eventually([&] { return ready("one"); }));
+}
+
+TEST_F(named_by_records, topics_whose_names_are_none_stop_their_partition) {
+  create("orders", 2);
+  write_one("paid");
+  write_one("not a name");
+  write(orders_1, {.key = "k", .value = "paid"});
+  start("one", routed());
+  EXPECT_THAT(stops(orders_0).why, HasSubstr("'not a name' is no name for a topic"));
+  EXPECT_EQ(stops(orders_0).offset, 1);
+  EXPECT_TRUE(eventually([&] { return at("tokyo", "paid") == contents{{"paid"}, {"paid"}}; }));
+}
+
+}  // namespace
+}  // namespace flow::testing
