@@ -95,6 +95,9 @@ class inspection {
   }
 
   void check_topic(const sink_spec& sink) {
+    const bool named = sink.names == sink_spec::naming::fixed || sink.names == sink_spec::naming::pattern;
+    if (named && is_internal_topic(topic_by_pattern(sink.topic, "t", "s")))
+      find(quoted(sink.name) + " writes to the internal topic " + quoted(sink.topic), "give its topic another name");
     if (sink.names == sink_spec::naming::fixed && !is_topic_name(sink.topic))
       find(quoted(sink.name) + " writes to " + quoted(sink.topic) + ", which is no name for a topic",
            "use 1 to 249 letters, digits, dots, dashes or underscores");

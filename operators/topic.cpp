@@ -14,8 +14,11 @@ bool is_topic_name(std::string_view name) {
          name.find_first_not_of(legal) == std::string_view::npos;
 }
 
+bool is_internal_topic(std::string_view name) { return name.ends_with(".internal") || name.starts_with("__"); }
+
 void check_topic_name(std::string_view name) {
   if (!is_topic_name(name)) throw std::invalid_argument{"'" + std::string{name} + "' is no name for a topic"};
+  if (is_internal_topic(name)) throw std::invalid_argument{"'" + std::string{name} + "' is the name of an internal topic"};
 }
 
 struct topic_selection::entries {
@@ -52,7 +55,7 @@ topic_selection::topic_selection(const std::vector<std::string>& include, const 
     : include_{std::make_shared<const entries>(include)}, exclude_{std::make_shared<const entries>(exclude)} {}
 
 bool topic_selection::contains(std::string_view topic) const {
-  return !topic.ends_with(".internal") && !topic.starts_with("__") && include_->match(topic) && !exclude_->match(topic);
+  return !is_internal_topic(topic) && include_->match(topic) && !exclude_->match(topic);
 }
 
 std::string topic_by_pattern(std::string_view pattern, std::string_view topic, std::string_view source) {

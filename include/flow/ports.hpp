@@ -175,7 +175,8 @@ class producer {
   virtual void commit(reply<committed> done) = 0;
   /// Answers how often EndTxn was sent; as after a commit, more than once demands `init` before the next begin.
   virtual void abort(reply<int> done) = 0;
-  /// Without a transactional id: answers when every record sent so far is stored.
+  /// Without a transactional id: answers when every record sent so far is stored. Nothing is stored behind one that could
+  /// not be, until a failed flush has said so and `init` was asked for.
   virtual void flush(reply<committed> done) = 0;
 };
 

@@ -18,6 +18,8 @@ inline constexpr start_at end{start_at::kind::latest, 0};
 
 /// Kafka's rules for the name of a topic.
 bool is_topic_name(std::string_view name);
+/// Names of flow's own topics (`....internal`) and Kafka's (`__...`), which no topology reads or writes.
+bool is_internal_topic(std::string_view name);
 /// Throws `std::invalid_argument` for a name that Kafka would refuse.
 void check_topic_name(std::string_view name);
 

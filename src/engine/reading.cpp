@@ -47,6 +47,8 @@ task<void> reading::discover() {
       continue;
     }
     pause.reset();
+    listed_.clear();
+    for (const auto& topic : *topics) listed_.emplace(topic.name, topic.partitions);
     // Topics that are expanded while this runs are expanded one after the other.
     const auto unequal = not_co_partitioned(*topics);
     if (unequal && version_ == 0) {

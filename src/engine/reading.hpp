@@ -42,6 +42,11 @@ class reading {
   port::cluster& home() { return with_.home; }
   const std::string& cluster_id() const { return cluster_id_; }
   const mapping& how() const { return how_; }
+  /// The partition was there when the cluster was last asked for all of them.
+  bool is_listed(const topic_partition& where) const {
+    const auto topic = listed_.find(where.topic);
+    return topic != listed_.end() && where.partition < topic->second;
+  }
   const std::vector<std::unique_ptr<source>>& sources() const { return sources_; }
   std::vector<const source*> of_task(std::int32_t task) const;
   const complaint& trouble() const { return trouble_; }
@@ -80,6 +85,7 @@ class reading {
   std::optional<failure> ended_;
   std::vector<std::unique_ptr<source>> sources_;
   std::map<topic_partition, source*> known_;
+  std::map<std::string, std::int32_t> listed_;  // topics and their partition counts
   std::unique_ptr<intake> shared_;
   std::vector<std::pair<destination*, std::unique_ptr<intake>>> catching_up_;
   bool idle_ = true;

@@ -27,8 +27,6 @@ fingerprint fingerprint_of(const port::kept_record& record) {
   return engine::fingerprint_of(record.offset, record.timestamp, part(record.key), part(record.value));
 }
 
-bool is_final(failure_kind kind) { return kind == failure_kind::missing || kind == failure_kind::denied; }
-
 template <typename T>
 const failure* first_failure(const std::vector<result<T>>& answers) {
   for (const auto& each : answers)
@@ -62,7 +60,15 @@ task<result<void>> target::find_places_of(std::vector<lane*> lanes) {
                          " only up to " + std::to_string(each->sequence) + ": the cluster has lost commits",
                      "restore that cluster's data; or, to repeat what it lost, move the state directory away");
   }
-  co_return co_await open_courses(lanes);
+  auto opened = co_await open_courses(lanes);
+  if (!opened) co_return opened;
+  // Once a lane has a position, what it lacks counts as having appeared later, and is read from its first record.
+  for (const auto* each : lanes)
+    for (const auto& course : each->courses)
+      if (each->sequence == 0 && course->next < 0 && course->halted.empty())
+        co_return fail(failure_kind::retriable, "where to begin in " + to_string(course->from->where) + " on " +
+                                                    with_.options.home + " cannot be found out");
+  co_return result<void>{};
 }
 
 task<result<void>> target::read_positions(const std::vector<lane*>& lanes) {
@@ -254,13 +260,19 @@ task<result<std::vector<std::optional<std::int64_t>>>> target::find_each(const s
   auto each = co_await gather<offsets>(with_.loop, where.size(), [&](std::size_t i, auto done) {
     home.find_offsets({where[i]}, what, std::move(done));
   });
+  // A broker that has not heard of a new topic yet says that it is missing, too.
+  const auto is_final = [&](std::size_t i) {
+    const auto kind = each[i].error().kind;
+    return kind == failure_kind::denied || (kind == failure_kind::missing && !with_.reading.is_listed(where[i]));
+  };
   // What nothing can be asked about is not a matter of this or that partition.
-  if (std::none_of(each.begin(), each.end(), [](const auto& one) { return one || is_final(one.error().kind); }))
-    co_return tl::unexpected{all.error()};
+  bool any = false;
+  for (std::size_t i = 0; i < each.size(); ++i) any = any || each[i] || is_final(i);
+  if (!any) co_return tl::unexpected{all.error()};
   for (std::size_t i = 0; i < each.size(); ++i) {
     if (each[i])
       found[i] = each[i]->front();
-    else if (is_final(each[i].error().kind))
+    else if (is_final(i))
       halt(*courses[i], to_string(each[i].error()));
     else
       interrupted(*courses[i], each[i].error());

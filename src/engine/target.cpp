@@ -71,7 +71,7 @@ task<void> target::run() {
     trouble_.raise(prepared.error());
     co_await changed_.wait_until(with_.loop.now() + pause());
   }
-  trouble_.settle();
+  if (!missing_) trouble_.settle();
   co_await follow_group();
 }
 
@@ -246,7 +246,9 @@ task<result<void>> target::prepare_routes() {
   std::map<std::string, wanted_topic> wanted;
   for (const auto& each : outputs) {
     const auto* like = each.from ? each.from : with_.reading.sources().front().get();
-    wanted.emplace(each.topic, wanted_topic{like->where.topic, with_.topology.sinks()[each.sink].create});
+    auto& how = wanted.try_emplace(each.topic, wanted_topic{like, with_.topology.sinks()[each.sink].create}).first->second;
+    // Several topics that go to one keep their partitions if it has as many as the largest.
+    if (like->topic_partitions > how.like->topic_partitions) how.like = like;
   }
   auto found = co_await find_or_create(std::move(wanted));
   if (!found) co_return tl::unexpected{found.error()};
@@ -280,7 +282,7 @@ task<result<std::map<std::string, port::topic_description>>> target::find_or_cre
 
   std::vector<std::string> models;
   for (const auto& [name, how] : wanted)
-    if (how.create) models.push_back(how.like);
+    if (how.create) models.push_back(how.like->where.topic);
   std::optional<failure> refused;
   if (!models.empty()) {
     auto originals = co_await answer<topics>(
@@ -289,7 +291,7 @@ task<result<std::map<std::string, port::topic_description>>> target::find_or_cre
     std::vector<port::new_topic> made;
     for (const auto& [name, how] : wanted)
       for (const auto& model : *originals)
-        if (how.create && how.like == model.name) made.push_back(as_in(model, name));
+        if (how.create && how.like->where.topic == model.name) made.push_back(as_in(model, name));
     auto created = co_await answer<void>(with_.loop, [&](auto done) { cluster_.create_topics(made, std::move(done)); });
     if (!created) refused = created.error();
     found = co_await answer<topics>(with_.loop, describe);
@@ -344,6 +346,15 @@ task<void> target::follow_group() {
           return !follows || std::find(event.partitions.begin(), event.partitions.end(), each.first) ==
                                  event.partitions.end();
         });
+        // A group whose topic is gone has nothing to assign.
+        if (event.partitions.empty())
+          if (auto there = co_await prepare_lanes_topic(); !there) {
+            if (there.error().kind == failure_kind::refused) {
+              end(there.error());
+              break;
+            }
+            trouble_.raise(there.error());
+          }
         for (const auto number : event.partitions)
           if (auto& each = lanes_[number]; !each)
             each = std::make_unique<lane>(lane{.to = this, .number = number, .committed = {}, .courses = {}});
@@ -362,6 +373,8 @@ task<void> target::follow_group() {
         member_->release();
         break;
       case port::group_event::kind::lost:
+        trouble_.raise({failure_kind::lost_member, "the group on " + name_ + " has gone on without this worker",
+                        "if it happens again: is the cluster reachable, and is the session long enough?"});
         drop_session();
         lanes_.clear();
         assignment_ = {};
@@ -450,7 +463,7 @@ task<result<void>> target::look_at_sources() {
 }
 
 void target::recovered() {
-  if (look_again_ == time_point::max() && !missing_) trouble_.settle();
+  if (look_again_ == time_point::max() && !missing_ && suspects_.empty()) trouble_.settle();
   counted_.ready = true;
 }
 

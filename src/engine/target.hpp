@@ -72,7 +72,7 @@ class target final : public destination {
   task<result<bool>> outputs_hold_records();
   task<result<void>> prepare_routes();
   struct wanted_topic {
-    std::string like;  // the topic of the home cluster that it is made after
+    const source* like;  // whose topic of the home cluster it is made after
     bool create;
   };
   task<result<std::map<std::string, port::topic_description>>> find_or_create(

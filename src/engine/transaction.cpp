@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // A commit costs three round trips; following each other more closely than this gains nothing a reader would notice.
-constexpr auto shortest = 5ms;
+constexpr auto pause_between = 5ms;
 // Bytes of a transaction that say how fast the cluster takes them.
 constexpr std::size_t telling = 64u << 10;
 // A fenced worker waits until its consumer would have learned that its instance id runs twice.
@@ -40,13 +40,14 @@ task<result<void>> target::open_producer() {
 }
 
 bool target::worth_committing() const {
-  if (!outbox_.empty()) return true;
+  if (!outbox_.empty()) return closing() || with_.loop.now() >= last_commit_ + pause_between;
   if (with_.loop.now() < last_commit_ + idle_commit && !closing()) return false;
   return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& each) { return moved(*each.second); });
 }
 
-// When positions that moved without any output become worth it; whatever moves later comes with a turn.
+// When what waits becomes worth it, and positions that moved without any output; whatever moves later comes with a turn.
 time_point target::next_commit() const {
+  if (!outbox_.empty()) return last_commit_ + pause_between;
   const auto due = last_commit_ + idle_commit;
   return due > with_.loop.now() ? due : time_point::max();
 }
@@ -54,12 +55,15 @@ time_point target::next_commit() const {
 bool target::must_close(time_point began, std::size_t bytes, std::size_t records) const {
   const auto now = with_.loop.now();
   return closing() || now >= began + with_.options.commit_every || bytes >= limit_.transaction ||
-         records >= limit_.records || (now >= began + shortest && with_.reading.idle());
+         records >= limit_.records || (with_.reading.idle() && now >= began + (bytes < telling ? 0ms : pause_between));
 }
 
 task<result<void>> target::transact() {
   const auto began = with_.loop.now();
   std::size_t sent = 0;
+  struct {
+    std::uint64_t records = 0, bytes = 0;
+  } written;
   in_transaction_ = 0;
   if (!plain_) producer_->begin();
   co_await step("begun");
@@ -70,24 +74,24 @@ task<result<void>> target::transact() {
       in_transaction_ += outbox_.records();
       sent += outbox_.size();
       auto records = outbox_.take();
-      counted_.records_written += records.records.size();
-      counted_.bytes_written += records.size;
+      written.records += records.records.size();
+      written.bytes += records.size;
       writes.send(std::move(records));
       co_await step("sent");
     }
     if (must_close(began, sent, in_transaction_)) break;
-    co_await turned_.wait_until(std::min(began + with_.options.commit_every, with_.loop.now() + shortest));
+    co_await turned_.wait_until(std::min(began + with_.options.commit_every, with_.loop.now() + pause_between));
   }
 
-  std::vector<written_lane> written;
+  std::vector<written_lane> positions;
   for (auto* each : all_lanes())
-    if (moved(*each)) written.push_back(write_position(*each));
+    if (moved(*each)) positions.push_back(write_position(*each));
   if (plain_) {
     auto stored = co_await answer<port::committed>(with_.loop, [&](auto done) { plain_->flush(std::move(done)); });
     if (!stored) co_return tl::unexpected{stored.error()};
     producer_->begin();
   }
-  auto done = co_await commit(std::move(written), {});
+  auto done = co_await commit(std::move(positions), {});
   if (!done) {
     const auto kind = done.error().kind;
     if (kind == failure_kind::timed_out || kind == failure_kind::abortable)
@@ -95,6 +99,8 @@ task<result<void>> target::transact() {
     co_return done;
   }
   ++counted_.commits;
+  counted_.records_written += written.records;
+  counted_.bytes_written += written.bytes;
   last_commit_ = with_.loop.now();
   clear_suspects();
   if (suspects_.empty() && limit_.records < std::numeric_limits<std::size_t>::max() / 2) limit_.records *= 2;
@@ -224,6 +230,7 @@ task<void> target::recover(failure why) {
   }
   outbox_.drop();
   serving_ = false;  // nothing of it may be committed any more, not even at a stop
+  if (plain_) producer_ready_ = false;
   switch (why.kind) {
     case failure_kind::rejected:
       narrow_down(why);

@@ -80,6 +80,8 @@ failure outbox::troubled(rd_kafka_error_t* error, std::string_view what) const {
 }
 
 void outbox::spoil(failure why) {
+  // Without a transaction everything behind a refused record fails because of it.
+  if (!transactional() && trouble_ && trouble_->kind == failure_kind::rejected) return;
   if (!trouble_ || rank(why.kind) > rank(trouble_->kind)) trouble_ = std::move(why);
 }
 
@@ -120,6 +122,8 @@ result<void> outbox::open() {
     needed["transaction.timeout.ms"] = std::to_string(options_.transaction_timeout.count());
   } else {
     needed["message.timeout.ms"] = "30000";
+    // What follows a record that was not stored would overtake it.
+    needed["enable.gapless.guarantee"] = "true";
   }
   auto tap = std::make_unique<wiretap>();
   tap->delivered = [this](const rd_kafka_message_t& message) { delivered(message); };

@@ -20,7 +20,7 @@ properties defaults_for(std::size_t buffer) {
           {"queued.min.messages", std::to_string(quarter / small_record)},
           {"fetch.max.bytes", std::to_string(quarter)},
           {"fetch.min.bytes", "1000000"},
-          {"fetch.wait.max.ms", "20"},
+          {"fetch.wait.max.ms", "25"},
           {"fetch.error.backoff.ms", "100"},
           {"topic.metadata.refresh.fast.interval.ms", "50"},
           {"topic.metadata.propagation.max.ms", "5000"},
@@ -135,7 +135,7 @@ void kafka_reader::errored(rd_kafka_resp_err_t code, std::string_view text) {
     if (missing && !each->failed && text.starts_with(name))
       return refuse(*each, failure_of(code, to_string(each->where)));
   }
-  parts_->connected->tap().log->say(severity::warn, rd_kafka_err2name(code), text);
+  parts_->connected->tap().log->say(severity::warn, text);
 }
 
 kafka_reader::subject& kafka_reader::subject_of(const std::string& topic) {

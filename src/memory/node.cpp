@@ -134,7 +134,8 @@ outcome<std::vector<std::int64_t>> node::produce(producer_session& by, std::uint
   auto offsets = fails ? result<std::vector<std::int64_t>>{fail(failure_kind::abortable, "no leader took the records")}
                        : try_to_produce(by, batch, topics);
   const failure* why = failure_of(offsets);
-  if (why && !by.transactional_id.empty()) by.failed = *why;
+  // What follows a record that was not stored would overtake it.
+  if (why) by.failed = *why;
   return offsets;
 }
 

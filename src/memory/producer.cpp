@@ -145,7 +145,7 @@ void memory_producer::begin_now() {
 }
 
 void memory_producer::send_now(outgoing batch) {
-  if (batch.empty() || (transactional() && failed_)) return;
+  if (batch.empty() || failed_) return;
   ++unanswered_;
   const auto work = [&cluster = home(), session = session_, topics = topics_, transaction = session_->transaction,
                      batch = std::make_shared<const outgoing>(std::move(batch))] {
@@ -182,7 +182,7 @@ void memory_producer::answered(std::uint64_t transaction, const failure* why) {
     failed_ = *why;
     // No commit was sent yet, so a missing answer leaves no doubt about the transaction.
     if (transactional() && failed_->kind == failure_kind::timed_out) failed_->kind = failure_kind::abortable;
-    if (transactional()) session_->failed = failed_;
+    session_->failed = failed_;
   }
   end_if_all_is_answered();
 }
@@ -201,7 +201,10 @@ void memory_producer::end_if_all_is_answered() {
   if (!ending_ || ending_->begun || unanswered_ > 0) return;
   const bool flushes = ending_->what == ending::kind::flush;
   const bool commits = ending_->what == ending::kind::commit;
-  if (flushes && failed_) return finish(tl::unexpected{*std::exchange(failed_, std::nullopt)});
+  if (flushes && failed_) {
+    session_->failed.reset();
+    return finish(tl::unexpected{*std::exchange(failed_, std::nullopt)});
+  }
   if (flushes) return finish(port::committed{std::exchange(offsets_, {}), 0});
   if (commits && failed_) return finish(tl::unexpected{*failed_});
 
