@@ -76,6 +76,10 @@ void check(const app_options& options, const plan& what) {
   for (const auto& sink : what.sinks())
     for (const auto& name : sink.clusters)
       if (name != home && !options.clusters.contains(name)) unknown.insert(name);
+  for (const auto& source : what.sources())
+    if (source.bounded)
+      found.push_back({"'" + source.name + "' reads a range, which an app cannot",
+                       "read a topic, or take the range through with drain"});
   for (const auto& name : unknown)
     found.push_back({"cluster " + name + " is not among the clusters", "add its bootstrap.servers to clusters"});
   if (!found.empty()) throw topology_error{std::move(found)};

@@ -48,7 +48,7 @@ class show {
 
   int run() {
     out_ << "home " << home << ", " << how_.regions << " regions, " << how_.rate << " events/s for " << how_.seconds
-         << " s, seed " << how_.seed << "\n";
+         << " s, seed " << how_.seed << std::endl;
     start();
     const auto begun = clock::now();
     const auto whole = std::chrono::seconds{how_.seconds};

@@ -57,6 +57,18 @@ TEST(options, are_refused_with_every_problem_and_its_remedy_at_once) {
   EXPECT_THAT(problems, Each(MatchesRegex(".+ \\(.+\\)")));
 }
 
+TEST(options, do_not_help_a_topology_that_reads_a_range) {
+  topology t{"copies"};
+  t.from("range", std::vector<std::string>{"one", "two"}) | to("numbers");
+  world w;
+  try {
+    const app never{t, w.options()};
+    FAIL() << "accepted";
+  } catch (const topology_error& wrong) {
+    EXPECT_THAT(wrong.what(), HasSubstr("'range' reads a range"));
+  }
+}
+
 TEST(options, must_name_the_cluster_that_is_read) {
   world w;
   auto options = w.options();
