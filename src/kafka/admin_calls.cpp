@@ -45,36 +45,58 @@ result<void> check(const rd_kafka_topic_result_t* const* topics, std::size_t cou
   return {};
 }
 
-int in_ms(port::milliseconds limit) {
-  return static_cast<int>(std::max<std::int64_t>(limit.count(), 1));
+// A call whose limit is over before its coordinator has been found is freed, and used once more when that is found
+// (librdkafka 2.0.2). So a call gets the longest limit there is, and its client is closed before that is over.
+constexpr int longest_limit_ms = 3'600'000;
+constexpr std::chrono::minutes life_with_unanswered{1};
+
+// A client goes on asking the coordinator that it has found once, for as long as it is asked (librdkafka 2.0.2). One
+// that is made a moment later, when the brokers know, finds the next.
+constexpr std::chrono::milliseconds life_with_misdirected{200};
+
+rd_kafka_resp_err_t error_of_group(rd_kafka_event_t* answer) {
+  std::size_t count = 0;
+  const auto* found = rd_kafka_event_DescribeConsumerGroups_result(answer);
+  const auto* groups = found ? rd_kafka_DescribeConsumerGroups_result_groups(found, &count) : nullptr;
+  return rd_kafka_error_code(count == 1 ? rd_kafka_ConsumerGroupDescription_error(groups[0]) : nullptr);
+}
+
+bool is_misdirected(rd_kafka_event_t* answer) {
+  return rd_kafka_event_error(answer) == RD_KAFKA_RESP_ERR_NOT_COORDINATOR ||
+         error_of_group(answer) == RD_KAFKA_RESP_ERR_NOT_COORDINATOR;
 }
 
 }  // namespace
 
-admin_call::admin_call(std::shared_ptr<client> by, rd_kafka_admin_op_t what, port::milliseconds limit,
-                       const sending& send, bool stable)
+admin_call::admin_call(std::shared_ptr<client> by, rd_kafka_admin_op_t what, const sending& send, bool stable)
     : by_{std::move(by)}, answers_{rd_kafka_queue_new(by_->get())} {
   const admin_options_ptr options{rd_kafka_AdminOptions_new(by_->get(), what)};
   std::array<char, 256> unused{};
-  rd_kafka_AdminOptions_set_request_timeout(options.get(), in_ms(limit), unused.data(), unused.size());
+  rd_kafka_AdminOptions_set_request_timeout(options.get(), longest_limit_ms, unused.data(), unused.size());
   if (what == RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS)
     if (auto* error = rd_kafka_AdminOptions_set_require_stable_offsets(options.get(), stable))
       rd_kafka_error_destroy(error);
   send(by_->get(), options.get(), answers_.get());
 }
 
-event_ptr admin_call::poll(port::milliseconds patience) const {
-  return event_ptr{rd_kafka_queue_poll(answers_.get(), static_cast<int>(patience.count()))};
+admin_call::~admin_call() {
+  if (by_ && !answered_) by_->retire_after(life_with_unanswered);
+}
+
+event_ptr admin_call::poll(port::milliseconds patience) {
+  event_ptr answer{rd_kafka_queue_poll(answers_.get(), static_cast<int>(patience.count()))};
+  answered_ = answer != nullptr;
+  if (answered_ && is_misdirected(answer.get())) by_->retire_after(life_with_misdirected);
+  return answer;
 }
 
 // ---- topics
 
-admin_call describe_topics_call(std::shared_ptr<client> by, const std::vector<std::string>& names,
-                                port::milliseconds limit) {
+admin_call describe_topics_call(std::shared_ptr<client> by, const std::vector<std::string>& names) {
   std::vector<config_ptr> asked;
   for (const std::string& name : names)
     asked.emplace_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name.c_str()));
-  return {std::move(by), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, limit, [&](auto* handle, auto* options, auto* queue) {
+  return {std::move(by), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, [&](auto* handle, auto* options, auto* queue) {
             auto list = raw(asked);
             rd_kafka_DescribeConfigs(handle, list.data(), list.size(), options, queue);
           }};
@@ -104,8 +126,7 @@ result<void> read_settings(rd_kafka_event_t* answer, std::vector<port::topic_des
   return {};
 }
 
-admin_call create_topics_call(std::shared_ptr<client> by, const std::vector<port::new_topic>& topics,
-                              port::milliseconds limit) {
+admin_call create_topics_call(std::shared_ptr<client> by, const std::vector<port::new_topic>& topics) {
   std::array<char, 256> unused{};
   std::vector<new_topic_ptr> wanted;
   for (const port::new_topic& topic : topics) {
@@ -114,7 +135,7 @@ admin_call create_topics_call(std::shared_ptr<client> by, const std::vector<port
     for (const auto& [name, value] : topic.settings)
       rd_kafka_NewTopic_set_config(wanted.back().get(), name.c_str(), value.c_str());
   }
-  return {std::move(by), RD_KAFKA_ADMIN_OP_CREATETOPICS, limit, [&](auto* handle, auto* options, auto* queue) {
+  return {std::move(by), RD_KAFKA_ADMIN_OP_CREATETOPICS, [&](auto* handle, auto* options, auto* queue) {
             auto list = raw(wanted);
             rd_kafka_CreateTopics(handle, list.data(), list.size(), options, queue);
           }};
@@ -128,12 +149,11 @@ result<void> read_created(rd_kafka_event_t* answer, const std::string& cluster) 
   return check(topics, count, what, RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS);
 }
 
-admin_call add_partitions_call(std::shared_ptr<client> by, const std::string& topic, std::int32_t total,
-                               port::milliseconds limit) {
+admin_call add_partitions_call(std::shared_ptr<client> by, const std::string& topic, std::int32_t total) {
   std::array<char, 256> unused{};
   const new_partitions_ptr wanted{
       rd_kafka_NewPartitions_new(topic.c_str(), static_cast<std::size_t>(total), unused.data(), unused.size())};
-  return {std::move(by), RD_KAFKA_ADMIN_OP_CREATEPARTITIONS, limit, [&](auto* handle, auto* options, auto* queue) {
+  return {std::move(by), RD_KAFKA_ADMIN_OP_CREATEPARTITIONS, [&](auto* handle, auto* options, auto* queue) {
             rd_kafka_NewPartitions_t* one = wanted.get();
             rd_kafka_CreatePartitions(handle, &one, 1, options, queue);
           }};
@@ -149,8 +169,8 @@ result<void> read_grown(rd_kafka_event_t* answer, const std::string& cluster) {
 
 // ---- groups
 
-admin_call group_members_call(std::shared_ptr<client> by, const std::string& group, port::milliseconds limit) {
-  return {std::move(by), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, limit,
+admin_call group_members_call(std::shared_ptr<client> by, const std::string& group) {
+  return {std::move(by), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS,
           [&](auto* handle, auto* options, auto* queue) {
             const char* name = group.c_str();
             rd_kafka_DescribeConsumerGroups(handle, &name, 1, options, queue);
@@ -179,13 +199,13 @@ result<std::vector<port::group_member>> read_members(rd_kafka_event_t* answer, c
 }
 
 admin_call group_offsets_call(std::shared_ptr<client> by, const std::string& group,
-                              const std::vector<topic_partition>& where, bool stable, port::milliseconds limit) {
+                              const std::vector<topic_partition>& where, bool stable) {
   const partitions_ptr list{rd_kafka_topic_partition_list_new(static_cast<int>(where.size()))};
   for (const topic_partition& each : where)
     rd_kafka_topic_partition_list_add(list.get(), each.topic.c_str(), each.partition);
   rd_kafka_topic_partition_list_sort(list.get(), nullptr, nullptr);
   const group_query_ptr query{rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), list.get())};
-  return {std::move(by), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, limit,
+  return {std::move(by), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS,
           [&](auto* handle, auto* options, auto* queue) {
             rd_kafka_ListConsumerGroupOffsets_t* one = query.get();
             rd_kafka_ListConsumerGroupOffsets(handle, &one, 1, options, queue);

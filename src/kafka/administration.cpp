@@ -1,6 +1,7 @@
 #include "administration.hpp"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "failures.hpp"
@@ -36,9 +37,17 @@ partitions_ptr times_of(const std::vector<topic_partition>& where, std::int64_t 
   return list;
 }
 
+/// Of all topics. The client keeps it, and knows by it who leads a partition.
+result<metadata_ptr> ask_metadata(const client& by, port::milliseconds limit) {
+  const rd_kafka_metadata_t* got = nullptr;
+  if (const auto code = rd_kafka_metadata(by.get(), 1, nullptr, &got, in_ms(limit)))
+    return tl::unexpected{failure_of(code, "topics of " + by.cluster())};
+  return metadata_ptr{got};
+}
+
 /// One ListOffsets per broker. Its special times are the protocol's: -1 for the end, -2 for the beginning.
-result<std::vector<std::int64_t>> list_offsets(const client& by, const std::vector<topic_partition>& where,
-                                               std::int64_t time, port::milliseconds limit) {
+result<std::vector<std::int64_t>> try_list_offsets(const client& by, const std::vector<topic_partition>& where,
+                                                   std::int64_t time, port::milliseconds limit) {
   const partitions_ptr list = times_of(where, time);
   const std::string what = "offsets of " + to_string(where.front()) + " on " + by.cluster();
   if (const auto code = rd_kafka_offsets_for_times(by.get(), list.get(), in_ms(limit)))
@@ -53,6 +62,15 @@ result<std::vector<std::int64_t>> list_offsets(const client& by, const std::vect
   return found;
 }
 
+/// Whatever a broker answers, the client goes on taking it for the leader that it once was (librdkafka 2.0.2). Only who
+/// asks for topics makes it look, so that the next attempt goes to the one that leads now.
+result<std::vector<std::int64_t>> list_offsets(const client& by, const std::vector<topic_partition>& where,
+                                               std::int64_t time, port::milliseconds limit) {
+  auto found = try_list_offsets(by, where, time, limit);
+  if (!found && heals(found.error().kind)) std::ignore = ask_metadata(by, limit);
+  return found;
+}
+
 constexpr std::int64_t end_time = -1;
 constexpr std::int64_t beginning_time = -2;
 
@@ -60,7 +78,7 @@ constexpr std::int64_t beginning_time = -2;
 
 result<std::shared_ptr<client>> administration::reading(port::isolation isolated) {
   auto& found = reading_[isolated];
-  if (found) return found;
+  if (found && !found->retired()) return found;
   auto opened = client::open(in_, RD_KAFKA_CONSUMER,
                              configure(in_.to, defaults,
                                        {{"isolation.level", name_of(isolated)},
@@ -74,7 +92,7 @@ result<std::shared_ptr<client>> administration::reading(port::isolation isolated
 
 result<std::shared_ptr<client>> administration::of_group(const std::string& group) {
   auto& found = of_groups_[group];
-  if (found) return found;
+  if (found && !found->retired()) return found;
   auto opened = client::open(in_, RD_KAFKA_CONSUMER,
                              configure(in_.to, defaults, {{"group.id", group}, {"enable.auto.commit", "false"}}));
   if (opened) found = *opened;
@@ -98,13 +116,11 @@ result<std::string> ask_identity(administration& by, port::milliseconds limit) {
 result<std::vector<port::topic_description>> ask_topics(administration& by, port::milliseconds limit) {
   const auto handle = by.reading(port::isolation::read_uncommitted);
   if (!handle) return tl::unexpected{handle.error()};
-  const rd_kafka_metadata_t* got = nullptr;
-  if (const auto code = rd_kafka_metadata((*handle)->get(), 1, nullptr, &got, in_ms(limit)))
-    return tl::unexpected{failure_of(code, "topics of " + by.cluster())};
-  const metadata_ptr owned{got};
+  const auto got = ask_metadata(**handle, limit);
+  if (!got) return tl::unexpected{got.error()};
   std::vector<port::topic_description> topics;
-  for (int i = 0; i < got->topic_cnt; ++i) {
-    const rd_kafka_metadata_topic_t& topic = got->topics[i];
+  for (int i = 0; i < (*got)->topic_cnt; ++i) {
+    const rd_kafka_metadata_topic_t& topic = (*got)->topics[i];
     if (topic.err == RD_KAFKA_RESP_ERR_NO_ERROR) topics.push_back({topic.topic, topic.partition_cnt, {}});
   }
   return topics;

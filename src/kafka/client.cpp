@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -46,11 +47,18 @@ severity severity_of(int level) {
   return level <= 6 ? severity::info : severity::debug;
 }
 
+/// Whoever asked for something gets an answer, and connections come and go.
+bool is_said_elsewhere(std::string_view facility) {
+  constexpr std::array facilities{"FAIL", "ERROR", "REQTMOUT", "GETPID", "TXNERR", "FATAL", "TERMINATE"};
+  return std::ranges::find(facilities, facility) != facilities.end();
+}
+
 void on_log(const rd_kafka_t* handle, int level, const char* facility, const char* text) {
   // One set of properties configures consumers and producers, so each is told about the other's.
   if (std::string_view{text}.find("will be ignored by this") != std::string_view::npos) return;
   void* opaque = rd_kafka_opaque(handle);
-  if (opaque) tap_of(opaque).log->say(severity_of(level), std::string{facility} + text, text);
+  const severity how = is_said_elsewhere(facility) ? severity::debug : severity_of(level);
+  if (opaque) tap_of(opaque).log->say(how, text);
 }
 
 }  // namespace
@@ -131,6 +139,10 @@ std::optional<failure> client::fatal(std::string_view what) const {
   failure made = failure_of(code, what, why.data());
   if (made.kind != failure_kind::fenced && made.kind != failure_kind::fenced_member) made.kind = failure_kind::fatal;
   return made;
+}
+
+void client::retire_after(std::chrono::milliseconds time) {
+  retires_ = std::min(retires_, std::chrono::steady_clock::now() + time);
 }
 
 }  // namespace flow::kafka

@@ -3,6 +3,7 @@
 #include <librdkafka/rdkafka.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -96,11 +97,16 @@ class client {
   /// Why nothing that this handle does can succeed any more.
   std::optional<failure> fatal(std::string_view what) const;
 
+  /// After this time nobody should be given the handle any more. The shortest counts. For the thread that asks only.
+  void retire_after(std::chrono::milliseconds time);
+  bool retired() const { return std::chrono::steady_clock::now() >= retires_; }
+
  private:
   const std::string cluster_;
   const std::shared_ptr<closer> closing_;
   rd_kafka_t* const handle_;
   std::unique_ptr<wiretap> tap_;
+  std::chrono::steady_clock::time_point retires_ = std::chrono::steady_clock::time_point::max();
 };
 
 }  // namespace flow::kafka

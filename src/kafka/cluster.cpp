@@ -38,8 +38,8 @@ using outcome = std::optional<result<T>>;
 
 /// One step of a question: attempts it, again and again while a failure may heal, and answers.
 template <typename T, typename Attempt>
-requests::step question(milliseconds limit, Attempt attempt, port::reply<T> answer) {
-  return [deadline = clock::now() + limit, next = clock::time_point{},
+requests::step question(const context& in, milliseconds limit, Attempt attempt, port::reply<T> answer) {
+  return [&in, deadline = clock::now() + limit, next = clock::time_point{},
           attempt = std::make_shared<Attempt>(std::move(attempt)),
           answer = std::move(answer)](milliseconds patience) mutable {
     if (const auto now = clock::now(); now < next) {
@@ -53,7 +53,9 @@ requests::step question(milliseconds limit, Attempt attempt, port::reply<T> answ
       next = clock::now() + pause;
       if (!late) got.reset();
     }
-    if (!got && late) got = fail(failure_kind::timed_out, "no answer within the limit of the request");
+    if (!got && late)
+      got = tl::unexpected{failure_of(RD_KAFKA_RESP_ERR__TIMED_OUT, "requests to " + in.to.name, "no answer in time")};
+    if (got && !*got && heals(got->error().kind)) in.log->explain(got->error());
     if (got) answer(std::move(*got));
     return got.has_value();
   };
@@ -63,13 +65,16 @@ requests::step question(milliseconds limit, Attempt attempt, port::reply<T> answ
 template <typename T, typename Send, typename Read>
 auto admin_question(Send send, Read read) {
   return [send, read, call = std::optional<result<admin_call>>{}](milliseconds patience,
-                                                                  milliseconds left) mutable -> outcome<T> {
-    if (!call) call.emplace(send(left));
+                                                                  milliseconds) mutable -> outcome<T> {
+    if (!call) call.emplace(send());
     if (!*call) return tl::unexpected{std::exchange(call, std::nullopt)->error()};
-    const event_ptr answer = (*call)->poll(patience);
+    event_ptr answer = (*call)->poll(patience);
     if (!answer) return std::nullopt;
+    outcome<T> got = read(answer.get());
+    // The call may hold the last reference to the client, which has to outlive what it made.
+    answer.reset();
     call.reset();
-    return read(answer.get());
+    return got;
   };
 }
 
@@ -143,12 +148,12 @@ class kafka_cluster : public port::cluster {
   template <typename T, typename Attempt>
   void ask(port::reply<T> done, milliseconds limit, Attempt attempt) {
     const port::reply<T> answer = replies_.addressed(std::move(done));
-    if (!requests_.add(question<T>(limit, std::move(attempt), answer)))
+    if (!requests_.add(question<T>(in_, limit, std::move(attempt), answer)))
       answer(fail(failure_kind::retriable, in_.to.name + ": too many questions wait for an answer"));
   }
 
   result<std::shared_ptr<client>> asking() { return administration_.reading(port::isolation::read_uncommitted); }
-  bool can_be_seen(const std::vector<port::new_topic>& topics, milliseconds limit);
+  result<void> try_out(const std::vector<port::new_topic>& topics, milliseconds limit);
 
   const context in_;
   const std::shared_ptr<port::mailbox> mailbox_;
@@ -162,12 +167,12 @@ void kafka_cluster::describe_topics(std::vector<std::string> names,
   using topics = std::vector<port::topic_description>;
   auto found = std::make_shared<topics>();
   auto settings = admin_question<topics>(
-      [this, found](milliseconds left) -> result<admin_call> {
+      [this, found]() -> result<admin_call> {
         auto by = asking();
         if (!by) return tl::unexpected{std::move(by.error())};
         std::vector<std::string> there;
         for (const port::topic_description& each : *found) there.push_back(each.name);
-        return describe_topics_call(*by, there, left);
+        return describe_topics_call(*by, there);
       },
       [this, found](rd_kafka_event_t* answer) -> result<topics> {
         if (auto read = read_settings(answer, *found, in_.to.name); !read)
@@ -189,20 +194,32 @@ void kafka_cluster::describe_topics(std::vector<std::string> names,
       });
 }
 
-/// Clusters answer before every broker knows; who asked wants to use the topics.
-bool kafka_cluster::can_be_seen(const std::vector<port::new_topic>& topics, milliseconds limit) {
+/// Clusters answer before every broker knows, and who leads a partition may be the last to hear of it; who asked wants
+/// to use the topics.
+result<void> kafka_cluster::try_out(const std::vector<port::new_topic>& topics, milliseconds limit) {
+  const auto not_yet = [&] {
+    return fail(failure_kind::retriable, "topics on " + in_.to.name + ": created, but not ready for use yet");
+  };
   const auto all = ask_topics(administration_, std::min(limit, round_trip));
-  return all && std::ranges::all_of(topics, [&](const port::new_topic& each) {
-           return std::ranges::find(*all, each.name, &port::topic_description::name) != all->end();
-         });
+  if (!all) return tl::unexpected{all.error()};
+  std::vector<topic_partition> where;
+  for (const port::new_topic& each : topics) {
+    const auto made = std::ranges::find(*all, each.name, &port::topic_description::name);
+    if (made == all->end()) return not_yet();
+    for (std::int32_t partition = 0; partition < made->partitions; ++partition) where.push_back({each.name, partition});
+  }
+  const auto found =
+      ask_offsets(administration_, where, {port::offset_query::kind::earliest}, std::min(limit, round_trip));
+  if (found) return {};
+  return found.error().kind == failure_kind::missing ? not_yet() : tl::unexpected{found.error()};
 }
 
 void kafka_cluster::create_topics(std::vector<port::new_topic> topics, port::reply<void> done) {
   auto create = admin_question<void>(
-      [this, topics](milliseconds left) -> result<admin_call> {
+      [this, topics]() -> result<admin_call> {
         auto by = asking();
         if (!by) return tl::unexpected{std::move(by.error())};
-        return create_topics_call(*by, topics, left);
+        return create_topics_call(*by, topics);
       },
       [this](rd_kafka_event_t* answer) { return read_created(answer, in_.to.name); });
   ask(std::move(done), request_limit,
@@ -214,18 +231,17 @@ void kafka_cluster::create_topics(std::vector<port::new_topic> topics, port::rep
           if (!got || !*got) return got;
           created = true;
         }
-        if (can_be_seen(topics, left)) return result<void>{};
-        return fail(failure_kind::retriable, "topics on " + in_.to.name + ": created, but not to be seen yet");
+        return try_out(topics, left);
       });
 }
 
 void kafka_cluster::add_partitions(std::string topic, std::int32_t total, port::reply<void> done) {
   ask(std::move(done), request_limit,
       admin_question<void>(
-          [this, topic = std::move(topic), total](milliseconds left) -> result<admin_call> {
+          [this, topic = std::move(topic), total]() -> result<admin_call> {
             auto by = asking();
             if (!by) return tl::unexpected{std::move(by.error())};
-            return add_partitions_call(*by, topic, total, left);
+            return add_partitions_call(*by, topic, total);
           },
           [this](rd_kafka_event_t* answer) { return read_grown(answer, in_.to.name); }));
 }
@@ -235,10 +251,10 @@ void kafka_cluster::group_offsets(std::string group, std::vector<topic_partition
   using offsets = std::vector<port::group_offset>;
   const bool stable = isolated == port::isolation::read_committed;
   auto attempt = admin_question<offsets>(
-      [this, group, where, stable](milliseconds left) -> result<admin_call> {
+      [this, group, where, stable]() -> result<admin_call> {
         auto by = administration_.of_group(group);
         if (!by) return tl::unexpected{std::move(by.error())};
-        return group_offsets_call(*by, group, where, stable, left);
+        return group_offsets_call(*by, group, where, stable);
       },
       [this, group, where, stable](rd_kafka_event_t* answer) -> result<offsets> {
         const auto by = administration_.of_group(group);
@@ -257,10 +273,10 @@ void kafka_cluster::group_offsets(std::string group, std::vector<topic_partition
 void kafka_cluster::group_members(std::string group, port::reply<std::vector<port::group_member>> done) {
   ask(std::move(done), request_limit,
       admin_question<std::vector<port::group_member>>(
-          [this, group = std::move(group)](milliseconds left) -> result<admin_call> {
+          [this, group = std::move(group)]() -> result<admin_call> {
             auto by = asking();
             if (!by) return tl::unexpected{std::move(by.error())};
-            return group_members_call(*by, group, left);
+            return group_members_call(*by, group);
           },
           [this](rd_kafka_event_t* answer) { return read_members(answer, in_.to.name); }));
 }

@@ -3,52 +3,6 @@
 #include <string>
 
 namespace flow::kafka {
-namespace {
-
-std::string_view remedy_for(rd_kafka_resp_err_t code) {
-  switch (code) {
-    case RD_KAFKA_RESP_ERR__TRANSPORT:
-    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-    case RD_KAFKA_RESP_ERR__TIMED_OUT:
-    case RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE:
-    case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
-      return "check that the cluster is up and reachable from here";
-    case RD_KAFKA_RESP_ERR__RESOLVE:
-      return "check the host names in bootstrap.servers";
-    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
-      return "check the sasl.* properties of this cluster";
-    case RD_KAFKA_RESP_ERR__SSL:
-      return "check the ssl.* and security.protocol properties of this cluster";
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-      return "grant this user the rights on the topic";
-    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
-      return "grant this user READ on the group";
-    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-      return "grant this user the rights on the cluster";
-    case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
-      return "grant this user WRITE and DESCRIBE on the transactional id";
-    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
-      return "raise max.message.bytes of the topic";
-    case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
-      return "raise message.timestamp.after.max.ms of the topic";
-    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
-      return "a compacted topic takes no record without a key, and timestamps have limits by topic";
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-      return "create the topic or add the partition";
-    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
-      return "give every replica an instance id of its own";
-    case RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT:
-      return "raise transaction.max.timeout.ms of the brokers";
-    default:
-      return {};
-  }
-}
-
-}  // namespace
-
 failure_kind kind_of(rd_kafka_resp_err_t code) {
   switch (code) {
     case RD_KAFKA_RESP_ERR__TIMED_OUT:
@@ -115,6 +69,48 @@ failure_kind kind_of(rd_kafka_resp_err_t code) {
 
     default:
       return failure_kind::retriable;
+  }
+}
+
+std::string_view remedy_for(rd_kafka_resp_err_t code) {
+  switch (code) {
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE:
+    case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
+      return "check that the cluster is up and reachable from here";
+    case RD_KAFKA_RESP_ERR__RESOLVE:
+      return "check the host names in bootstrap.servers";
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+      return "check security.protocol and the sasl.* properties of this cluster";
+    case RD_KAFKA_RESP_ERR__SSL:
+      return "check security.protocol and the ssl.* properties of this cluster";
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+      return "grant this user the rights on the topic";
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+      return "grant this user READ on the group";
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+      return "grant this user the rights on the cluster";
+    case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+      return "grant this user WRITE and DESCRIBE on the transactional id";
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+      return "raise max.message.bytes of the topic";
+    case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
+      return "raise message.timestamp.after.max.ms of the topic";
+    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+      return "a compacted topic takes no record without a key, and timestamps have limits by topic";
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+      return "create the topic or add the partition";
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+      return "give every replica an instance id of its own";
+    case RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT:
+      return "raise transaction.max.timeout.ms of the brokers";
+    default:
+      return {};
   }
 }
 

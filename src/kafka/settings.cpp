@@ -38,8 +38,7 @@ bool set(rd_kafka_conf_t* conf, const std::string& name, const std::string& valu
 
 conf_ptr configure(const connection& to, const properties& defaults, const properties& needed) {
   conf_ptr conf{rd_kafka_conf_new()};
-  const properties always{
-      {"client.id", to.client_id}, {"socket.nagle.disable", "true"}, {"log.connection.close", "false"}};
+  const properties always{{"client.id", to.client_id}, {"socket.nagle.disable", "true"}};
   for (const properties* layer : {&always, &defaults, &to.properties, &needed})
     for (const auto& [name, value] : *layer)
       if (!set(conf.get(), name, value)) throw std::logic_error{"librdkafka does not take " + name};

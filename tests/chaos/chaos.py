@@ -5,14 +5,15 @@
              --verify .../chaos_verify [--events 1000] [--seed N]
 
 Afterwards every target must hold exactly the committed records of the source, byte for byte and in partition order, and
-every replicator must have ended only when it was made to. Prints a summary as one line of JSON. Exit code 0: all of that
-is so; 1: it is not, and the seed, the configurations and the ends of the logs are printed.
+every replicator must have ended only when it was made to. Prints a summary as one line of JSON. Exit code 0: all of
+that is so; 1: it is not, and the seed, the configurations and the ends of all logs are printed.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import dataclasses
 import json
 import os
 import random
@@ -27,7 +28,9 @@ from pathlib import Path
 SESSION_TIMEOUT = 6.0
 MOST_PROBLEMS = 5  # a program that cannot run at all need not be started for ever
 STOP_LIMIT = 30.0
+LOG_LINES = 60  # of each log, when a run has failed
 PARTITIONS = 6
+EVENTS = {"kill": 20, "freeze": 6, "terminate": 8, "broker": 1}  # how often each happens, compared to the others
 
 
 class failed(Exception):
@@ -44,6 +47,7 @@ def arguments() -> argparse.Namespace:
         parser.add_argument(f"--{program}", type=Path, required=True, help="the program")
     parser.add_argument("--work", type=Path, default=Path("chaos"), help="for logs, configurations and state; emptied first")
     parser.add_argument("--events", type=int, default=40)
+    parser.add_argument("--mix", type=mix, default=EVENTS, help="as in kill=20,broker=1: which events, how often each")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     parser.add_argument("--rate", type=float, default=1000, help="records a second")
     parser.add_argument("--gap", type=float, default=2.5, help="seconds between two events at most")
@@ -51,30 +55,48 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-class Kafka:
-    """The running clusters; one broker at a time may be down."""
+def mix(text: str) -> dict[str, int]:
+    """The weights of some of the events, in the form of `EVENTS`."""
+    weights = {event: int(weight) for event, weight in (part.split("=") for part in text.split(","))}
+    if unknown := weights.keys() - EVENTS.keys():
+        raise argparse.ArgumentTypeError(f"there is no event {', '.join(unknown)}, only {', '.join(EVENTS)}")
+    return weights
 
-    def __init__(self, program: Path, folder: Path) -> None:
-        self.command = [sys.executable, str(program)]
+
+@dataclasses.dataclass(frozen=True)
+class Broker:
+    cluster: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"broker {self.number} of {self.cluster}"
+
+
+class Kafka:
+    """The clusters of a run; one broker of them all may be down at a time."""
+
+    def __init__(self, program: Path, folder: Path, clusters: list[str]) -> None:
+        self.program = program
         self.folder = folder
-        self.addresses = {name: cluster["bootstrap"]
-                          for name, cluster in json.loads((folder / "clusters.json").read_text()).items()}
-        self.down: str | None = None
+        running = json.loads((folder / "clusters.json").read_text())
+        self.addresses = {name: running[name]["bootstrap"] for name in clusters}
+        self.brokers = [Broker(name, broker["number"]) for name in clusters for broker in running[name]["brokers"]]
+        self.down: Broker | None = None
         self.restart_at = 0.0
         self.restarting: subprocess.Popen[bytes] | None = None
 
-    def kill(self, name: str, restart_at: float) -> None:
-        subprocess.run([*self.command, "kill", "--dir", self.folder, name], check=True)
-        self.down, self.restart_at = name, restart_at
+    def kill(self, broker: Broker, restart_at: float) -> None:
+        subprocess.run(self._command("kill", broker), check=True)
+        self.down, self.restart_at = broker, restart_at
 
     def tick(self, now: float) -> None:
         if self.down and not self.restarting and now >= self.restart_at:
-            self.restarting = subprocess.Popen([*self.command, "restart", "--dir", self.folder, self.down])
+            self.restarting = subprocess.Popen(self._command("restart", self.down))
         if self.restarting and self.restarting.poll() is not None:
-            name, code = self.down, self.restarting.returncode
+            broker, code = self.down, self.restarting.returncode
             self.down = self.restarting = None
             if code != 0:
-                raise failed(f"the broker of {name} did not come back")
+                raise failed(f"{broker} did not come back")
 
     def restore(self) -> None:
         """Leaves no broker down behind, however the run ends: other tests share the clusters."""
@@ -86,6 +108,14 @@ class Kafka:
     @property
     def due(self) -> float | None:
         return self.restart_at if self.down and not self.restarting else None
+
+    def print_logs(self) -> None:
+        for broker in self.brokers:
+            subprocess.run([*self._command("log", broker), "--tail", str(LOG_LINES)])
+
+    def _command(self, verb: str, broker: Broker) -> list[str]:
+        return [sys.executable, str(self.program), verb, "--dir", str(self.folder), broker.cluster,
+                "--broker", str(broker.number)]
 
 
 class Replicator:
@@ -104,7 +134,6 @@ class Replicator:
         self.state = "running"
         self.due: float | None = None
         self.starts += 1
-        self.started = time.monotonic()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
 
@@ -122,6 +151,14 @@ class Replicator:
         self.process.terminate()
         self.state, self.due = "stopping", time.monotonic() + STOP_LIMIT
         self.restart_after = restart_after
+
+    @property
+    def can_be_told(self) -> bool:
+        """Before its first thread a program does not hear SIGTERM, which ends it then; killing it is always fair.
+
+        That may be long after its start: one that was frozen on the way there has not come any further.
+        """
+        return len(os.listdir(f"/proc/{self.process.pid}/task")) > 1
 
     def tick(self, now: float) -> None:
         if self.state in ("running", "stopping") and self.process.poll() is not None:
@@ -166,8 +203,8 @@ class Chaos:
     def __init__(self, chosen: argparse.Namespace) -> None:
         self.chosen = chosen
         self.random = random.Random(chosen.seed)
-        self.kafka = Kafka(chosen.kafka, chosen.kafka_dir)
         self.targets = chosen.targets.split(",")
+        self.kafka = Kafka(chosen.kafka, chosen.kafka_dir, [chosen.home, *self.targets])
         self.topic = f"chaos-{chosen.seed}-{os.getpid()}"
         self.problems: list[str] = []
         self.counts: collections.Counter[str] = collections.Counter()
@@ -216,9 +253,8 @@ class Chaos:
                             for name in ("chaos-1", "chaos-2")]
 
     def _configuration(self, instance: str) -> Path:
-        clusters = "".join(
-            f'  {name}: {{bootstrap.servers: "{self.kafka.addresses[name]}"}}\n'
-            for name in [self.chosen.home, *self.targets])
+        clusters = "".join(f'  {name}: {{bootstrap.servers: "{address}"}}\n'
+                           for name, address in self.kafka.addresses.items())
         path = self.chosen.work.absolute() / f"{instance}.yaml"
         path.write_text(f"application: {self.topic}\ninstance: {instance}\nhome: {self.chosen.home}\n"
                         f"targets: [{', '.join(self.targets)}]\nclusters:\n{clusters}"
@@ -227,9 +263,9 @@ class Chaos:
         return path
 
     def _plan(self) -> list[str]:
-        """Of each kind at least one, killing most of all."""
-        kinds = {"kill": 20, "freeze": 6, "terminate": 8, "broker": 1}
-        plan = [*kinds, *self.random.choices(list(kinds), list(kinds.values()), k=self.chosen.events)]
+        """Of each event at least one."""
+        mix = self.chosen.mix
+        plan = [*mix, *self.random.choices(list(mix), list(mix.values()), k=self.chosen.events)]
         plan = plan[:self.chosen.events]
         self.random.shuffle(plan)
         return plan
@@ -249,12 +285,11 @@ class Chaos:
         """False if there is nobody to whom it could happen now."""
         if kind == "broker":
             if not self.kafka.down:
-                self.kafka.kill(self.random.choice(self.targets), now + self._some(0.5, 5))
+                self.kafka.kill(self.random.choice(self.kafka.brokers), now + self._some(0.5, 5))
                 return True
             return False
-        # A program that has only just been started cannot hear SIGTERM yet; being killed or frozen then is fair.
-        grace = 1.0 if kind == "terminate" else 0.0
-        running = [one for one in self.replicators if one.state == "running" and now - one.started >= grace]
+        running = [one for one in self.replicators
+                   if one.state == "running" and (kind != "terminate" or one.can_be_told)]
         if not running:
             return False
         victim = self.random.choice(running)
@@ -304,13 +339,11 @@ class Chaos:
         began = time.monotonic()
         self._verify("--wait", str(self.chosen.drain))
         self.summary["drain_seconds"] = round(time.monotonic() - began, 1)
-        for replicator in self.replicators:
-            replicator.tick(time.monotonic())
-            if replicator.state == "running":
-                replicator.terminate(None)
         while any(replicator.state != "down" for replicator in self.replicators):
             for replicator in self.replicators:
                 replicator.tick(time.monotonic())
+                if replicator.state == "running" and replicator.can_be_told:
+                    replicator.terminate(None)
             self._wait(None)
         # Whatever was still on its way has arrived by now, a late repetition too.
         self._verify()
@@ -338,7 +371,8 @@ class Chaos:
         print(f"chaos.py: seed {self.chosen.seed}")
         for replicator in self.replicators:
             print(f"--- {replicator.config}\n{replicator.config.read_text()}--- the end of {replicator.log}")
-            print("\n".join(tail(replicator.log, 60)))
+            print("\n".join(tail(replicator.log, LOG_LINES)), flush=True)
+        self.kafka.print_logs()
 
 
 def await_any(processes: list[subprocess.Popen], until: float) -> None:

@@ -8,8 +8,9 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using kind = port::group_event::kind;
 
-/// What a real cluster does too, but never when a test wants it to: its markers and its network come when they come,
-/// and retention, compaction and the end of a session that still lives cannot be asked for through the port.
+/// What a real cluster does too, but never when a test wants it to. When a marker is written is up to its brokers, and
+/// when an EndTxn or an answer arrives up to the network; its log is compacted when the cleaner comes by; and a session
+/// ends while its member lives only if the whole process stands still, which the chaos test does.
 class memory_only : public suite {
  protected:
   memory::broker& broker() { return static_cast<memory_world&>(in()).broker(); }
@@ -194,62 +195,7 @@ TEST_F(memory_only, readers_go_on_where_they_were_after_a_cut) {
   EXPECT_EQ(one.of(0).notes, numbered(0, 5));
 }
 
-// ---- what a cluster forgets
-
-TEST_F(memory_only, offsets_of_a_group_expire) {
-  const std::string topic = fresh_topic();
-  const std::string group = unique("group");
-  const auto owner = owner_of(group, topic);
-  const auto as = owner->until_assigned(1);
-  writer one{*this, unique("writer")};
-  one.begin();
-  must(one.send_offsets({{{topic, 0}, 5, "kept"}}, as));
-  must(one.commit());
-  EXPECT_EQ(group_offset(group, {topic, 0}).offset, 5);
-  broker().expire_group_offsets(group);
-  EXPECT_EQ(group_offset(group, {topic, 0}), (port::group_offset{{topic, 0}, -1, ""}));
-}
-
-TEST_F(memory_only, records_below_the_first_that_is_left_are_out_of_range) {
-  const topic_partition where{fresh_topic(), 0};
-  write(*this, where, numbered(0, 10));
-  broker().truncate(where, 4);
-  EXPECT_EQ(earliest(where), 4);
-  listener both{*this};
-  both.assign(0, where, 3);
-  both.assign(1, where, 4);
-  EXPECT_EQ(both.until_failure(0).kind, failure_kind::out_of_range);
-  EXPECT_THAT(both.of(0).notes, IsEmpty());
-  both.until_end(1, 10);
-  EXPECT_EQ(both.of(1).notes, numbered(4, 10));
-  EXPECT_THAT(read_range(where, 0, 10), fails_with(failure_kind::out_of_range));
-  EXPECT_EQ(must(read_range(where, 4, 10)).records.size(), 6u);
-}
-
-TEST_F(memory_only, a_reader_is_told_when_what_it_was_to_read_next_is_deleted) {
-  const topic_partition where{fresh_topic(), 0};
-  listener one{*this, isolation::read_committed, 1};
-  write(*this, where, {{.value = noise(1000)}});
-  one.assign(0, where, 0);
-  one.until_end(0, 1);
-  broker().cut();
-  for (int i = 0; i < 5; ++i) broker().append(where, {{}, "more", 0, {}, 0});
-  broker().truncate(where, 4);
-  broker().heal();
-  EXPECT_EQ(one.until_failure(0).kind, failure_kind::out_of_range);
-}
-
-TEST_F(memory_only, a_topic_that_was_recreated_does_not_have_the_old_offsets) {
-  const topic_partition where{fresh_topic(), 0};
-  write(*this, where, numbered(0, 10));
-  broker().recreate_topic(where.topic);
-  EXPECT_EQ(high_watermark(where), 0);
-  listener one{*this};
-  one.assign(0, where, 10);
-  EXPECT_EQ(one.until_failure(0).kind, failure_kind::out_of_range);
-  broker().delete_topic(where.topic);
-  EXPECT_THAT(find_offsets({where}, {}), fails_with(failure_kind::missing));
-}
+// ---- compaction
 
 TEST_F(memory_only, compaction_keeps_the_last_record_of_each_key_at_its_offset) {
   const topic_partition where{fresh_topic(1, {{"cleanup.policy", "compact"}}), 0};

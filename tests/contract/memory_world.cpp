@@ -47,6 +47,18 @@ std::int64_t memory_world::now() const {
   return time_.wall_clock();
 }
 
+void memory_world::expire_group_offset(const std::string& group, const topic_partition&) {
+  broker_.expire_group_offsets(group);
+}
+
+void memory_world::delete_records(const topic_partition& where, std::int64_t first) {
+  broker_.truncate(where, first);
+}
+
+void memory_world::delete_topic(const std::string& name) {
+  broker_.delete_topic(name);
+}
+
 std::unique_ptr<world> make_world() {
   return std::make_unique<memory_world>();
 }

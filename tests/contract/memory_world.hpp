@@ -30,6 +30,9 @@ class memory_world : public world {
   port::wake wake() override;
   std::string unique(const std::string& stem) override;
   std::int64_t now() const override;
+  void expire_group_offset(const std::string& group, const topic_partition& where) override;
+  void delete_records(const topic_partition& where, std::int64_t first) override;
+  void delete_topic(const std::string& name) override;
 
   memory::broker& broker() { return broker_; }
 

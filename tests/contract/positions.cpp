@@ -140,6 +140,16 @@ TEST_F(positions, of_two_groups_are_apart) {
   EXPECT_EQ(group_offset(unique("group"), where_).offset, -1);
 }
 
+TEST_F(positions, that_have_expired_are_none) {
+  participant one{*this, joining()};
+  const auto as = one.until_assigned(2);
+  writer with{*this, unique("writer")};
+  expect_accepted(with, as);
+  must(one.leave());
+  in().expire_group_offset(group_, where_);
+  EXPECT_EQ(group_offset(group_, where_), (port::group_offset{where_, -1, ""}));
+}
+
 // ---- who may write them
 
 TEST_F(positions, are_refused_without_a_valid_membership) {

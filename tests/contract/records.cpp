@@ -5,8 +5,10 @@
 namespace flow::contract {
 namespace {
 
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Lt;
 
 class records : public suite {};
 
@@ -277,6 +279,56 @@ TEST_F(records, past_the_end_are_out_of_range_and_no_silent_reset) {
   both.unassign(0);
   both.assign(0, {topic, 0}, 3);
   both.until_end(0, 3);
+}
+
+TEST_F(records, below_the_first_that_is_left_are_out_of_range) {
+  const topic_partition where{fresh_topic(), 0};
+  write(*this, where, numbered(0, 10));
+  in().delete_records(where, 4);
+  EXPECT_EQ(earliest(where), 4);
+  listener below{*this};
+  below.assign(0, where, 3);
+  EXPECT_EQ(below.until_failure(0).kind, failure_kind::out_of_range);
+  EXPECT_THAT(below.of(0).notes, IsEmpty());
+  EXPECT_EQ(everything(where), numbered(4, 10));
+  EXPECT_THAT(read_range(where, 0, 10), fails_with(failure_kind::out_of_range));
+  EXPECT_EQ(must(read_range(where, 4, 10)).records.size(), 6u);
+}
+
+TEST_F(records, that_are_deleted_before_they_are_fetched_are_out_of_range) {
+  const topic_partition where{fresh_topic(), 0};
+  const auto slow = cluster().open_reader({.buffer = 1}, in().wake());
+  slow->assign(0, where, 0);
+  for (int i = 0; i < 12; ++i) write(*this, where, {{.value = noise(1'000'000)}});
+  in().delete_records(where, 11);
+  std::vector<std::int64_t> offsets;
+  std::optional<failure> failed;
+  fetched batch;
+  eventually(
+      [&] {
+        while (slow->poll(batch, 1)) {
+          for (const fetched_record& record : batch.records) offsets.push_back(record.offset);
+          for (const source_failure& each : batch.failures) failed = each.why;
+        }
+        return failed.has_value();
+      },
+      "the news");
+  EXPECT_EQ(failed->kind, failure_kind::out_of_range);
+  EXPECT_THAT(offsets, Each(Lt(11))) << "nothing behind the gap";
+}
+
+TEST_F(records, of_a_topic_that_was_made_anew_do_not_have_the_old_offsets) {
+  const topic_partition where{fresh_topic(), 0};
+  write(*this, where, numbered(0, 10));
+  in().delete_topic(where.topic);
+  ask_until([&] { return must(describe({where.topic})).empty(); }, "the end of the topic");
+  EXPECT_THAT(find_offsets({where}, {}), fails_with(failure_kind::missing));
+  must(create({topic(where.topic)}));
+  ask_until([&] { return !must(describe({where.topic})).empty(); }, "the new topic");
+  EXPECT_EQ(high_watermark(where), 0);
+  listener one{*this};
+  one.assign(0, where, 10);
+  EXPECT_EQ(one.until_failure(0).kind, failure_kind::out_of_range);
 }
 
 TEST_F(records, at_negative_offsets_are_out_of_range) {

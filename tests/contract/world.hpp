@@ -23,6 +23,14 @@ class world {
   virtual std::string unique(const std::string& stem) = 0;
   /// The cluster's clock: milliseconds since 1970 UTC.
   virtual std::int64_t now() const = 0;
+
+  // What a cluster does by itself, some day.
+
+  /// The group, which nobody is a member of, has no offset for this partition any more.
+  virtual void expire_group_offset(const std::string& group, const topic_partition& where) = 0;
+  /// The records below `first` are gone.
+  virtual void delete_records(const topic_partition& where, std::int64_t first) = 0;
+  virtual void delete_topic(const std::string& name) = 0;
 };
 
 std::unique_ptr<world> make_world();

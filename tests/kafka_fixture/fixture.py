@@ -198,8 +198,11 @@ class Fixture:
     def _await_ready(self, clusters: list[Cluster], limit: float, brokers: list[Started]) -> None:
         """Returns when a probe of each cluster has produced and consumed, raises as soon as a broker has ended."""
         probe = self._file(".kafka_fixture").read_text()
+        # A process that was started a moment ago may not have its command line yet, by which it is known.
+        started = {broker.node for broker in brokers}
         running = {cluster.name: subprocess.Popen(
-            [probe, cluster.bootstrap, str(sum(is_running(node) for node in cluster.nodes)), str(limit)],
+            [probe, cluster.bootstrap, str(sum(node in started or is_running(node) for node in cluster.nodes)),
+             str(limit)],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for cluster in clusters}
         try:
             while running:
@@ -209,10 +212,10 @@ class Fixture:
                 for name, process in list(running.items()):
                     if process.poll() is None:
                         continue
+                    del running[name]
                     said = process.communicate()[0].strip()
                     if process.returncode != 0:
                         raise refused(f"cluster {name} is not ready: {said}")
-                    del running[name]
                 time.sleep(0.02)
         finally:
             for process in running.values():

@@ -7,7 +7,8 @@
 #include <vector>
 
 /// Real Kafka clusters for tests. CTest starts them before the tests that say `FIXTURES_REQUIRED kafka` (home, tokyo,
-/// oregon and dublin, of one broker each) or `FIXTURES_REQUIRED kafka_trio` (trio, of three) and stops them afterwards.
+/// oregon and dublin, of one broker each) or `FIXTURES_REQUIRED kafka_trio` (hub, of one, and trio, of three) and stops
+/// them afterwards.
 /// `FLOW_KAFKA_DIR`, folders separated by colons, names clusters that were started otherwise.
 ///
 /// Whatever fails throws std::runtime_error with a sentence for the reader of the test's output. Every function may be
