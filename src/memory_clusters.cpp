@@ -43,7 +43,7 @@ void memory_clusters::create_topic(const std::string& cluster, const std::string
 
 std::int64_t memory_clusters::write(const std::string& cluster, const std::string& topic, std::int32_t partition,
                                     const raw_record& what) {
-  return inside_->at(cluster).append({topic, partition}, to_memory(what));
+  return inside_->at(cluster).append({topic, partition}, to_memory(what, inside_->clock.wall_clock()));
 }
 
 std::vector<std::vector<raw_record>> memory_clusters::read(const std::string& cluster, const std::string& topic) {

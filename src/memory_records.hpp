@@ -6,8 +6,9 @@
 
 namespace flow {
 
-inline memory::record to_memory(const raw_record& what) {
-  memory::record made{what.key, what.value, what.timestamp, {}, 0};
+/// Without a timestamp of its own a record gets that of the moment, as clients do it.
+inline memory::record to_memory(const raw_record& what, std::int64_t now) {
+  memory::record made{what.key, what.value, what.timestamp == 0 ? now : what.timestamp, {}, 0};
   for (const auto& each : what.headers) made.headers.push_back({each.key, each.value});
   return made;
 }

@@ -198,13 +198,13 @@ void simulation::delete_records(const std::string& cluster, const std::string& t
 
 std::int64_t simulation::write(const std::string& cluster, const std::string& topic, std::int32_t partition,
                                const raw_record& what) {
-  return inside_->cluster(cluster).append({topic, partition}, to_memory(what));
+  return inside_->cluster(cluster).append({topic, partition}, to_memory(what, wall_clock()));
 }
 
 void simulation::write_transaction(const std::string& cluster, const std::string& topic, std::int32_t partition,
                                    const std::vector<raw_record>& records, bool commit) {
   std::vector<std::pair<topic_partition, memory::record>> batch;
-  for (const auto& each : records) batch.emplace_back(topic_partition{topic, partition}, to_memory(each));
+  for (const auto& each : records) batch.emplace_back(topic_partition{topic, partition}, to_memory(each, wall_clock()));
   inside_->cluster(cluster).append_transaction(batch, commit);
 }
 

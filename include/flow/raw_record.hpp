@@ -18,7 +18,7 @@ struct raw_header {
 struct raw_record {
   std::optional<std::string> key{};
   std::optional<std::string> value{};
-  std::int64_t timestamp = 0;  ///< milliseconds since 1970 UTC
+  std::int64_t timestamp = 0;  ///< milliseconds since 1970 UTC; 0 of a record that is written: now
   std::vector<raw_header> headers{};
   std::int64_t offset = 0;
 

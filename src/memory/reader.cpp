@@ -109,6 +109,7 @@ bool memory_reader::poll(fetched& into, std::size_t most) {
   if (!taken_.empty()) {
     const auto block = pool_->lend();
     block->assign(taken_);
+    lent_.clear();
     into.records.assign(block->records().begin(), block->records().end());
     into.buffers = block;
   }
@@ -118,6 +119,7 @@ bool memory_reader::poll(fetched& into, std::size_t most) {
 
 void memory_reader::take(source_id id, log_slice& slice, std::size_t most) {
   const auto records = slice.records->records();
+  lent_.push_back(slice.records);
   for (; slice.first < slice.last && taken_.size() < most; ++slice.first) {
     taken_.push_back(records[slice.first]);
     taken_.back().source = id;

@@ -542,7 +542,7 @@ class disabled(Case):
         self.assertFalse((self.folder / "state").exists())
 
     def test_with_a_whole_configuration(self) -> None:
-        self.write("sync.yaml", LEAST + "log: {level: error}\n")
+        self.write("sync.yaml", LEAST + "log: {level: warn}\n")
         self.assert_not_run(self.call("run", "--config", "sync.yaml", variables=self.OFF))
 
     def test_without_a_configuration(self) -> None:
@@ -605,7 +605,7 @@ class run(Case):
         running = self.start("run", "--config", "sync.yaml")
         running.wait_for("tokyo")
         self.assertEqual(running.stop(signal.SIGTERM), 0)
-        self.assertEqual({line.split()[2] for line in running.log.splitlines()}, {"error"})
+        self.assertEqual({line.split()[2] for line in running.log.splitlines()}, {"warning"})
 
     def test_says_why_it_cannot_use_its_state(self) -> None:
         self.write("sync.yaml", LEAST + "state: password\n")

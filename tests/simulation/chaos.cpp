@@ -230,7 +230,7 @@ void chaos::write_something() {
   for (auto count = 1 + below(8); batch.size() < count;) {
     const auto partition = static_cast<std::int32_t>(below(static_cast<std::uint64_t>(partitions_)));
     const auto made = new_record();
-    batch.emplace_back(topic_partition{source, partition}, to_memory(made));
+    batch.emplace_back(topic_partition{source, partition}, to_memory(made, world_.wall_clock()));
     if (!commits) continue;
     for (auto& each : outputs_)
       if (auto expected = each.of(made)) each.expected[static_cast<std::size_t>(partition)].push_back(*expected);
@@ -386,10 +386,12 @@ void chaos::lost_commits() {
 void chaos::late_ends() {
   const auto most = between(1000, 3000);
   const double failing = one_in(2) ? 0.1 : 0;
+  const auto slow = between(20, 1000);
   suffer("late ends", [&](auto& with) {
     with.late_ends = 0.3;
     with.late_by = {600ms, most};
     with.failed_batches = failing;
+    with.records.most = slow;
   });
 }
 
