@@ -76,6 +76,14 @@ task<void> target::run() {
 }
 
 void target::end(const failure& why) {
+  // A member that joins anew while its cluster comes back may meet what it has asked before, and who is on the way out
+  // has nothing left that another could take.
+  if (stopping_ && why.kind == failure_kind::fenced_member) {
+    with_.log(severity::warn, name_ + ": " + to_string(why));
+    left_ = true;
+    changed_.notify();
+    return;
+  }
   ended_ = why;
   if (why.kind == failure_kind::fenced_member)
     ended_ = {why.kind,

@@ -40,6 +40,24 @@ TEST_F(instances, that_were_replaced_while_they_stood_still_end_and_repeat_nothi
   EXPECT_TRUE(ready("the same again"));
 }
 
+// A member that joins anew while its broker comes back can be told so by itself.
+TEST_F(instances, that_are_replaced_on_their_way_out_end_well) {
+  create("orders", 4);
+  write("orders", 3);
+  start("one");
+  ASSERT_TRUE(copied("orders"));
+  world.freeze("one");
+  options.instance = "one";
+  start("the same again");
+  write("orders", 3);
+  ASSERT_TRUE(copied("orders"));
+  world.stop("one");
+  world.thaw("one");
+  EXPECT_TRUE(eventually([&] { return !world.is_running("one"); }));
+  EXPECT_EQ(world.ended("one"), std::nullopt);
+  EXPECT_TRUE(ready("the same again"));
+}
+
 TEST_F(instances, take_their_lanes_back_when_they_return_within_the_session_if_they_keep_them) {
   options.leave_on_stop = false;
   create("orders", 4);
