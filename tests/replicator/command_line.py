@@ -542,7 +542,7 @@ class disabled(Case):
         self.assertFalse((self.folder / "state").exists())
 
     def test_with_a_whole_configuration(self) -> None:
-        self.write("sync.yaml", LEAST + "log: {level: warn}\n")
+        self.write("sync.yaml", LEAST + "log: {level: error}\n")
         self.assert_not_run(self.call("run", "--config", "sync.yaml", variables=self.OFF))
 
     def test_without_a_configuration(self) -> None:
@@ -601,7 +601,7 @@ class run(Case):
         self.assertTrue((self.folder / "here/and/there").is_dir())
 
     def test_logs_only_what_it_is_told_to(self) -> None:
-        self.write("sync.yaml", LEAST + "log: {level: error}\n")
+        self.write("sync.yaml", LEAST + "log: {level: warn}\n")
         running = self.start("run", "--config", "sync.yaml")
         running.wait_for("tokyo")
         self.assertEqual(running.stop(signal.SIGTERM), 0)
