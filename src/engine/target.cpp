@@ -414,7 +414,9 @@ task<void> target::follow_group() {
 task<void> target::close_session() {
   const auto limit = stopping_ ? time_point::max() : with_.loop.now() + revoke_limit;
   changed_.notify();
-  while (!session_.done() && with_.loop.now() < limit) co_await changed_.wait_until(limit);
+  // Lost while they are given back: until the member is released it goes on as one that the group does not know.
+  const auto lost = [&] { return event_ && event_->what == port::group_event::kind::lost; };
+  while (!session_.done() && !lost() && with_.loop.now() < limit) co_await changed_.wait_until(limit);
   // What could not be finished in time is abandoned with its handle; the next one ends it by its `init`.
   if (!session_.done()) {
     drop_session();

@@ -323,11 +323,13 @@ result<port::committed> outbox::commit() {
   if (!ready()) return tl::unexpected{*trouble_};
   if (auto stored = wait_for_deliveries(); !stored) return tl::unexpected{std::move(stored.error())};
   if (dropped_()) return fail(failure_kind::abortable, doing("commit") + ": dropped");
-  auto done = persist("commit", options_.transaction_timeout,
-                      [&](int ms) { return rd_kafka_commit_transaction(client_->get(), ms); });
+  // One call and no more. The client forgets a call that its own thread was slow to begin, and takes what it hears next
+  // for the answer to another, over which it falls when the cluster's answer comes (librdkafka 2.0.2).
+  rd_kafka_error_t* const error =
+      rd_kafka_commit_transaction(client_->get(), static_cast<int>(options_.transaction_timeout.count()));
   const int ends = client_->tap().end_requests;
-  if (done) return answered(ends);
-  failure why = std::move(done.error());
+  if (!error) return answered(ends);
+  failure why = troubled(error, "commit");
   // The request may have gone out, or wait in the client and go out yet: then nothing is known.
   const bool undone = why.kind == failure_kind::abortable && ends == 0;
   if (!undone && why.kind != failure_kind::fenced && why.kind != failure_kind::fatal)
