@@ -245,6 +245,12 @@ std::optional<failure> simulation::ended(const std::string& instance) const { re
 
 void simulation::cut(const std::string& cluster) { inside_->cluster(cluster).cut(); }
 void simulation::heal(const std::string& cluster) { inside_->cluster(cluster).heal(); }
+void simulation::stall(const std::string& cluster, const topic_partition& where) {
+  inside_->cluster(cluster).stall(where);
+}
+void simulation::recover(const std::string& cluster, const topic_partition& where) {
+  inside_->cluster(cluster).recover(where);
+}
 
 std::int64_t simulation::wall_clock() const { return inside_->clock.wall_clock(); }
 void simulation::advance(duration by) { inside_->clock.advance(by); }

@@ -3,8 +3,11 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <tl/expected.hpp>
+
+#include <flow/topic_partition.hpp>
 
 namespace flow {
 
@@ -50,6 +53,8 @@ struct failure {
   failure_kind kind = failure_kind::fatal;
   std::string text;
   std::string remedy;
+  /// Of a transaction: the partitions that did not store its records although others did. Empty: it failed as a whole.
+  std::vector<topic_partition> where{};
 
   bool operator==(const failure&) const = default;
 };

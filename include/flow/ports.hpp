@@ -163,7 +163,7 @@ class producer {
   /// A new handle and, for a transactional id, a new epoch: whatever that id left open is ended, with all its markers
   /// written, and every older handle is fenced. Valid at any time; what was under way is dropped.
   virtual void init(reply<void> done) = 0;
-  /// The number under which `send` knows a topic.
+  /// The number under which `send` knows a topic: how many others were asked for before it.
   virtual topic_id topic(std::string_view name) = 0;
   virtual void begin() = 0;
   /// Takes the records whole and in order. What goes wrong is the answer of `flush` or `commit`.

@@ -89,6 +89,9 @@ class simulation {
   /// No request gets to a cluster and no answer back until it is healed.
   void cut(const std::string& cluster);
   void heal(const std::string& cluster);
+  /// One partition loses its leader: nothing more is stored there until it recovers.
+  void stall(const std::string& cluster, const topic_partition& where);
+  void recover(const std::string& cluster, const topic_partition& where);
 
   /// Milliseconds since 1970 UTC.
   std::int64_t wall_clock() const;

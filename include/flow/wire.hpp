@@ -1,6 +1,5 @@
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -11,21 +10,11 @@
 #include <flow/arena.hpp>
 #include <flow/bytes.hpp>
 #include <flow/failure.hpp>
+#include <flow/topic_partition.hpp>
 
 /// Records as bytes, the way they come from a cluster and go to one. Everything here is a view; a batch holds what its
 /// records look at.
 namespace flow {
-
-struct topic_partition {
-  std::string topic;
-  std::int32_t partition = 0;
-
-  auto operator<=>(const topic_partition&) const = default;
-};
-
-inline std::string to_string(const topic_partition& where) {
-  return where.topic + "/" + std::to_string(where.partition);
-}
 
 /// A record's header. Keys may repeat, order counts, a value may be null.
 struct header {

@@ -173,7 +173,7 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
     auto& to = *at.riders[i]->of->to;
     for (std::size_t n = 0; n < emissions_.size(); ++n)
       if (const auto* route = route_of[n * riders + i])
-        if (auto reason = outbox::refusal(*route, emissions_[n], wall_clock_); !reason.empty()) {
+        if (auto reason = refusal(*route, emissions_[n], wall_clock_); !reason.empty()) {
           if (!sinks_[emissions_[n].sink].skips_refused)
             refused.emplace_back(at.riders[i], sinks_[emissions_[n].sink].name + ": " + reason);
           else
@@ -203,7 +203,7 @@ course* intake::find_routes(const feed& at) {
     for (auto* rider : at.riders) {
       auto& to = *rider->of->to;
       const bool wanted = to.sinks() >> what.sink & 1;
-      routes_.push_back(wanted ? to.outbox().find(what.sink, *at.from, what) : nullptr);
+      routes_.push_back(wanted ? to.routes().find(what.sink, *at.from, what) : nullptr);
       if (wanted && !routes_.back()) {
         to.resolve(what.sink, what.topic.str());
         return rider;

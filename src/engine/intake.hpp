@@ -32,6 +32,7 @@ class destination {
  public:
   virtual ~destination() = default;
   virtual class outbox& outbox() = 0;
+  virtual const class routes& routes() const = 0;
   virtual std::uint64_t sinks() const = 0;  ///< bit i: sink i writes to it
   virtual bool full() const = 0;            ///< takes nothing more for now
   virtual void interrupted(course& at, const failure& why) = 0;  ///< reading it has failed, and may work again

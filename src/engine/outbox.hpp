@@ -1,15 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <span>
-#include <string>
-#include <unordered_map>
-#include <utility>
-#include <vector>
 
 #include "lane.hpp"
+#include "routes.hpp"
 
 #include <flow/plan.hpp>
 #include <flow/ports.hpp>
@@ -37,34 +33,9 @@ struct held {
   std::size_t size = 0;
 };
 
-/// An output topic, as far as it decides whether and where a record can be written.
-struct route {
-  topic_id topic = 0;
-  std::string name;
-  std::int32_t partitions = 0;
-  std::size_t largest_record = 0;      ///< bytes; max.message.bytes
-  std::int64_t furthest_ahead = 0;     ///< milliseconds; message.timestamp.after.max.ms
-  std::int64_t furthest_behind = 0;    ///< milliseconds; message.timestamp.before.max.ms
-  bool needs_key = false;              ///< a compacted topic
-};
-
-route make_route(const port::topic_description& topic, topic_id id);
-
-/// The topic that a sink writes a source topic's records to.
-std::string topic_of(const sink_spec& sink, std::string_view home, std::string_view source_topic,
-                     std::string_view by_record);
-
 /// Records that wait to be sent to one target.
 class outbox {
  public:
-  /// Where `sink` writes what comes from `from`; nullptr: that topic is not known yet.
-  const route* find(std::uint32_t sink, const source& from, const emission& what) const;
-  void add(std::uint32_t sink, const source& from, route to);
-  void add(std::uint32_t sink, route to);  ///< of a sink that names a topic in each record
-  void forget_routes() { routes_.clear(), by_record_.clear(); }
-
-  /// Why the target would refuse this record; empty: it would not. `wall_clock` in milliseconds since 1970.
-  static std::string refusal(const route& to, const emission& what, std::int64_t wall_clock);
   /// Everything that is made of one source record is appended in one go.
   void append(const route& to, const emission& what, source_record from, const std::shared_ptr<held>& by);
 
@@ -84,8 +55,6 @@ class outbox {
   const held* latest_ = nullptr;
   std::size_t records_ = 0;
   source_record latest_record_;
-  std::vector<std::vector<route>> routes_;                         // by sink, then source
-  std::vector<std::unordered_map<std::string, route>> by_record_;  // by sink, then topic
 };
 
 }  // namespace flow::engine

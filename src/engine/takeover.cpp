@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "target.hpp"
+#include "writing.hpp"
 
 /// Taking over lanes: how a worker comes to know exactly how far they are, whoever wrote them before and however that
 /// ended. The order of the steps is the protocol; docs/internals/commit-protocol.md shows what breaks without each.
@@ -36,14 +36,14 @@ const failure* first_failure(const std::vector<result<T>>& answers) {
 
 }  // namespace
 
-task<void> target::find_places(std::vector<lane*> lanes) {
+task<void> writing::find_places(std::vector<lane*> lanes) {
   found_ = co_await find_places_of(std::move(lanes));
   turned_.notify();
 }
 
-task<result<void>> target::find_places_of(std::vector<lane*> lanes) {
+task<result<void>> writing::find_places_of(std::vector<lane*> lanes) {
   for (auto* each : lanes) {
-    for (const auto& course : each->courses) with_.reading.leave(*course);
+    for (const auto& course : each->courses) at_.reading.leave(*course);
     each->courses.clear();
     each->taken = false;
   }
@@ -51,12 +51,12 @@ task<result<void>> target::find_places_of(std::vector<lane*> lanes) {
   if (!read) co_return read;
   co_await step("positions read");
   for (auto* each : lanes) {
-    auto local = with_.state.read({name_, each->number});
+    auto local = at_.state.read({at_.name, each->number});
     if (!local) co_return tl::unexpected{local.error()};
     if (*local && (*local)->sequence > each->sequence)
       co_return fail(failure_kind::refused,
-                     "the state directory knows lane " + std::to_string(each->number) + " on " + name_ +
-                         " up to commit " + std::to_string((*local)->sequence) + ", " + names_.lanes_topic() +
+                     "the state directory knows lane " + std::to_string(each->number) + " on " + at_.name +
+                         " up to commit " + std::to_string((*local)->sequence) + ", " + at_.names.lanes_topic() +
                          " only up to " + std::to_string(each->sequence) + ": the cluster has lost commits",
                      "restore that cluster's data; or, to repeat what it lost, move the state directory away");
   }
@@ -67,17 +67,17 @@ task<result<void>> target::find_places_of(std::vector<lane*> lanes) {
     for (const auto& course : each->courses)
       if (each->sequence == 0 && course->next < 0 && course->halted.empty())
         co_return fail(failure_kind::retriable, "where to begin in " + to_string(course->from->where) + " on " +
-                                                    with_.options.home + " cannot be found out");
+                                                    at_.options.home + " cannot be found out");
   co_return result<void>{};
 }
 
-task<result<void>> target::read_positions(const std::vector<lane*>& lanes) {
+task<result<void>> writing::read_positions(const std::vector<lane*>& lanes) {
   std::vector<topic_partition> where;
-  for (const auto* each : lanes) where.push_back(lane_topic(each->number));
+  for (const auto* each : lanes) where.push_back(at_.lane_topic(each->number));
   while (!closing()) {
     // A pending offset is an undecided transaction: "none" would be a guess.
-    auto offsets = co_await answer<std::vector<port::group_offset>>(with_.loop, [&](auto done) {
-      cluster_.group_offsets(names_.group(), where, isolation::read_committed, patience, std::move(done));
+    auto offsets = co_await answer<std::vector<port::group_offset>>(at_.loop, [&](auto done) {
+      at_.cluster.group_offsets(at_.names.group(), where, isolation::read_committed, patience, std::move(done));
     });
     if (!offsets && offsets.error().kind == failure_kind::timed_out) {
       trouble_.raise(offsets.error());
@@ -87,17 +87,17 @@ task<result<void>> target::read_positions(const std::vector<lane*>& lanes) {
     if (!offsets) co_return tl::unexpected{offsets.error()};
 
     auto first = co_await answer<std::vector<std::int64_t>>(
-        with_.loop, [&](auto done) { cluster_.find_offsets(where, {kind::earliest}, std::move(done)); });
+        at_.loop, [&](auto done) { at_.cluster.find_offsets(where, {kind::earliest}, std::move(done)); });
     if (!first) co_return tl::unexpected{first.error()};
     // The high watermark, not the last stable offset: the markers of the offsets just fetched may be there while those
     // on this topic are late, and an older open transaction may hold the last stable offset back.
     auto behind = co_await answer<std::vector<std::int64_t>>(
-        with_.loop, [&](auto done) { cluster_.find_offsets(where, {kind::high_watermark}, std::move(done)); });
+        at_.loop, [&](auto done) { at_.cluster.find_offsets(where, {kind::high_watermark}, std::move(done)); });
     if (!behind) co_return tl::unexpected{behind.error()};
 
-    auto ranges = co_await gather<port::range_read>(with_.loop, lanes.size(), [&](std::size_t i, auto done) {
+    auto ranges = co_await gather<port::range_read>(at_.loop, lanes.size(), [&](std::size_t i, auto done) {
       const auto from = std::max((*offsets)[i].offset, (*first)[i]);
-      cluster_.read_range(where[i], from, (*behind)[i], isolation::read_committed, patience, std::move(done));
+      at_.cluster.read_range(where[i], from, (*behind)[i], isolation::read_committed, patience, std::move(done));
     });
     std::vector<lane*> held_up;
     for (std::size_t i = 0; i < lanes.size(); ++i)
@@ -117,14 +117,14 @@ task<result<void>> target::read_positions(const std::vector<lane*>& lanes) {
         if (record.key != position_key || !record.value) continue;
         auto found = decode_position(*record.value);
         if (!found) co_return tl::unexpected{found.error()};
-        if (found->of != provenance_now())
+        if (found->of != at_.provenance_now())
           co_return fail(failure_kind::refused,
-                         to_string(where[i]) + " on " + name_ + " belongs to application " + found->of.application +
+                         to_string(where[i]) + " on " + at_.name + " belongs to application " + found->of.application +
                              " reading cluster " + found->of.source_cluster + " with " +
                              std::to_string(found->of.tasks) + " lanes spread by " + found->of.mapping,
-                         "this is application " + provenance_now().application + " reading cluster " +
-                             provenance_now().source_cluster + " with " + std::to_string(provenance_now().tasks) +
-                             " lanes spread by " + provenance_now().mapping +
+                         "this is application " + at_.provenance_now().application + " reading cluster " +
+                             at_.provenance_now().source_cluster + " with " + std::to_string(at_.provenance_now().tasks) +
+                             " lanes spread by " + at_.provenance_now().mapping +
                              "; correct the configuration, or give this application a name of its own");
         if (found->sequence <= each.sequence) continue;
         each.sequence = found->sequence;
@@ -133,36 +133,36 @@ task<result<void>> target::read_positions(const std::vector<lane*>& lanes) {
       }
       if (const auto promised = sequence_in((*offsets)[i].metadata); each.sequence < promised)
         co_return fail(failure_kind::refused,
-                       to_string(where[i]) + " on " + name_ + " ends at commit " + std::to_string(each.sequence) +
+                       to_string(where[i]) + " on " + at_.name + " ends at commit " + std::to_string(each.sequence) +
                            ", and its group has seen " + std::to_string(promised) + ": the topic has lost records",
                        "restore the topic; nothing is written until its positions can be trusted");
     }
     co_return result<void>{};
   }
-  co_return fail(failure_kind::retriable, "taking over lanes on " + name_ + " was broken off");
+  co_return fail(failure_kind::retriable, "taking over lanes on " + at_.name + " was broken off");
 }
 
 // What holds readers up is an open transaction. If its owner has left the group, nobody will end it before its timeout,
 // so we do.
-task<void> target::evict(std::vector<lane*> lanes) {
+task<void> writing::evict(std::vector<lane*> lanes) {
   std::vector<topic_partition> where;
-  for (const auto* each : lanes) where.push_back(lane_topic(each->number));
-  auto offsets = co_await answer<std::vector<port::group_offset>>(with_.loop, [&](auto done) {
-    cluster_.group_offsets(names_.group(), where, isolation::read_uncommitted, patience, std::move(done));
+  for (const auto* each : lanes) where.push_back(at_.lane_topic(each->number));
+  auto offsets = co_await answer<std::vector<port::group_offset>>(at_.loop, [&](auto done) {
+    at_.cluster.group_offsets(at_.names.group(), where, isolation::read_uncommitted, patience, std::move(done));
   });
   auto first = co_await answer<std::vector<std::int64_t>>(
-      with_.loop, [&](auto done) { cluster_.find_offsets(where, {kind::earliest}, std::move(done)); });
+      at_.loop, [&](auto done) { at_.cluster.find_offsets(where, {kind::earliest}, std::move(done)); });
   auto behind = co_await answer<std::vector<std::int64_t>>(
-      with_.loop, [&](auto done) { cluster_.find_offsets(where, {kind::high_watermark}, std::move(done)); });
+      at_.loop, [&](auto done) { at_.cluster.find_offsets(where, {kind::high_watermark}, std::move(done)); });
   auto members = co_await answer<std::vector<port::group_member>>(
-      with_.loop, [&](auto done) { cluster_.group_members(names_.group(), std::move(done)); });
+      at_.loop, [&](auto done) { at_.cluster.group_members(at_.names.group(), std::move(done)); });
   if (!offsets || !first || !behind || !members) {
-    co_await with_.loop.sleep(patience);
+    co_await at_.loop.sleep(patience);
     co_return;
   }
-  auto ranges = co_await gather<port::range_read>(with_.loop, lanes.size(), [&](std::size_t i, auto done) {
+  auto ranges = co_await gather<port::range_read>(at_.loop, lanes.size(), [&](std::size_t i, auto done) {
     const auto from = std::max((*offsets)[i].offset, (*first)[i]);
-    cluster_.read_range(where[i], from, (*behind)[i], isolation::read_uncommitted, patience, std::move(done));
+    at_.cluster.read_range(where[i], from, (*behind)[i], isolation::read_uncommitted, patience, std::move(done));
   });
   std::set<std::string> gone;
   for (const auto& range : ranges) {
@@ -175,23 +175,24 @@ task<void> target::evict(std::vector<lane*> lanes) {
       if (record.key == position_key)
         if (auto written = decode_position(*record.value)) last = written->by;
     }
-    if (!last || last->transactional_id == writer_now().transactional_id) continue;
+    if (!last) continue;
+    const bool is_ours = last->instance == writer_now().instance;
     const bool is_member = std::any_of(members->begin(), members->end(),
                                        [&](const auto& each) { return each.instance_id == last->instance; });
-    if (!is_member) gone.insert(last->transactional_id);
+    if (is_ours ? !by_.writes_as(last->transactional_id) : !is_member) gone.insert(last->transactional_id);
   }
   for (const auto& id : gone) {
-    with_.log(severity::info, name_ + ": ending the transaction that " + id + " left open");
-    co_await answer<void>(with_.loop, [&](auto done) { cluster_.fence(id, std::move(done)); });
+    at_.log(severity::info, at_.name + ": ending the transaction that " + id + " left open");
+    co_await answer<void>(at_.loop, [&](auto done) { at_.cluster.fence(id, std::move(done)); });
   }
-  if (gone.empty()) co_await with_.loop.sleep(100ms);
+  if (gone.empty()) co_await at_.loop.sleep(100ms);
 }
 
-task<result<void>> target::open_courses(std::vector<lane*> lanes) {
+task<result<void>> writing::open_courses(std::vector<lane*> lanes) {
   std::vector<course*> opened;
   std::vector<course*> placed;
   for (auto* each : lanes)
-    for (const auto* from : with_.reading.of_task(each->number)) {
+    for (const auto* from : at_.reading.of_task(each->number)) {
       const auto is_open = [&](const auto& one) { return one->from == from; };
       const auto there = std::find_if(each->courses.begin(), each->courses.end(), is_open);
       if (there != each->courses.end()) {
@@ -220,12 +221,12 @@ task<result<void>> target::open_courses(std::vector<lane*> lanes) {
 
 // Where a partition is begun that no lane of this target has read. What appears once its lane has a position is read from
 // its first record, whoever was running by then.
-task<result<void>> target::begin_courses(std::vector<course*> opened) {
+task<result<void>> writing::begin_courses(std::vector<course*> opened) {
   std::map<start_at, std::vector<course*>> by_wish;
   for (auto* each : opened) {
-    const auto& wish = with_.topology.sources()[each->from->entries.front().source].start;
+    const auto& wish = at_.topology.sources()[each->from->entries.front().source].start;
     const bool appeared_later = each->from->found_later || each->of->sequence > 0;
-    by_wish[appeared_later ? start_at{} : wish.value_or(with_.options.start)].push_back(each);
+    by_wish[appeared_later ? start_at{} : wish.value_or(at_.options.start)].push_back(each);
   }
   for (auto& [wish, courses] : by_wish) {
     const auto which = wish.where == start_at::kind::earliest ? kind::earliest
@@ -244,26 +245,26 @@ task<result<void>> target::begin_courses(std::vector<course*> opened) {
 
 // One offset for each course. None for a partition that is gone, whose course then goes no further, and for one that
 // cannot be asked for now.
-task<result<std::vector<std::optional<std::int64_t>>>> target::find_each(const std::vector<course*>& courses,
+task<result<std::vector<std::optional<std::int64_t>>>> writing::find_each(const std::vector<course*>& courses,
                                                                          port::offset_query what) {
   using offsets = std::vector<std::int64_t>;
   std::vector<std::optional<std::int64_t>> found(courses.size());
   if (courses.empty()) co_return found;
-  auto& home = with_.reading.home();
+  auto& home = at_.reading.home();
   std::vector<topic_partition> where;
   for (const auto* each : courses) where.push_back(each->from->where);
-  auto all = co_await answer<offsets>(with_.loop, [&](auto done) { home.find_offsets(where, what, std::move(done)); });
+  auto all = co_await answer<offsets>(at_.loop, [&](auto done) { home.find_offsets(where, what, std::move(done)); });
   if (all) {
     found.assign(all->begin(), all->end());
     co_return found;
   }
-  auto each = co_await gather<offsets>(with_.loop, where.size(), [&](std::size_t i, auto done) {
+  auto each = co_await gather<offsets>(at_.loop, where.size(), [&](std::size_t i, auto done) {
     home.find_offsets({where[i]}, what, std::move(done));
   });
   // A broker that has not heard of a new topic yet says that it is missing, too.
   const auto is_final = [&](std::size_t i) {
     const auto kind = each[i].error().kind;
-    return kind == failure_kind::denied || (kind == failure_kind::missing && !with_.reading.is_listed(where[i]));
+    return kind == failure_kind::denied || (kind == failure_kind::missing && !at_.reading.is_listed(where[i]));
   };
   // What nothing can be asked about is not a matter of this or that partition.
   bool any = false;
@@ -281,7 +282,7 @@ task<result<std::vector<std::optional<std::int64_t>>>> target::find_each(const s
 }
 
 // Whether the source still holds what a course has read last and what it has to read next.
-task<result<void>> target::check_places(std::vector<course*> placed) {
+task<result<void>> writing::check_places(std::vector<course*> placed) {
   auto first = co_await find_each(placed, {kind::earliest});
   if (!first) co_return tl::unexpected{first.error()};
   auto behind = co_await find_each(placed, {kind::high_watermark});
@@ -298,9 +299,9 @@ task<result<void>> target::check_places(std::vector<course*> placed) {
       pass_over_or_halt(each, bad->second);
     else if (each.next < *(*first)[i])
       halt(each, "offsets " + std::to_string(each.next) + ".." + std::to_string(*(*first)[i] - 1) + " are gone from " +
-                     with_.options.home + " (they were deleted before they were read" + start_over);
+                     at_.options.home + " (they were deleted before they were read" + start_over);
     else if (each.next > *(*behind)[i])
-      halt(each, to_string(where) + " on " + with_.options.home + " ends at " + std::to_string(*(*behind)[i]) +
+      halt(each, to_string(where) + " on " + at_.options.home + " ends at " + std::to_string(*(*behind)[i]) +
                      " (the topic was deleted and made anew, or has lost records" + start_over);
     else if (each.last.offset >= *(*first)[i])
       comparable.push_back(&each);
@@ -311,26 +312,26 @@ task<result<void>> target::check_places(std::vector<course*> placed) {
 }
 
 // A record that the cluster alone can refuse is of no one sink, so it is passed over only if all of them would.
-void target::pass_over_or_halt(course& at, const unacceptable_record& what) {
+void writing::pass_over_or_halt(course& at, const unacceptable_record& what) {
   std::uint32_t sink = 0;
   bool skips = true;
-  for (std::uint32_t i = 0; i < with_.topology.sinks().size(); ++i)
-    if (sinks_ >> i & 1) skips = skips && with_.topology.sinks()[sink = i].skips_refused;
-  if (!skips) return halt(at, name_ + " refuses the record: " + what.why);
+  for (std::uint32_t i = 0; i < at_.topology.sinks().size(); ++i)
+    if (at_.sinks >> i & 1) skips = skips && at_.topology.sinks()[sink = i].skips_refused;
+  if (!skips) return halt(at, at_.name + " refuses the record: " + what.why);
   rejected(sink, *at.from, what.offset, what.why);
   at.next = what.offset + 1;
   at.interrupted = false;
 }
 
-task<result<void>> target::check_fingerprints(std::vector<course*> comparable) {
+task<result<void>> writing::check_fingerprints(std::vector<course*> comparable) {
   // So many at a time that each is read within its limit, one after the other.
   constexpr std::size_t at_once = 64;
-  auto& home = with_.reading.home();
+  auto& home = at_.reading.home();
   std::vector<result<port::range_read>> read;
   while (read.size() < comparable.size()) {
     const auto first = read.size();
     const auto count = std::min(at_once, comparable.size() - first);
-    auto some = co_await gather<port::range_read>(with_.loop, count, [&](std::size_t i, auto done) {
+    auto some = co_await gather<port::range_read>(at_.loop, count, [&](std::size_t i, auto done) {
       const auto at = comparable[first + i]->last.offset;
       home.read_range(comparable[first + i]->from->where, at, at + 1, isolation::read_committed, check_limit,
                       std::move(done));
@@ -347,7 +348,7 @@ task<result<void>> target::check_fingerprints(std::vector<course*> comparable) {
     const bool is_there = read[i] && !read[i]->records.empty() && read[i]->records.front().offset == each.last.offset;
     if (is_there && fingerprint_of(read[i]->records.front()) != each.last)
       halt(each, "offset " + std::to_string(each.last.offset) + " of " + to_string(each.from->where) + " on " +
-                     with_.options.home + " is not the record that was read there (the topic was deleted and made " +
+                     at_.options.home + " is not the record that was read there (the topic was deleted and made " +
                      "anew; to read it from its beginning, start under another application name)");
     else
       each.interrupted = false;
@@ -355,13 +356,13 @@ task<result<void>> target::check_fingerprints(std::vector<course*> comparable) {
   co_return result<void>{};
 }
 
-task<result<void>> target::claim_lanes(std::vector<lane*> lanes) {
+task<result<void>> writing::claim_lanes(std::vector<lane*> lanes) {
   const auto encoded_claim = std::make_shared<std::string>(encode(claim{writer_now()}));
   outgoing records;
   records.buffers.push_back(encoded_claim);
   std::vector<written_lane> written;
   for (auto* each : lanes) {
-    records.records.push_back({.topic = lanes_topic_,
+    records.records.push_back({.topic = outputs::lanes_topic,
                                .partition = each->number,
                                .timestamp = stamped_by_the_broker,
                                .key = claim_key,

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "target.hpp"
+#include "writing.hpp"
 
 /// One transaction after the other: outputs, position records and the group's offsets, then the local state. The order
 /// of the steps is the protocol; docs/internals/commit-protocol.md shows what breaks without each.
@@ -20,18 +20,19 @@ constexpr auto two_heartbeats = 6s;
 // An EndTxn that was sent twice may still be on its way, and would end the next transaction of this epoch half way.
 bool is_repeated(int end_requests) { return end_requests > 1; }
 
+// What a lane had read when it was lost is part of no later transaction.
 bool moved(const lane& of) {
-  return std::any_of(of.courses.begin(), of.courses.end(), [](const auto& each) { return each->dirty; });
+  return of.taken && std::any_of(of.courses.begin(), of.courses.end(), [](const auto& each) { return each->dirty; });
 }
 
 }  // namespace
 
-task<result<void>> target::open_producer() {
+task<result<void>> writing::open_producer() {
   if (producer_ready_) co_return result<void>{};
-  if (fenced_) co_await with_.loop.sleep(two_heartbeats);
-  auto opened = co_await answer<void>(with_.loop, [&](auto done) { producer_->init(std::move(done)); });
+  if (fenced_) co_await at_.loop.sleep(two_heartbeats);
+  auto opened = co_await answer<void>(at_.loop, [&](auto done) { producer_->init(std::move(done)); });
   if (opened && plain_)
-    opened = co_await answer<void>(with_.loop, [&](auto done) { plain_->init(std::move(done)); });
+    opened = co_await answer<void>(at_.loop, [&](auto done) { plain_->init(std::move(done)); });
   if (opened) {
     producer_ready_ = true;
     fenced_ = false;
@@ -39,27 +40,34 @@ task<result<void>> target::open_producer() {
   co_return opened;
 }
 
-bool target::worth_committing() const {
-  if (!outbox_.empty()) return closing() || with_.loop.now() >= last_commit_ + pause_between;
-  if (with_.loop.now() < last_commit_ + idle_commit && !closing()) return false;
-  return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& each) { return moved(*each.second); });
+void writing::tell_topics() {
+  for (const auto& names = outputs_.names(); topics_told_ < names.size(); ++topics_told_) {
+    producer_->topic(names[topics_told_]);
+    if (plain_) plain_->topic(names[topics_told_]);
+  }
+}
+
+bool writing::worth_committing() const {
+  if (!outbox_.empty()) return closing() || at_.loop.now() >= last_commit_ + pause_between;
+  if (at_.loop.now() < last_commit_ + idle_commit && !closing()) return false;
+  return std::any_of(lanes_.begin(), lanes_.end(), [](const auto* each) { return moved(*each); });
 }
 
 // When what waits becomes worth it, and positions that moved without any output; whatever moves later comes with a turn.
-time_point target::next_commit() const {
+time_point writing::next_commit() const {
   if (!outbox_.empty()) return last_commit_ + pause_between;
   const auto due = last_commit_ + idle_commit;
-  return due > with_.loop.now() ? due : time_point::max();
+  return due > at_.loop.now() ? due : time_point::max();
 }
 
-bool target::must_close(time_point began, std::size_t bytes, std::size_t records) const {
-  const auto now = with_.loop.now();
-  return closing() || now >= began + with_.options.commit_every || bytes >= limit_.transaction ||
-         records >= limit_.records || (with_.reading.idle() && now >= began + (bytes < telling ? 0ms : pause_between));
+bool writing::must_close(time_point began, std::size_t bytes, std::size_t records) const {
+  const auto now = at_.loop.now();
+  return closing() || now >= began + at_.options.commit_every || bytes >= limit_.transaction ||
+         records >= limit_.records || (at_.reading.idle() && now >= began + (bytes < telling ? 0ms : pause_between));
 }
 
-task<result<void>> target::transact() {
-  const auto began = with_.loop.now();
+task<result<void>> writing::transact() {
+  const auto began = at_.loop.now();
   std::size_t sent = 0;
   struct {
     std::uint64_t records = 0, bytes = 0;
@@ -67,6 +75,7 @@ task<result<void>> target::transact() {
   in_transaction_ = 0;
   if (!plain_) producer_->begin();
   co_await step("begun");
+  tell_topics();
   auto& writes = plain_ ? *plain_ : *producer_;
   for (;;) {
     if (!outbox_.empty()) {
@@ -80,14 +89,14 @@ task<result<void>> target::transact() {
       co_await step("sent");
     }
     if (must_close(began, sent, in_transaction_)) break;
-    co_await turned_.wait_until(std::min(began + with_.options.commit_every, with_.loop.now() + pause_between));
+    co_await turned_.wait_until(std::min(began + at_.options.commit_every, at_.loop.now() + pause_between));
   }
 
   std::vector<written_lane> positions;
-  for (auto* each : all_lanes())
+  for (auto* each : lanes_)
     if (moved(*each)) positions.push_back(write_position(*each));
   if (plain_) {
-    auto stored = co_await answer<port::committed>(with_.loop, [&](auto done) { plain_->flush(std::move(done)); });
+    auto stored = co_await answer<port::committed>(at_.loop, [&](auto done) { plain_->flush(std::move(done)); });
     if (!stored) co_return tl::unexpected{stored.error()};
     producer_->begin();
   }
@@ -99,9 +108,10 @@ task<result<void>> target::transact() {
     co_return done;
   }
   ++counted_.commits;
+  if (sent > 0) ++clean_commits_;
   counted_.records_written += written.records;
   counted_.bytes_written += written.bytes;
-  last_commit_ = with_.loop.now();
+  last_commit_ = at_.loop.now();
   clear_suspects();
   if (suspects_.empty() && limit_.records < std::numeric_limits<std::size_t>::max() / 2) limit_.records *= 2;
   learn_rate(began, sent);
@@ -110,18 +120,18 @@ task<result<void>> target::transact() {
 
 // What the cluster cannot take within the transaction's timeout is never committed, so a transaction holds a quarter of
 // what was acknowledged in that time. One of a few records tells nothing about that.
-void target::learn_rate(time_point began, std::size_t bytes) {
+void writing::learn_rate(time_point began, std::size_t bytes) {
   if (bytes < std::min(telling, limit_.transaction)) return;
-  const std::chrono::duration<double> took = with_.loop.now() - began;
-  const std::chrono::duration<double> whole = with_.options.transaction_timeout;
+  const std::chrono::duration<double> took = at_.loop.now() - began;
+  const std::chrono::duration<double> whole = at_.options.transaction_timeout;
   const double most = static_cast<double>(bytes) * (whole / 4 / std::max(took, std::chrono::duration<double>{1ms}));
   limit_.transaction = std::clamp(static_cast<std::size_t>(most), smallest_transaction,
-                                  std::max(with_.options.buffer, smallest_transaction));
+                                  std::max(at_.options.buffer, smallest_transaction));
 }
 
-target::written_lane target::write_position(lane& of) {
+writing::written_lane writing::write_position(lane& of) {
   written_lane made{&of, {}, {}};
-  made.as.of = provenance_now();
+  made.as.of = at_.provenance_now();
   made.as.by = writer_now();
   made.as.sequence = of.sequence + 1;
   made.as.sources = of.committed;
@@ -134,12 +144,12 @@ target::written_lane target::write_position(lane& of) {
   return made;
 }
 
-task<result<void>> target::commit(std::vector<written_lane> lanes, outgoing records) {
+task<result<void>> writing::commit(std::vector<written_lane> lanes, outgoing records) {
   const auto kept = std::make_shared<std::vector<written_lane>>(std::move(lanes));
   records.buffers.push_back(kept);
   std::vector<port::group_offset> offsets;
   for (const auto& each : *kept) {
-    records.records.push_back({.topic = lanes_topic_,
+    records.records.push_back({.topic = outputs::lanes_topic,
                                .partition = each.of->number,
                                .timestamp = stamped_by_the_broker,
                                .key = position_key,
@@ -148,19 +158,20 @@ task<result<void>> target::commit(std::vector<written_lane> lanes, outgoing reco
                                .wants_offset = true});
     // The record that this transaction writes has no offset yet. The one before has, and a reader that starts there
     // finds this one as well; the metadata says that it must.
-    offsets.push_back({lane_topic(each.of->number), each.of->position_offset, std::to_string(each.as.sequence)});
+    offsets.push_back({at_.lane_topic(each.of->number), each.of->position_offset, std::to_string(each.as.sequence)});
   }
+  tell_topics();
   producer_->send(std::move(records));
   // The metadata of the assignment that the lanes are owned under. Asked for now it would be that of a later one, and a
   // worker that had lost its lanes would commit beside its successor.
-  const auto as = assignment_;
-  if (!as.valid()) co_return fail(failure_kind::lost_member, "the group on " + name_ + " has gone on without us");
+  const auto as = by_.assignment();
+  if (!as.valid()) co_return fail(failure_kind::lost_member, "the group on " + at_.name + " has gone on without us");
   auto named = co_await answer<void>(
-      with_.loop, [&](auto done) { producer_->send_offsets(std::move(offsets), as, std::move(done)); });
+      at_.loop, [&](auto done) { producer_->send_offsets(std::move(offsets), as, std::move(done)); });
   if (!named) co_return named;
   co_await step("offsets sent");
 
-  auto ended = co_await answer<port::committed>(with_.loop, [&](auto done) { producer_->commit(std::move(done)); });
+  auto ended = co_await answer<port::committed>(at_.loop, [&](auto done) { producer_->commit(std::move(done)); });
   if (!ended) {
     // Only before EndTxn was sent is a transaction known to be open.
     const bool known = ended.error().kind == failure_kind::abortable || ended.error().kind == failure_kind::rejected;
@@ -186,50 +197,51 @@ task<result<void>> target::commit(std::vector<written_lane> lanes, outgoing reco
   co_return result<void>{};
 }
 
-task<result<void>> target::store(const std::vector<written_lane>& lanes) {
+task<result<void>> writing::store(const std::vector<written_lane>& lanes) {
   std::map<port::lane_key, port::lane_state> batch;
-  for (const auto& each : lanes) batch[{name_, each.of->number}] = {each.as.sequence, each.encoded};
+  for (const auto& each : lanes) batch[{at_.name, each.of->number}] = {each.as.sequence, each.encoded};
   backoff pause;
   for (;;) {
-    auto written = with_.state.write(batch);
+    auto written = at_.state.write(batch);
     if (written || written.error().kind != failure_kind::retriable) co_return written;
     // Local state may be one transaction behind Kafka, not two: nothing goes on until there is room.
     trouble_.raise(written.error());
-    co_await with_.loop.sleep(pause());
+    co_await at_.loop.sleep(pause());
     if (closing()) co_return result<void>{};
   }
 }
 
 // Somewhere in the transaction is a record that the cluster does not take, and it does not say which. Ever smaller
 // transactions find it, and stay small until all that may be it has been written or found.
-void target::narrow_down(const failure& why) {
+void writing::narrow_down(const failure& why) {
   limit_.records = std::max<std::size_t>(in_transaction_ / 2, 1);
   if (in_transaction_ == 1) {
     unacceptable_[last_sent_.from->where] = {last_sent_.offset, why.text};
     suspects_.clear();
     return;
   }
-  for (auto* each : all_lanes())
+  for (auto* each : lanes_)
     for (const auto& course : each->courses) {
       auto& until = suspects_[course->from->where];
       until = std::max(until, next_of(*course));
     }
 }
 
-void target::clear_suspects() {
-  for (const auto* each : all_lanes())
+void writing::clear_suspects() {
+  for (const auto* each : lanes_)
     for (const auto& [where, at] : each->committed)
       if (const auto suspect = suspects_.find(where); suspect != suspects_.end() && at.next >= suspect->second)
         suspects_.erase(suspect);
 }
 
-task<void> target::recover(failure why) {
-  for (auto* each : all_lanes()) {
-    for (const auto& course : each->courses) with_.reading.leave(*course);
-    each->taken = false;
-  }
+task<void> writing::recover(failure why) {
+  leave_all();
+  for (auto* each : lanes_) each->taken = false;
   outbox_.drop();
   serving_ = false;  // nothing of it may be committed any more, not even at a stop
+  clean_commits_ = 0;
+  // Before the abort: it may take as long as the partitions are ill.
+  if (!why.where.empty() && !closing()) by_.part(*this, why.where);
   if (plain_) producer_ready_ = false;
   switch (why.kind) {
     case failure_kind::rejected:
@@ -239,7 +251,7 @@ task<void> target::recover(failure why) {
     case failure_kind::lost_member:
     case failure_kind::retriable:
       if (producer_ready_) {
-        auto aborted = co_await answer<int>(with_.loop, [&](auto done) { producer_->abort(std::move(done)); });
+        auto aborted = co_await answer<int>(at_.loop, [&](auto done) { producer_->abort(std::move(done)); });
         if (!aborted || is_repeated(*aborted)) producer_ready_ = false;
       }
       break;
@@ -248,7 +260,7 @@ task<void> target::recover(failure why) {
       producer_ready_ = false;
       break;
     case failure_kind::missing:
-      outbox_.forget_routes();
+      outputs_.forget_routes();
       [[fallthrough]];
     default:
       producer_ready_ = false;

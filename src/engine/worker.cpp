@@ -1,7 +1,7 @@
 #include "worker.hpp"
 
 #include <algorithm>
-#include <set>
+#include <map>
 #include <utility>
 
 namespace flow::engine {
@@ -15,19 +15,24 @@ worker::worker(surroundings with)
                 .wake = with_.wake,
                 .wall_clock = with_.wall_clock,
                 .log = with_.log}} {
-  std::set<std::string> written;
-  for (const auto& sink : with_.topology->sinks())
-    for (const auto& cluster : sink.clusters) written.insert(cluster == home ? with_.options.home : cluster);
-  for (const auto& name : written)
-    targets_.push_back(std::make_unique<target>(target::surroundings{.loop = loop_,
-                                                                     .options = with_.options,
-                                                                     .topology = *with_.topology,
-                                                                     .reading = reading_,
-                                                                     .state = with_.state,
-                                                                     .probe = with_.probe,
-                                                                     .wake = with_.wake,
-                                                                     .log = with_.log},
-                                                name, *with_.clusters.at(name)));
+  std::map<std::string, std::uint64_t> written;
+  const auto& sinks = with_.topology->sinks();
+  for (std::size_t i = 0; i < sinks.size(); ++i)
+    for (const auto& cluster : sinks[i].clusters)
+      written[cluster == home ? with_.options.home : cluster] |= std::uint64_t{1} << i;
+  for (const auto& [name, its_sinks] : written)
+    targets_.push_back(std::make_unique<target>(site{.loop = loop_,
+                                                     .options = with_.options,
+                                                     .topology = *with_.topology,
+                                                     .reading = reading_,
+                                                     .state = with_.state,
+                                                     .probe = with_.probe,
+                                                     .wake = with_.wake,
+                                                     .log = with_.log,
+                                                     .name = name,
+                                                     .cluster = *with_.clusters.at(name),
+                                                     .names = {with_.options.application, with_.options.home},
+                                                     .sinks = its_sinks}));
   running_.push_back(reading_.discover());
   for (const auto& each : targets_) running_.push_back(each->run());
 }

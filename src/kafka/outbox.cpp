@@ -115,11 +115,15 @@ result<void> outbox::open() {
   offsets_.clear();
   trouble_.reset();
   gap_ = false;
+  stored_some_ = false;
+  not_stored_.clear();
   client_.reset();
   properties needed{{"enable.idempotence", "true"}, {"acks", "all"}, {"allow.auto.create.topics", "false"}};
   if (transactional()) {
     needed["transactional.id"] = options_.transactional_id;
     needed["transaction.timeout.ms"] = std::to_string(options_.transaction_timeout.count());
+    // Before the transaction is over, so that it is known which partitions did not take their records.
+    needed["message.timeout.ms"] = std::to_string(options_.transaction_timeout.count() * 3 / 4);
   } else {
     needed["message.timeout.ms"] = "30000";
     // What follows a record that was not stored would overtake it.
@@ -152,6 +156,8 @@ void outbox::begin() {
   if (!ready()) return;
   serve();
   trouble_.reset();
+  stored_some_ = false;
+  not_stored_.clear();
   offsets_.clear();
   client_->tap().end_requests = 0;
   if (rd_kafka_error_t* error = rd_kafka_begin_transaction(client_->get())) spoil(troubled(error, "begin"));
@@ -174,12 +180,14 @@ void* outbox::slot_for(const outgoing_record& record) {
 
 void outbox::delivered(const rd_kafka_message_t& message) {
   if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    const std::string topic = message.rkt ? rd_kafka_topic_name(message.rkt) : "";
+    const topic_partition where{message.rkt ? rd_kafka_topic_name(message.rkt) : "", message.partition};
     gap_ = true;
-    failure why = failure_of(message.err, to_string(topic_partition{topic, message.partition}) + " on " + in_.to.name);
+    failure why = failure_of(message.err, to_string(where) + " on " + in_.to.name);
+    if (message.err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT) not_stored_.insert(where);
     if (transactional() && heals(why.kind)) why.kind = failure_kind::abortable;
     return spoil(std::move(why));
   }
+  stored_some_ = true;
   const auto slot = reinterpret_cast<std::size_t>(message._private);
   if (slot > 0 && slot <= offsets_.size()) offsets_[slot - 1] = message.offset;
 }
@@ -268,8 +276,10 @@ result<void> outbox::wait_for_deliveries() {
                   doing("write") + ": not everything was stored in time");
   }
   if (auto fatal = client_->fatal(doing("write"))) spoil(std::move(*fatal));
-  if (trouble_) return tl::unexpected{*trouble_};
-  return {};
+  if (!trouble_) return {};
+  const bool heals_apart = trouble_->kind == failure_kind::abortable || heals(trouble_->kind);
+  if (stored_some_ && heals_apart) trouble_->where.assign(not_stored_.begin(), not_stored_.end());
+  return tl::unexpected{*trouble_};
 }
 
 port::committed outbox::answered(int end_requests) {
@@ -280,6 +290,8 @@ result<port::committed> outbox::flush() {
   if (!ready()) return tl::unexpected{*std::exchange(trouble_, std::nullopt)};
   auto stored = wait_for_deliveries();
   trouble_.reset();
+  stored_some_ = false;
+  not_stored_.clear();
   if (!stored) {
     offsets_.clear();
     return tl::unexpected{std::move(stored.error())};

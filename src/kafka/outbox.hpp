@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,8 @@ class outbox {
   std::vector<std::int64_t> offsets_;  ///< of the records that want to know theirs
   std::optional<failure> trouble_;
   bool gap_ = false;  ///< a record of this handle was not stored
+  bool stored_some_ = false;              ///< of what is under way
+  std::set<topic_partition> not_stored_;  ///< partitions that took none of it in time
 };
 
 }  // namespace flow::kafka

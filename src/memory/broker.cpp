@@ -142,6 +142,16 @@ void broker::heal() {
   node_->set_cut(false);
 }
 
+void broker::stall(const topic_partition& where) {
+  const std::scoped_lock lock{node_->mutex};
+  node_->set_stalled(where, true);
+}
+
+void broker::recover(const topic_partition& where) {
+  const std::scoped_lock lock{node_->mutex};
+  node_->set_stalled(where, false);
+}
+
 void broker::delay_markers(const topic_partition& where, delay by) {
   const std::scoped_lock lock{node_->mutex};
   node_->set_marker_delay(where, by);

@@ -49,6 +49,10 @@ class broker {
   void cut();
   void heal();
 
+  /// A partition loses its leader: nothing more is stored there until `recover`.
+  void stall(const topic_partition& where);
+  void recover(const topic_partition& where);
+
   void delay_markers(const topic_partition& where, delay by);
   /// The markers that decide a group's transactional offsets.
   void delay_group_markers(const std::string& group, delay by);

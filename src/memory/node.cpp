@@ -64,6 +64,13 @@ void node::set_cut(bool cut) {
   if (!cut) beyond_the_cut_.wake();
 }
 
+void node::set_stalled(const topic_partition& where, bool stalled) {
+  if (stalled)
+    stalled_.insert(where);
+  else
+    stalled_.erase(where);
+}
+
 result<void> node::create_topic(const port::new_topic& wanted) {
   if (topics_.contains(wanted.name)) return {};
   if (wanted.name.empty() || wanted.name.size() > 249 || wanted.partitions < 1)
@@ -159,9 +166,14 @@ outcome<std::vector<std::int64_t>> node::try_to_produce(producer_session& by, co
   }
 
   std::optional<failure> failed;
+  std::vector<topic_partition> not_taken;
   std::vector<std::int64_t> offsets(batch.records.size());
   for (const auto& [key, part] : by_partition) {
-    const topic_partition where{topics[key.first], key.second};
+    topic_partition where{topics[key.first], key.second};
+    if (stalled_.contains(where)) {
+      not_taken.push_back(std::move(where));
+      continue;
+    }
     const auto base = admit(by, where).and_then([&] { return append(where, by.who, transactional, part.records); });
     if (!base) {
       if (!failed) failed = base.error();
@@ -171,6 +183,11 @@ outcome<std::vector<std::int64_t>> node::try_to_produce(producer_session& by, co
       offsets[part.indexes[index]] = *base + static_cast<std::int64_t>(index);
   }
   if (failed) return answer{tl::unexpected{std::move(*failed)}};
+  if (!not_taken.empty()) {
+    failed = {failure_kind::abortable, to_string(not_taken.front()) + " on " + name_ + ": no leader took the records", {}};
+    if (by.partitions.size() > not_taken.size()) failed->where = std::move(not_taken);
+    return answer{tl::unexpected{std::move(*failed)}};
+  }
   std::vector<std::int64_t> wanted;
   for (std::size_t index = 0; index < offsets.size(); ++index)
     if (batch.records[index].wants_offset) wanted.push_back(offsets[index]);
@@ -206,11 +223,13 @@ result<std::int64_t> node::append(const topic_partition& where, producer_identit
   });
 }
 
-void node::write_marker(const topic_partition& where, producer_identity who, bool commit) {
+bool node::write_marker(const topic_partition& where, producer_identity who, bool commit) {
+  if (stalled_.contains(where)) return false;
   const auto there = find(where);
-  if (!there) return;
+  if (!there) return true;
   (*there)->log.append_marker(who, commit, clock_.wall_clock());
   (*there)->changed.wake();
+  return true;
 }
 
 microseconds node::marker_delay(const std::variant<topic_partition, std::string>& where) {

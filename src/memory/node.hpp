@@ -52,6 +52,8 @@ class node : public std::enable_shared_from_this<node> {
   bool is_cut() const { return cut_; }
   void set_cut(bool cut);
   waiting_room& beyond_the_cut() { return beyond_the_cut_; }
+  /// A partition without a leader: neither records nor markers are stored there.
+  void set_stalled(const topic_partition& where, bool stalled);
 
   std::map<std::string, topic, std::less<>>& topics() { return topics_; }
   result<void> create_topic(const port::new_topic& wanted);
@@ -74,7 +76,8 @@ class node : public std::enable_shared_from_this<node> {
   transaction_coordinator& coordinator() { return coordinator_; }
 
   std::int64_t new_producer_id() { return ++producers_; }
-  void write_marker(const topic_partition& where, producer_identity who, bool commit);
+  /// Answers whether it could be written.
+  bool write_marker(const topic_partition& where, producer_identity who, bool commit);
   /// How long a decision takes to arrive at a partition, or at a group's offsets.
   microseconds marker_delay(const std::variant<topic_partition, std::string>& where);
   void set_marker_delay(std::variant<topic_partition, std::string> where, delay by) { marker_delays_[where] = by; }
@@ -91,6 +94,7 @@ class node : public std::enable_shared_from_this<node> {
   settings_map defaults_;
   bool cut_ = false;
   waiting_room beyond_the_cut_;
+  std::set<topic_partition> stalled_;
   std::map<std::string, topic, std::less<>> topics_;
   std::map<std::string, group> groups_;
   transaction_coordinator coordinator_{*this};

@@ -115,11 +115,7 @@ void transaction_coordinator::decide(transaction& decided, bool commit) {
   decided.at = commit ? stage::committing : stage::aborting;
   decided.markers_left = decided.partitions.size() + decided.groups.size();
   const producer_identity who = decided.who;
-  for (const topic_partition& where : decided.partitions)
-    home_.after(home_.marker_delay(where), [this, &decided, who, commit, where] {
-      home_.write_marker(where, who, commit);
-      marker_written(decided);
-    });
+  for (const topic_partition& where : decided.partitions) write_marker(decided, where, commit);
   for (const std::string& name : decided.groups)
     home_.after(home_.marker_delay(name), [this, &decided, who, commit, name] {
       home_.group_named(name).decide(who, commit);
@@ -127,6 +123,13 @@ void transaction_coordinator::decide(transaction& decided, bool commit) {
     });
   decided.partitions.clear();
   decided.groups.clear();
+}
+
+void transaction_coordinator::write_marker(transaction& of, const topic_partition& where, bool commit) {
+  home_.after(home_.marker_delay(where), [this, &of, who = of.who, commit, where] {
+    if (home_.write_marker(where, who, commit)) return marker_written(of);
+    home_.after(microseconds{100'000}, [this, &of, where, commit] { write_marker(of, where, commit); });
+  });
 }
 
 void transaction_coordinator::marker_written(transaction& of) {

@@ -53,6 +53,7 @@ class transaction_coordinator {
   result<const transaction*> find_open(const std::string& transactional_id, producer_identity who) const;
   void watch_timeout(transaction& watched);
   void decide(transaction& decided, bool commit);
+  void write_marker(transaction& of, const topic_partition& where, bool commit);
   void marker_written(transaction& of);
 
   node& home_;

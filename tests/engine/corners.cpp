@@ -49,6 +49,29 @@ TEST_F(corners, what_cannot_be_asked_for_at_first_does_not_count_as_having_appea
   EXPECT_EQ(copied_history, 0) << "of " << partly_answered;
 }
 
+// The end of the transaction is asked for twice, so that a new epoch is needed, and the stop comes meanwhile.
+TEST_F(corners, what_was_read_for_a_transaction_that_failed_is_not_committed_at_a_stop) {
+  create("orders");
+  for (int tenths = 0; tenths < 40; ++tenths) {
+    start("one");
+    write(orders_0);
+    ASSERT_TRUE(copied("orders"));
+    memory::faults slow;
+    slow.answer = {600ms, 600ms};
+    world.internals().cluster("tokyo").set_faults(slow);
+    world.stall("tokyo", orders_0);
+    write(orders_0, 3);
+    world.advance(tenths * 100ms);
+    world.recover("tokyo", orders_0);
+    world.stop("one");
+    ASSERT_TRUE(world.run_until([&] { return !world.is_running("one"); }, 60s));
+    world.internals().cluster("tokyo").set_faults({});
+    start("one");
+    ASSERT_TRUE(copied("orders")) << tenths;
+    stop("one");
+  }
+}
+
 TEST_F(corners, at_least_once_writes_nothing_behind_a_record_that_is_refused) {
   options.promised = guarantee::at_least_once;
   create("orders");

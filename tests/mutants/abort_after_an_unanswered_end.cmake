@@ -4,12 +4,14 @@ replace(transaction.cpp [[
     if (!known) producer_ready_ = false;]] [[
     if (!known && ended.error().kind != failure_kind::timed_out) producer_ready_ = false;]])
 replace(transaction.cpp [[
-    each->taken = false;
+  for (auto* each : lanes_) each->taken = false;
 ]] [[
+  for (auto* each : lanes_) {
     each->taken = why.kind == failure_kind::timed_out;
     for (const auto& course : each->courses)
       if (const auto before = each->committed.find(course->from->where); before != each->committed.end())
         course->next = before->second.next, course->last = before->second.last;
+  }
 ]])
 replace(transaction.cpp [[
     case failure_kind::abortable:
@@ -17,9 +19,4 @@ replace(transaction.cpp [[
     case failure_kind::timed_out:
     case failure_kind::abortable:
     case failure_kind::lost_member:]])
-replace(target.cpp [[
-    fresh = all_lanes();
-    co_await changed_]] [[
-    if (done.error().kind != failure_kind::timed_out) fresh = all_lanes();
-    co_await changed_]])
 write_mutant()

@@ -3,21 +3,19 @@
 include(${CMAKE_CURRENT_LIST_DIR}/plant.cmake)
 replace(target.cpp [[
         drop_session();
-        lanes_.clear();
         assignment_ = {};
         member_->release();]] [[
         assignment_ = {};
         member_->release();]])
 replace(target.cpp [[
-        assignment_ = event.as;
+        assign(event);
 ]] [[
         assignment_ = event.as;
-        revoking_ = true;
-        turned_.notify();
         co_await close_session();
+        assign(event);
 ]])
 replace(transaction.cpp [[
-  const auto as = assignment_;]] [[
-  while (!assignment_.valid()) co_await turned_.wait_until(with_.loop.now() + 100ms);
-  const auto as = assignment_;]])
+  const auto as = by_.assignment();]] [[
+  while (!by_.assignment().valid()) co_await turned_.wait_until(at_.loop.now() + 100ms);
+  const auto as = by_.assignment();]])
 write_mutant()

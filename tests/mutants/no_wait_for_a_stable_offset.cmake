@@ -2,6 +2,6 @@
 # still be on their way, and be committed later.
 include(${CMAKE_CURRENT_LIST_DIR}/plant.cmake)
 replace(takeover.cpp [[
-      cluster_.group_offsets(names_.group(), where, isolation::read_committed,]] [[
-      cluster_.group_offsets(names_.group(), where, isolation::read_uncommitted,]])
+      at_.cluster.group_offsets(at_.names.group(), where, isolation::read_committed,]] [[
+      at_.cluster.group_offsets(at_.names.group(), where, isolation::read_uncommitted,]])
 write_mutant()

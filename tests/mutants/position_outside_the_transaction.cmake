@@ -3,7 +3,7 @@ include(${CMAKE_CURRENT_LIST_DIR}/plant.cmake)
 replace(transaction.cpp [[
   producer_->send(std::move(records));
   // The metadata]] [[
-  auto outputs = co_await answer<port::committed>(with_.loop, [&](auto done) { producer_->commit(std::move(done)); });
+  auto outputs = co_await answer<port::committed>(at_.loop, [&](auto done) { producer_->commit(std::move(done)); });
   if (!outputs) {
     producer_ready_ = false;
     co_return tl::unexpected{outputs.error()};

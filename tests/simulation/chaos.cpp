@@ -263,6 +263,8 @@ const std::vector<chaos::fault>& chaos::faults() {
                                       {"stop", &chaos::stop},
                                       {"rebalance", &chaos::rebalance},
                                       {"cut", &chaos::cut},
+                                      {"sick partition", &chaos::stall},
+                                      {"sick partitions", &chaos::stall_some},
                                       {"slow network", &chaos::slow_network},
                                       {"slow records", &chaos::slow_records},
                                       {"late markers", &chaos::late_markers},
@@ -338,6 +340,24 @@ void chaos::cut() {
   note("cut off " + where);
   world_.cut(where);
   after(between(100, one_in(4) ? 14'000 : 4000), [this, where] { note("heal " + where), world_.heal(where); });
+}
+
+void chaos::stall() {
+  const auto& output = one_of(outputs_);
+  const auto partition = static_cast<std::int32_t>(below(static_cast<std::uint64_t>(partitions_)));
+  const topic_partition where{output.topic, partition};
+  note(to_string(where) + " falls ill on " + output.cluster);
+  world_.stall(output.cluster, where);
+  after(between(100, one_in(4) ? 14'000 : 4000), [this, where, cluster = output.cluster] {
+    note(to_string(where) + " heals on " + cluster);
+    world_.recover(cluster, where);
+  });
+}
+
+// One after the other, and what is refused on top of it.
+void chaos::stall_some() {
+  for (auto count = 2 + below(3); count > 0; --count) after(between(0, 2000), [this] { stall(); });
+  if (one_in(2)) failed_batches();
 }
 
 void chaos::suffer(const std::string& what, const std::function<void(memory::faults&)>& change) {

@@ -63,6 +63,8 @@ class chaos {
   void stop();
   void rebalance();
   void cut();
+  void stall();
+  void stall_some();
   void slow_network();
   void slow_records();
   void late_markers();

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+
+namespace flow {
+
+struct topic_partition {
+  std::string topic;
+  std::int32_t partition = 0;
+
+  auto operator<=>(const topic_partition&) const = default;
+};
+
+inline std::string to_string(const topic_partition& where) {
+  return where.topic + "/" + std::to_string(where.partition);
+}
+
+}  // namespace flow

@@ -1,0 +1,211 @@
+#include "outputs.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <limits>
+#include <set>
+#include <utility>
+
+namespace flow::engine {
+namespace {
+
+constexpr std::string_view lanes_segment = "16777216";
+constexpr unsigned long long largest_segment = 64u << 20;
+
+const std::string& setting(const port::topic_description& topic, const std::string& name) {
+  static const std::string none;
+  const auto at = topic.settings.find(name);
+  return at == topic.settings.end() ? none : at->second;
+}
+
+// What a topic that is made here takes over from the one it stands for.
+constexpr std::string_view copied_settings[] = {"cleanup.policy",  "compression.type",    "max.message.bytes",
+                                                "retention.bytes", "retention.ms",        "delete.retention.ms",
+                                                "segment.bytes",   "min.compaction.lag.ms"};
+
+// A topic of another region's records takes their timestamps as they are.
+port::new_topic as_in(const port::topic_description& model, const std::string& name) {
+  port::new_topic made{.name = name, .partitions = model.partitions, .settings = {}};
+  for (const auto key : copied_settings)
+    if (const auto& value = setting(model, std::string{key}); !value.empty()) made.settings.emplace(key, value);
+  made.settings.emplace("message.timestamp.after.max.ms", std::to_string(std::numeric_limits<std::int64_t>::max()));
+  return made;
+}
+
+}  // namespace
+
+outputs::outputs(const site& at) : at_{at} { number_of(at_.names.lanes_topic()); }
+
+topic_id outputs::number_of(const std::string& topic) {
+  const auto known = std::find(names_.begin(), names_.end(), topic);
+  const auto number = static_cast<topic_id>(known - names_.begin());
+  if (known == names_.end()) names_.push_back(topic);
+  return number;
+}
+
+bool outputs::names_topics(std::uint32_t sink) const {
+  const auto naming = at_.topology.sinks()[sink].names;
+  return (at_.sinks >> sink & 1) && naming != sink_spec::naming::nowhere && naming != sink_spec::naming::by_record;
+}
+
+task<result<void>> outputs::prepare_lanes_topic() {
+  const auto name = at_.names.lanes_topic();
+  const std::vector<std::string> wanted{name};
+  const auto describe = [&](auto done) { at_.cluster.describe_topics(wanted, std::move(done)); };
+  auto found = co_await answer<std::vector<port::topic_description>>(at_.loop, describe);
+  if (!found) co_return tl::unexpected{found.error()};
+  if (found->empty()) {
+    auto used = co_await outputs_hold_records();
+    if (!used) co_return tl::unexpected{used.error()};
+    if (*used) {
+      // A worker beside this one may have made it in the meantime, and begun.
+      found = co_await answer<std::vector<port::topic_description>>(at_.loop, describe);
+      if (found && found->empty())
+        co_return fail(failure_kind::refused,
+                       "the output topics on " + at_.name + " hold records, and " + name + " is missing",
+                       "restore that topic; or, to begin anew beside what is there, start once with --fresh");
+    }
+    const std::vector<port::new_topic> lanes{{.name = name,
+                                              .partitions = at_.options.lanes,
+                                              .settings = {{"cleanup.policy", "compact"},
+                                                           {"message.timestamp.type", "LogAppendTime"},
+                                                           {"segment.bytes", std::string{lanes_segment}}}}};
+    auto created =
+        co_await answer<void>(at_.loop, [&](auto done) { at_.cluster.create_topics(lanes, std::move(done)); });
+    if (!created) co_return created;
+    found = co_await answer<std::vector<port::topic_description>>(at_.loop, describe);
+    if (!found) co_return tl::unexpected{found.error()};
+    if (found->empty()) co_return fail(failure_kind::retriable, name + " is being created");
+  }
+  const auto& topic = found->front();
+  if (topic.partitions != at_.options.lanes)
+    co_return fail(failure_kind::refused,
+                   name + " on " + at_.name + " has " + std::to_string(topic.partitions) + " lanes, and " +
+                       std::to_string(at_.options.lanes) + " are configured",
+                   "set lanes: " + std::to_string(topic.partitions) + "; the number is fixed at the first start");
+  if (setting(topic, "cleanup.policy") != "compact")
+    co_return fail(failure_kind::refused, name + " on " + at_.name + " is not compacted, so positions would be deleted",
+                   "set its cleanup.policy to compact");
+  if (setting(topic, "message.timestamp.type") != "LogAppendTime")
+    co_return fail(failure_kind::refused, name + " on " + at_.name + " does not stamp its records itself",
+                   "set its message.timestamp.type to LogAppendTime");
+  // The newest segment is never compacted, and without a group's offset a takeover reads all that is left.
+  if (const auto size = setting(topic, "segment.bytes"); std::strtoull(size.c_str(), nullptr, 10) > largest_segment)
+    co_return fail(failure_kind::refused, name + " on " + at_.name + " has segments of " + size + " bytes",
+                   "set its segment.bytes to " + std::string{lanes_segment} + ", so that takeovers stay quick");
+  co_return result<void>{};
+}
+
+task<result<bool>> outputs::outputs_hold_records() {
+  if (at_.options.fresh) co_return false;
+  std::set<std::string> outputs;
+  for (std::uint32_t i = 0; i < at_.topology.sinks().size(); ++i) {
+    if (!names_topics(i)) continue;
+    for (const auto& from : at_.reading.sources())
+      outputs.insert(topic_of(at_.topology.sinks()[i], at_.options.home, from->where.topic, {}));
+  }
+  auto topics = co_await answer<std::vector<port::topic_description>>(
+      at_.loop, [&](auto done) { at_.cluster.list_topics(std::move(done)); });
+  if (!topics) co_return tl::unexpected{topics.error()};
+  std::vector<topic_partition> where;
+  for (const auto& topic : *topics)
+    if (outputs.contains(topic.name))
+      for (std::int32_t p = 0; p < topic.partitions; ++p) where.push_back({topic.name, p});
+  if (where.empty()) co_return false;
+  auto first = co_await answer<std::vector<std::int64_t>>(at_.loop, [&](auto done) {
+    at_.cluster.find_offsets(where, {port::offset_query::kind::earliest}, std::move(done));
+  });
+  if (!first) co_return tl::unexpected{first.error()};
+  auto behind = co_await answer<std::vector<std::int64_t>>(at_.loop, [&](auto done) {
+    at_.cluster.find_offsets(where, {port::offset_query::kind::high_watermark}, std::move(done));
+  });
+  if (!behind) co_return tl::unexpected{behind.error()};
+  co_return *first != *behind;
+}
+
+task<result<void>> outputs::prepare_routes() {
+  struct output {
+    std::uint32_t sink;
+    const source* from;  // nullptr: whatever names the topic
+    std::string topic;
+  };
+  std::vector<output> all;
+  const auto& sinks = at_.topology.sinks();
+  for (std::uint32_t i = 0; i < sinks.size(); ++i) {
+    if (!names_topics(i)) continue;
+    for (const auto& from : at_.reading.sources())
+      all.push_back({i, from.get(), topic_of(sinks[i], at_.options.home, from->where.topic, {})});
+  }
+  for (const auto& [sink, topic] : asked_for_) all.push_back({sink, nullptr, topic});
+
+  std::map<std::string, wanted_topic> wanted;
+  for (const auto& each : all) {
+    const auto* like = each.from ? each.from : at_.reading.sources().front().get();
+    auto& how = wanted.try_emplace(each.topic, wanted_topic{like, sinks[each.sink].create}).first->second;
+    // Several topics that go to one keep their partitions if it has as many as the largest.
+    if (like->topic_partitions > how.like->topic_partitions) how.like = like;
+  }
+  auto found = co_await find_or_create(std::move(wanted));
+  if (!found) co_return tl::unexpected{found.error()};
+  for (const auto& [sink, from, topic] : all) {
+    const auto there = found->find(topic);
+    if (there == found->end()) continue;
+    auto to = make_route(there->second, number_of(topic));
+    if (from)
+      routes_.add(sink, *from, std::move(to));
+    else
+      routes_.add(sink, std::move(to));
+  }
+  co_return result<void>{};
+}
+
+// What is missing and cannot be made is said, and holds up only what would be written there.
+task<result<std::map<std::string, port::topic_description>>> outputs::find_or_create(
+    std::map<std::string, wanted_topic> wanted) {
+  using topics = std::vector<port::topic_description>;
+  std::vector<std::string> names;
+  for (const auto& [name, how] : wanted) names.push_back(name);
+  const auto describe = [&](auto done) { at_.cluster.describe_topics(names, std::move(done)); };
+  std::map<std::string, port::topic_description> known;
+  const auto learn = [&](topics& found) {
+    for (auto& each : found) wanted.erase(each.name), known.insert_or_assign(each.name, std::move(each));
+  };
+  auto found = co_await answer<topics>(at_.loop, describe);
+  if (!found) co_return tl::unexpected{found.error()};
+  learn(*found);
+
+  std::vector<std::string> models;
+  for (const auto& [name, how] : wanted)
+    if (how.create) models.push_back(how.like->where.topic);
+  std::optional<failure> refused;
+  if (!models.empty()) {
+    auto originals = co_await answer<topics>(
+        at_.loop, [&](auto done) { at_.reading.home().describe_topics(models, std::move(done)); });
+    if (!originals) co_return tl::unexpected{originals.error()};
+    std::vector<port::new_topic> made;
+    for (const auto& [name, how] : wanted)
+      for (const auto& model : *originals)
+        if (how.create && how.like->where.topic == model.name) made.push_back(as_in(model, name));
+    auto created = co_await answer<void>(at_.loop, [&](auto done) { at_.cluster.create_topics(made, std::move(done)); });
+    if (!created) refused = created.error();
+    found = co_await answer<topics>(at_.loop, describe);
+    if (!found) co_return tl::unexpected{found.error()};
+    learn(*found);
+  }
+  missing_.reset();
+  if (wanted.empty()) co_return known;
+  std::string all;
+  for (const auto& [name, how] : wanted) all += (all.empty() ? "" : ", ") + name;
+  missing_ = refused.value_or(failure{failure_kind::missing, "on " + at_.name + " there is no topic " + all,
+                                      "create it, or let the program create what is missing (topics.create)"});
+  co_return known;
+}
+
+bool outputs::concern(const lane& of, const topic_partition& where) const {
+  if (where == at_.lane_topic(of.number)) return true;
+  return std::any_of(of.courses.begin(), of.courses.end(), [&](const auto& each) {
+    return routes_.lead(at_.topology.sinks(), *each->from, where);
+  });
+}
+
+}  // namespace flow::engine

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lane.hpp"
+#include "loop.hpp"
+#include "routes.hpp"
+#include "site.hpp"
+
+namespace flow::engine {
+
+/// The topics of one cluster that a worker writes to: finds, makes and checks them.
+class outputs {
+ public:
+  explicit outputs(const site& at);
+
+  /// The positions' topic: there, and as the protocol needs it.
+  task<result<void>> prepare_lanes_topic();
+  /// Finds out where everything goes, and makes what is missing if it may. What cannot be made is `missing`.
+  task<result<void>> prepare_routes();
+  const std::optional<failure>& missing() const { return missing_; }
+  /// From the next `prepare_routes` on, a topic that a record names is known as well.
+  void ask_for(std::uint32_t sink, const std::string& topic) { asked_for_.emplace(sink, topic); }
+
+  const class routes& routes() const { return routes_; }
+  void forget_routes() { routes_.clear(); }
+  /// A topic's number is its place here; whoever writes asks its producer for them in this order.
+  const std::vector<std::string>& names() const { return names_; }
+  static constexpr topic_id lanes_topic = 0;
+
+  /// What this lane writes may go to `where`.
+  bool concern(const lane& of, const topic_partition& where) const;
+
+ private:
+  struct wanted_topic {
+    const source* like;  // whose topic of the home cluster it is made after
+    bool create;
+  };
+  task<result<std::map<std::string, port::topic_description>>> find_or_create(
+      std::map<std::string, wanted_topic> wanted);
+  task<result<bool>> outputs_hold_records();
+  bool names_topics(std::uint32_t sink) const;
+  topic_id number_of(const std::string& topic);
+
+  const site& at_;
+  class routes routes_;
+  std::vector<std::string> names_;
+  std::set<std::pair<std::uint32_t, std::string>> asked_for_;  // topics that records name, by sink
+  std::optional<failure> missing_;
+};
+
+}  // namespace flow::engine

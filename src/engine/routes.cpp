@@ -1,0 +1,111 @@
+#include "routes.hpp"
+
+#include <charconv>
+#include <limits>
+
+#include "outbox.hpp"
+
+#include <flow/topic_selection.hpp>
+
+namespace flow::engine {
+namespace {
+
+// What a record weighs on the wire at most beside its key, value and headers (batch and record framing, v2 format).
+constexpr std::size_t framing = 100;
+constexpr std::size_t header_framing = 10;
+
+std::int64_t number(const std::map<std::string, std::string>& settings, const std::string& name, std::int64_t otherwise) {
+  const auto at = settings.find(name);
+  if (at == settings.end()) return otherwise;
+  std::int64_t value = otherwise;
+  std::from_chars(at->second.data(), at->second.data() + at->second.size(), value);
+  return value;
+}
+
+std::size_t weight(const emission& what) {
+  return size_of(what.key, what.value, what.headers) + framing + what.headers.size() * header_framing;
+}
+
+template <typename T>
+T& at(std::vector<T>& items, std::uint32_t index) {
+  if (items.size() <= index) items.resize(index + 1);
+  return items[index];
+}
+
+}  // namespace
+
+route make_route(const port::topic_description& topic, topic_id id) {
+  const auto policy = topic.settings.find("cleanup.policy");
+  const auto stamp = topic.settings.find("message.timestamp.type");
+  const bool stamped_by_broker = stamp != topic.settings.end() && stamp->second == "LogAppendTime";
+  constexpr auto unlimited = std::numeric_limits<std::int64_t>::max();
+  return {.topic = id,
+          .name = topic.name,
+          .partitions = topic.partitions,
+          .largest_record = static_cast<std::size_t>(number(topic.settings, "max.message.bytes", 1'048'588)),
+          .furthest_ahead =
+              stamped_by_broker ? unlimited : number(topic.settings, "message.timestamp.after.max.ms", unlimited),
+          .furthest_behind =
+              stamped_by_broker ? unlimited : number(topic.settings, "message.timestamp.before.max.ms", unlimited),
+          .needs_key = policy != topic.settings.end() && policy->second.find("compact") != std::string::npos};
+}
+
+std::string topic_of(const sink_spec& sink, std::string_view home, std::string_view source_topic,
+                     std::string_view by_record) {
+  if (sink.names == sink_spec::naming::by_record) return std::string{by_record};
+  if (sink.names == sink_spec::naming::pattern) return topic_by_pattern(sink.topic, source_topic, home);
+  return sink.topic;
+}
+
+std::string refusal(const route& to, const emission& what, std::int64_t wall_clock) {
+  if (what.how == emission::partitioning::kept && what.partition >= to.partitions)
+    return "partition " + std::to_string(what.partition) + " does not exist in " + to.name + ", which has " +
+           std::to_string(to.partitions) + "; add partitions to it, or write by key";
+  if (const auto size = weight(what); size > to.largest_record)
+    return "the record of about " + std::to_string(size) + " bytes is larger than " + to.name + " takes (" +
+           std::to_string(to.largest_record) + "); raise its max.message.bytes";
+  if (what.timestamp == 0)
+    return "the record's timestamp is 0 (the beginning of 1970), which the client library would replace by the current " +
+           std::string{"time; give it another"};
+  if (to.furthest_ahead < std::numeric_limits<std::int64_t>::max() - wall_clock &&
+      what.timestamp > wall_clock + to.furthest_ahead)
+    return "the record's timestamp is " + std::to_string((what.timestamp - wall_clock) / 1000) +
+           " s ahead of the clock, more than " + to.name + " takes; raise its message.timestamp.after.max.ms";
+  if (wall_clock - what.timestamp > to.furthest_behind)
+    return "the record's timestamp is " + std::to_string((wall_clock - what.timestamp) / 1000) +
+           " s behind the clock, more than " + to.name + " takes; raise its message.timestamp.before.max.ms";
+  if (to.needs_key && what.key.is_null())
+    return "the record has no key, and " + to.name + " is compacted, which takes only records with one; write to a " +
+           "topic with cleanup.policy=delete, or give the records keys";
+  return {};
+}
+
+const route* routes::find(std::uint32_t sink, const source& from, const emission& what) const {
+  if (what.topic.is_null()) {
+    if (sink >= by_source_.size() || from.id >= by_source_[sink].size()) return nullptr;
+    const route& known = by_source_[sink][from.id];
+    return known.partitions > 0 ? &known : nullptr;
+  }
+  if (sink >= by_record_.size()) return nullptr;
+  const auto known = by_record_[sink].find(what.topic.str());
+  return known == by_record_[sink].end() ? nullptr : &known->second;
+}
+
+void routes::add(std::uint32_t sink, const source& from, route to) { at(at(by_source_, sink), from.id) = std::move(to); }
+
+void routes::add(std::uint32_t sink, route to) {
+  auto name = to.name;
+  at(by_record_, sink).insert_or_assign(std::move(name), std::move(to));
+}
+
+bool routes::lead(const std::vector<sink_spec>& sinks, const source& from, const topic_partition& where) const {
+  for (std::uint32_t sink = 0; sink < sinks.size(); ++sink) {
+    if (sinks[sink].keeps_partition && from.where.partition != where.partition) continue;
+    if (sink < by_source_.size() && from.id < by_source_[sink].size() && by_source_[sink][from.id].name == where.topic)
+      return true;
+    if (sink < by_record_.size() && by_record_[sink].contains(where.topic)) return true;
+  }
+  return false;
+}
+
+}  // namespace flow::engine

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "lane.hpp"
+
+#include <flow/plan.hpp>
+#include <flow/ports.hpp>
+
+namespace flow::engine {
+
+/// An output topic, as far as it decides whether and where a record can be written.
+struct route {
+  topic_id topic = 0;
+  std::string name;
+  std::int32_t partitions = 0;
+  std::size_t largest_record = 0;      ///< bytes; max.message.bytes
+  std::int64_t furthest_ahead = 0;     ///< milliseconds; message.timestamp.after.max.ms
+  std::int64_t furthest_behind = 0;    ///< milliseconds; message.timestamp.before.max.ms
+  bool needs_key = false;              ///< a compacted topic
+};
+
+route make_route(const port::topic_description& topic, topic_id id);
+
+/// The topic that a sink writes a source topic's records to.
+std::string topic_of(const sink_spec& sink, std::string_view home, std::string_view source_topic,
+                     std::string_view by_record);
+
+/// The partition of a route's topic that a record goes to.
+inline std::int32_t partition_of(const route& to, const emission& what) {
+  if (what.how == emission::partitioning::kept) return what.partition;
+  return static_cast<std::int32_t>(what.hash % static_cast<std::uint32_t>(to.partitions));
+}
+
+/// Why the cluster would refuse this record; empty: it would not. `wall_clock` in milliseconds since 1970.
+std::string refusal(const route& to, const emission& what, std::int64_t wall_clock);
+
+/// Where one cluster's sinks write what comes from each source.
+class routes {
+ public:
+  /// nullptr: that topic is not known yet.
+  const route* find(std::uint32_t sink, const source& from, const emission& what) const;
+  void add(std::uint32_t sink, const source& from, route to);
+  void add(std::uint32_t sink, route to);  ///< of a sink that names a topic in each record
+  void clear() { by_source_.clear(), by_record_.clear(); }
+
+  /// Records of `from` may go to `where`, as far as the sinks tell.
+  bool lead(const std::vector<sink_spec>& sinks, const source& from, const topic_partition& where) const;
+
+ private:
+  std::vector<std::vector<route>> by_source_;                      // by sink, then source
+  std::vector<std::unordered_map<std::string, route>> by_record_;  // by sink, then topic
+};
+
+}  // namespace flow::engine

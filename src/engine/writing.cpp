@@ -1,0 +1,216 @@
+#include "writing.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace flow::engine {
+namespace {
+
+using namespace std::chrono_literals;
+
+// What has gone well for this long is not what failed before any more.
+constexpr auto calm = 60s;
+constexpr auto unlimited = std::numeric_limits<std::size_t>::max();
+
+}  // namespace
+
+writing::writing(const site& at, engine::outputs& outputs, owner& by, target_status& counted,
+                 std::string transactional_id)
+    : at_{at},
+      outputs_{outputs},
+      by_{by},
+      counted_{counted},
+      id_{std::move(transactional_id)},
+      producer_{at_.cluster.open_producer(
+          {.transactional_id = id_, .transaction_timeout = at_.options.transaction_timeout})},
+      turned_{at_.loop},
+      trouble_{at_.loop, at_.log, at_.name},
+      limit_{std::min(at_.options.buffer, first_transaction), unlimited} {
+  if (at_.options.promised == guarantee::at_least_once) plain_ = at_.cluster.open_producer({});
+  sources_seen_ = at_.reading.version();
+}
+
+void writing::start(std::vector<lane*> lanes) {
+  lanes_ = std::move(lanes);
+  for (auto* each : lanes_) each->to = this;
+  finishing_ = retired_ = false;
+  clean_commits_ = 0;
+  session_ = serve();
+  session_.start();
+}
+
+void writing::add(const std::vector<lane*>& lanes) {
+  for (auto* each : lanes) {
+    each->to = this;
+    lanes_.push_back(each);
+  }
+  turned_.notify();
+}
+
+void writing::give_up(const std::vector<lane*>& lanes) {
+  for (auto* each : lanes) each->taken = false;
+  std::erase_if(lanes_, [&](auto* each) { return std::find(lanes.begin(), lanes.end(), each) != lanes.end(); });
+}
+
+void writing::finish() {
+  finishing_ = true;
+  turned_.notify();
+}
+
+void writing::drop() {
+  if (!session_.done()) producer_ready_ = false;
+  session_ = {};
+  serving_ = false;
+  ready_ = false;
+  leave_all();
+  outbox_.drop();
+  lanes_.clear();
+}
+
+void writing::halt(course& at, const std::string& reason) {
+  at.halted = next_of(at) < 0 ? reason : "offset " + std::to_string(next_of(at)) + ": " + reason;
+  at_.log(severity::error, at_.name + ": " + to_string(at.from->where) + " stops at " + at.halted);
+}
+
+void writing::interrupted(course& at, const failure& why) {
+  at_.log(severity::warn, at_.name + ": " + to_string(at.from->where) + " at offset " + std::to_string(at.next) + ": " +
+                                to_string(why));
+  look_soon();
+}
+
+void writing::look_soon() {
+  if (look_again_ != time_point::max()) return;
+  const auto now = at_.loop.now();
+  if (now > interrupted_at_ + calm) interruption_.reset();
+  interrupted_at_ = now;
+  look_again_ = now + interruption_();
+  turned_.notify();
+}
+
+void writing::rejected(std::uint32_t sink, const source& from, std::int64_t offset, const std::string& reason) {
+  if (counted_.records_refused++ == 0)
+    at_.log(severity::warn, at_.name + ": " + at_.topology.sinks()[sink].name + ": skipped offset " +
+                                  std::to_string(offset) + " of " + to_string(from.where) + ": " + reason);
+}
+
+void writing::resolve(std::uint32_t sink, const std::string& topic) {
+  if (!topic.empty()) outputs_.ask_for(sink, topic);
+  look_soon();
+}
+
+std::vector<lane*> writing::taken_lanes() const {
+  auto taken = lanes_;
+  std::erase_if(taken, [](const auto* each) { return !each->taken; });
+  return taken;
+}
+
+std::vector<lane*> writing::fresh_lanes() const {
+  auto fresh = lanes_;
+  std::erase_if(fresh, [](const auto* each) { return each->taken; });
+  return fresh;
+}
+
+void writing::leave_all() {
+  for (auto* each : lanes_)
+    for (const auto& course : each->courses) at_.reading.leave(*course);
+}
+
+writer writing::writer_now() const {
+  return {at_.names.prefix() + "." + at_.options.instance, id_, by_.assignment().generation};
+}
+
+bool writing::has_to_look_at_sources() const {
+  return sources_seen_ != at_.reading.version() || at_.loop.now() >= look_again_;
+}
+
+// What cannot be found out now is no reason to let go of what is being read.
+task<result<void>> writing::look_at_sources() {
+  sources_seen_ = at_.reading.version();
+  look_again_ = time_point::max();
+  auto looked = co_await outputs_.prepare_routes();
+  say_what_is_missing();
+  if (looked) looked = co_await open_courses(taken_lanes());
+  if (looked || looked.error().kind == failure_kind::refused) co_return looked;
+  trouble_.raise(looked.error());
+  look_soon();
+  co_return result<void>{};
+}
+
+void writing::say_what_is_missing() {
+  if (!outputs_.missing()) return;
+  trouble_.raise(*outputs_.missing());
+  look_soon();
+}
+
+void writing::recovered() {
+  if (look_again_ == time_point::max() && !outputs_.missing() && suspects_.empty()) trouble_.settle();
+  ready_ = true;
+}
+
+task<void> writing::serve() {
+  unacceptable_.clear();
+  suspects_.clear();
+  say_what_is_missing();
+  backoff pause;
+  while (!closing()) {
+    result<void> done = co_await open_producer();
+    // Finding out how far fresh lanes are may take as long as somebody's open transaction; the others go on meanwhile.
+    std::vector<lane*> fresh;
+    task<void> finding;
+    found_ = result<void>{};
+    // What fails at every commit takes its lanes over successfully every time.
+    const auto quiet = at_.loop.now() + idle_commit;
+    serving_ = done.has_value();
+    while (done && !closing()) {
+      if (found_ && !fresh.empty()) {
+        done = *found_;
+        if (done) done = co_await claim_lanes(fresh);
+        if (done) fresh.clear();
+        continue;
+      }
+      if (fresh.empty() && !(fresh = fresh_lanes()).empty()) {
+        found_.reset();
+        finding = find_places(fresh);
+        finding.start();
+        continue;
+      }
+      for (auto* each : taken_lanes())
+        for (const auto& course : each->courses)
+          if (course->waits_for_reading()) at_.reading.board(*course);
+      if (found_ && has_to_look_at_sources()) {
+        done = co_await look_at_sources();
+      } else if (worth_committing()) {
+        done = co_await transact();
+        if (done && fresh.empty()) pause.reset(), recovered();
+      } else {
+        if (fresh.empty() && (at_.loop.now() >= quiet || !trouble_.current())) recovered();
+        const auto due = found_ ? std::min(next_commit(), look_again_) : next_commit();
+        const bool has_to_settle = fresh.empty() && !ready_;
+        co_await turned_.wait_until(has_to_settle ? std::min(due, quiet) : due);
+      }
+    }
+    if (done) break;
+    finding = {};
+    ready_ = false;
+    if (done.error().kind == failure_kind::refused || done.error().kind == failure_kind::fenced_member) {
+      by_.end(done.error());
+      co_return;
+    }
+    trouble_.raise(done.error());
+    const bool lost = done.error().kind == failure_kind::lost_member;
+    co_await recover(done.error());
+    if (lost) break;  // the group's own event says what comes next
+    const auto again = at_.loop.now() + pause();
+    while (!closing() && at_.loop.now() < again) co_await turned_.wait_until(again);
+  }
+  retired_ = healed();
+  leave_all();
+  if (producer_ready_ && serving_ && (!outbox_.empty() || worth_committing()))
+    if (auto last = co_await transact(); !last) co_await recover(last.error());
+  serving_ = false;
+  ready_ = false;
+  by_.changed();
+}
+
+}  // namespace flow::engine

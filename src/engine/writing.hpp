@@ -1,0 +1,184 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "complaint.hpp"
+#include "intake.hpp"
+#include "lane.hpp"
+#include "loop.hpp"
+#include "outbox.hpp"
+#include "outputs.hpp"
+#include "site.hpp"
+
+#include <flow/status.hpp>
+
+namespace flow::engine {
+
+/// Writes lanes to one cluster by the transactions of one producer: what fails takes all of them back, and none of
+/// another writing's. A target has one, and others while partitions that do not heal are kept apart.
+class writing final : public destination {
+ public:
+  /// What is decided for all writings of a target.
+  class owner {
+   public:
+    virtual ~owner() = default;
+    virtual const port::membership& assignment() const = 0;  ///< that the lanes are owned under
+    virtual bool writes_as(const std::string& transactional_id) const = 0;
+    /// These partitions stored nothing while others did: the lanes that write there should not hold up the rest.
+    virtual void part(writing& from, const std::vector<topic_partition>& sick) = 0;
+    virtual void end(const failure& why) = 0;  ///< a person has to decide
+    virtual void changed() = 0;                ///< a writing is done
+  };
+  writing(const site& at, engine::outputs& outputs, owner& by, target_status& counted, std::string transactional_id);
+
+  const std::string& transactional_id() const { return id_; }
+  const std::vector<lane*>& lanes() const { return lanes_; }
+
+  /// Writes these lanes until `finish`; those that are taken already stay so.
+  void start(std::vector<lane*> lanes);
+  /// Takes more of them over while it runs.
+  void add(const std::vector<lane*>& lanes);
+  /// Lets go of lanes; none of them is being read.
+  void give_up(const std::vector<lane*>& lanes);
+  /// Commits what it has, then is `done`.
+  void finish();
+  bool done() const { return session_.done(); }
+  /// Abandons whatever is under way. The next `start` ends it by its `init`.
+  void drop();
+  /// Looks at whatever a turn may have moved.
+  void turn() { turned_.notify(); }
+
+  /// Writes what others must not wait for, until that has healed; then it is done, and has no more use.
+  void keep_apart() { apart_ = true; }
+  bool apart() const { return apart_; }
+  bool retired() const { return retired_ && done(); }
+
+  bool serving() const { return serving_; }
+  bool ready() const { return ready_; }
+  const std::optional<failure>& trouble() const { return trouble_.current(); }
+  std::size_t buffered() const { return outbox_.size(); }
+
+  class outbox& outbox() override { return outbox_; }
+  const class routes& routes() const override { return outputs_.routes(); }
+  std::uint64_t sinks() const override { return at_.sinks; }
+  bool full() const override {
+    return outbox_.size() >= limit_.transaction || outbox_.records() >= limit_.records;
+  }
+  void resolve(std::uint32_t sink, const std::string& topic) override;
+  void interrupted(course& at, const failure& why) override;
+  void halt(course& at, const std::string& reason) override;
+  void rejected(std::uint32_t sink, const source& from, std::int64_t offset, const std::string& reason) override;
+
+ private:
+  // A process that ends at this point never comes back from it.
+  struct crash_point {
+    bool goes_on;
+    bool await_ready() const noexcept { return goes_on; }
+    void await_suspend(std::coroutine_handle<>) const noexcept {}
+    void await_resume() const noexcept {}
+  };
+
+  // writing.cpp
+  task<void> serve();
+  bool closing() const { return finishing_ || healed(); }
+  bool healed() const { return apart_ && clean_commits_ >= enough_commits; }
+  bool has_to_look_at_sources() const;
+  task<result<void>> look_at_sources();
+  void look_soon();
+  void say_what_is_missing();
+  void recovered();
+  std::vector<lane*> taken_lanes() const;
+  std::vector<lane*> fresh_lanes() const;
+  void leave_all();
+  auto step(std::string_view name) { return crash_point{at_.probe.reached(name, at_.name)}; }
+  writer writer_now() const;
+
+  // takeover.cpp
+  task<void> find_places(std::vector<lane*> lanes);
+  task<result<void>> find_places_of(std::vector<lane*> lanes);
+  task<result<void>> read_positions(const std::vector<lane*>& lanes);
+  task<void> evict(std::vector<lane*> lanes);
+  task<result<void>> open_courses(std::vector<lane*> lanes);
+  task<result<void>> begin_courses(std::vector<course*> opened);
+  struct unacceptable_record {
+    std::int64_t offset;
+    std::string why;
+  };
+  void pass_over_or_halt(course& at, const unacceptable_record& what);
+  task<result<void>> check_places(std::vector<course*> placed);
+  task<result<void>> check_fingerprints(std::vector<course*> comparable);
+  task<result<std::vector<std::optional<std::int64_t>>>> find_each(const std::vector<course*>& courses,
+                                                                   port::offset_query what);
+  task<result<void>> claim_lanes(std::vector<lane*> lanes);
+
+  // transaction.cpp
+  struct written_lane {
+    lane* of;
+    position as;
+    std::string encoded;
+  };
+  task<result<void>> open_producer();
+  void tell_topics();
+  task<result<void>> transact();
+  task<result<void>> commit(std::vector<written_lane> lanes, outgoing records);
+  task<result<void>> store(const std::vector<written_lane>& lanes);
+  task<void> recover(failure why);
+  written_lane write_position(lane& of);
+  bool must_close(time_point began, std::size_t bytes, std::size_t records) const;
+  void narrow_down(const failure& why);
+  void clear_suspects();
+  void learn_rate(time_point began, std::size_t bytes);
+  bool worth_committing() const;
+  time_point next_commit() const;
+
+  // Bytes of a transaction before it is known how much the cluster takes in its time, and how few it can get.
+  static constexpr std::size_t first_transaction = 4u << 20, smallest_transaction = 4u << 10;
+  // Positions that moved without any output are not worth a transaction of their own for this long.
+  static constexpr auto idle_commit = std::chrono::seconds{1};
+  // So many transactions in a row say that what was kept apart has healed.
+  static constexpr int enough_commits = 3;
+
+  const site& at_;
+  engine::outputs& outputs_;
+  owner& by_;
+  target_status& counted_;
+  const std::string id_;
+  engine::outbox outbox_;
+  std::unique_ptr<port::producer> producer_;
+  std::unique_ptr<port::producer> plain_;  // at_least_once: the outputs, outside of transactions
+  std::size_t topics_told_ = 0;
+  bool producer_ready_ = false;
+  bool fenced_ = false;
+  std::vector<lane*> lanes_;
+  task<void> session_;
+  std::optional<result<void>> found_;  // how finding the places of fresh lanes has ended
+  bool serving_ = false;
+  bool ready_ = false;
+  bool finishing_ = false;
+  bool apart_ = false;
+  bool retired_ = false;
+  int clean_commits_ = 0;
+  std::uint64_t sources_seen_ = 0;
+  time_point look_again_ = time_point::max();  // at the sources of the courses that were interrupted
+  time_point interrupted_at_{};
+  backoff interruption_;
+  time_point last_commit_{};
+  signal turned_;
+  complaint trouble_;
+  // What waits is never more than one transaction takes.
+  struct {
+    std::size_t transaction, records;
+  } limit_;
+  std::size_t in_transaction_ = 0;  // source records, of the latest transaction
+  source_record last_sent_;         // the newest of them
+  // A transaction was refused for one of its records: they are somewhere before these offsets.
+  std::map<topic_partition, std::int64_t> suspects_;
+  std::map<topic_partition, unacceptable_record> unacceptable_;
+};
+
+}  // namespace flow::engine
