@@ -64,11 +64,10 @@ void intake::drop(source_id id) {
 }
 
 void intake::merge_into(intake& other, source_id id) {
-  feed& to = *other.find(id);
   const auto riders = find(id)->riders;
   for (auto* rider : riders) {
     leave(*rider);
-    rider->next = to.next;
+    if (const feed* to = other.find(id)) rider->next = to->next;
     other.board(*rider);
   }
 }
@@ -81,6 +80,11 @@ bool intake::catches_up(feed& at, std::int64_t with, intake* ahead) {
   if (!other || other->next < at.next || other->next > with) return false;
   merge_into(*ahead, at.from->id);
   return true;
+}
+
+// At the end of a partition that nobody reads for all, whoever has got there does from now on.
+void intake::come_back(feed& at, intake* ahead) {
+  if (ahead && !ahead->find(at.from->id)) merge_into(*ahead, at.from->id);
 }
 
 bool intake::run(std::size_t most, intake* ahead) {
@@ -129,9 +133,11 @@ void intake::finish_batch(intake* ahead) {
   for (const auto& end : batch_.ends) {
     feed* at = of_batch(end.source);
     if (!at || end.next < at->next) continue;
-    if (catches_up(*at, end.next, ahead) || end.next == at->next) continue;
+    if (catches_up(*at, end.next, ahead)) continue;
+    if (end.next > at->next)
+      for (auto* rider : at->riders) rider->dirty = true;
     at->next = end.next;
-    for (auto* rider : at->riders) rider->dirty = true;
+    come_back(*at, ahead);
   }
   for (const auto& failed : batch_.failures)
     if (feed* at = of_batch(failed.source)) fail(*at, failed.why);
@@ -153,8 +159,9 @@ intake::step intake::take(const fetched_record& record, intake* ahead) {
 
 intake::step intake::deliver(feed& at, const fetched_record& record) {
   emissions_.clear();
+  auto& through = operators_.of(record, *at.from);
   for (const auto& entry : at.from->entries)
-    if (const auto blamed = operators_->push(entry, record, at.active, held_->written, emissions_)) {
+    if (const auto blamed = through.push(entry, record, at.active, held_->written, emissions_)) {
       halt(at, blamed->node + ": " + blamed->reason);
       return step::taken;
     }

@@ -27,6 +27,25 @@ struct feed {
   std::uint64_t since = 0;   ///< the batch at hand when this reading began: nothing in it belongs to it
 };
 
+/// The operators of one worker: who has been taken through once is not counted again.
+class operators {
+ public:
+  explicit operators(const plan& topology) : first_{topology.open()}, again_{topology.open()} {}
+
+  /// For all that is done with this record.
+  graph& of(const fetched_record& record, const source& from) {
+    if (seen_.size() <= from.id) seen_.resize(from.id + 1, -1);
+    if (record.offset <= seen_[from.id]) return *again_;
+    seen_[from.id] = record.offset;
+    return *first_;
+  }
+  const std::vector<node_counts>& counts() const { return first_->counts(); }
+
+ private:
+  std::unique_ptr<graph> first_, again_;
+  std::vector<std::int64_t> seen_;  // the newest offset of each source
+};
+
 /// What an intake needs of a target.
 class destination {
  public:
@@ -35,6 +54,7 @@ class destination {
   virtual const class routes& routes() const = 0;
   virtual std::uint64_t sinks() const = 0;  ///< bit i: sink i writes to it
   virtual bool full() const = 0;            ///< takes nothing more for now
+  virtual bool idle() const = 0;            ///< has nothing to do before it gets more
   virtual void interrupted(course& at, const failure& why) = 0;  ///< reading it has failed, and may work again
   /// A course was interrupted because it is not known yet where `sink` writes to.
   virtual void resolve(std::uint32_t sink, const std::string& topic) = 0;
@@ -46,8 +66,9 @@ class destination {
 class intake {
  public:
   /// `clock`: milliseconds since 1970 UTC.
-  intake(const plan& topology, std::function<std::int64_t()> clock, std::unique_ptr<port::reader> reader)
-      : sinks_{topology.sinks()}, operators_{topology.open()}, clock_{std::move(clock)}, reader_{std::move(reader)} {}
+  intake(const plan& topology, class operators& through, std::function<std::int64_t()> clock,
+         std::unique_ptr<port::reader> reader)
+      : sinks_{topology.sinks()}, operators_{through}, clock_{std::move(clock)}, reader_{std::move(reader)} {}
 
   feed* find(source_id id) const { return id < feeds_.size() ? feeds_[id].get() : nullptr; }
   bool empty() const;
@@ -57,14 +78,14 @@ class intake {
   bool board(course& who);
   /// Lets it off; it keeps its place.
   void leave(course& who);
-  /// Moves every rider of this intake's feed to `other`'s, which is at the same place or further along this partition.
+  /// Moves every rider of this intake's feed to `other`'s, which is at the same place or further along this partition, or
+  /// has to be opened.
   void merge_into(intake& other, source_id id);
 
   /// Takes up to `most` records through; false if nothing moved. `ahead`: where feeds that have caught up merge into.
   bool run(std::size_t most, intake* ahead);
   /// The target that keeps the whole intake waiting, if one does.
   destination* blocked_by() const { return blocked_by_; }
-  const std::vector<node_counts>& counts() const { return operators_->counts(); }
 
  private:
   enum class step { taken, blocked };
@@ -82,9 +103,10 @@ class intake {
   void finish_batch(intake* ahead);
   bool next_batch(std::size_t most);
   bool catches_up(feed& at, std::int64_t with, intake* ahead);
+  void come_back(feed& at, intake* ahead);
 
   const std::vector<sink_spec>& sinks_;
-  std::unique_ptr<graph> operators_;
+  class operators& operators_;
   std::function<std::int64_t()> clock_;
   std::unique_ptr<port::reader> reader_;
   std::vector<std::unique_ptr<feed>> feeds_;

@@ -10,6 +10,8 @@ namespace {
 
 // What one turn takes at most, so that answers and the group's events are never left waiting for long.
 constexpr std::size_t records_per_turn = 4096;
+// A target may hold the others up for this long at once, and for a tenth of the time on average.
+constexpr auto patience = std::chrono::milliseconds{100};
 
 }  // namespace
 
@@ -17,13 +19,15 @@ reading::reading(surroundings with)
     : with_{std::move(with)},
       how_{with_.topology.co_partitioned().empty() ? spread() : by_number()},
       changed_{with_.loop},
-      trouble_{with_.loop, with_.log, with_.options.home} {
+      trouble_{with_.loop, with_.log, with_.options.home},
+      operators_{with_.topology} {
   for (const auto& spec : with_.topology.sources()) selections_.emplace_back(spec);
   shared_ = open_intake();
 }
 
 std::unique_ptr<intake> reading::open_intake() {
-  return std::make_unique<intake>(with_.topology, with_.wall_clock, with_.home.open_reader({.buffer = with_.options.buffer}, with_.wake));
+  return std::make_unique<intake>(with_.topology, operators_, with_.wall_clock,
+                                  with_.home.open_reader({.buffer = with_.options.buffer}, with_.wake));
 }
 
 task<void> reading::discover() {
@@ -174,24 +178,34 @@ bool reading::can_go_on() const {
          std::any_of(catching_up_.begin(), catching_up_.end(), [&](const auto& each) { return has_room(*each.second); });
 }
 
+// Somebody who reads along has done all that there was.
+bool reading::holds_up_others(const destination* slow) const {
+  const auto waits = [&](const course* rider) { return rider->of->to != slow && rider->of->to->idle(); };
+  return slow && std::any_of(sources_.begin(), sources_.end(), [&](const auto& each) {
+    const auto* at = shared_->find(each->id);
+    return at && std::any_of(at->riders.begin(), at->riders.end(), waits);
+  });
+}
+
 void reading::let_laggards_leave() {
+  const auto passed = with_.loop.now() - std::exchange(looked_at_, with_.loop.now());
+  held_up_ = std::max(duration{}, holding_up_ ? held_up_ + passed : held_up_ - passed / 10);
   auto* slow = shared_->blocked_by();
-  if (!slow) return;
-  std::vector<course*> theirs;
-  bool others_could_go_on = false;
+  holding_up_ = holds_up_others(slow);
+  if (!holding_up_ || held_up_ < patience) return;
   for (const auto& each : sources_) {
     const auto* at = shared_->find(each->id);
     if (!at) continue;
-    for (auto* rider : at->riders) {
-      if (rider->of->to == slow) theirs.push_back(rider);
-      if (!rider->of->to->full()) others_could_go_on = true;
+    const auto riders = at->riders;
+    for (auto* rider : riders) {
+      if (rider->of->to != slow) continue;
+      shared_->leave(*rider);
+      own_intake(slow)->board(*rider);
     }
   }
-  if (!others_could_go_on) return;
-  for (auto* who : theirs) {
-    shared_->leave(*who);
-    own_intake(slow)->board(*who);
-  }
+  holding_up_ = false;
 }
+
+time_point reading::due() const { return holding_up_ ? looked_at_ + patience - held_up_ : time_point::max(); }
 
 }  // namespace flow::engine

@@ -63,13 +63,16 @@ class reading {
   bool idle() const { return idle_; }
   /// Something that has arrived waited for room at a target, and there is room now.
   bool can_go_on() const;
-  /// What the operators have seen, each record once: what is read again for a target that catches up does not count.
-  const std::vector<node_counts>& counts() const { return shared_->counts(); }
+  /// What the operators have seen, each record once, however often it is read.
+  const std::vector<node_counts>& counts() const { return operators_.counts(); }
+  /// When it has something to do at the latest, unless something arrives.
+  time_point due() const;
 
  private:
   std::optional<failure> missing_among(const std::vector<port::topic_description>& topics) const;
   std::optional<failure> not_co_partitioned(const std::vector<port::topic_description>& topics) const;
   bool add_sources(const std::vector<port::topic_description>& topics);
+  bool holds_up_others(const destination* slow) const;
   void let_laggards_leave();
   std::unique_ptr<intake> open_intake();
   /// The intake of a target that reads for itself.
@@ -86,9 +89,14 @@ class reading {
   std::vector<std::unique_ptr<source>> sources_;
   std::map<topic_partition, source*> known_;
   std::map<std::string, std::int32_t> listed_;  // topics and their partition counts
+  class operators operators_;
   std::unique_ptr<intake> shared_;
   std::vector<std::pair<destination*, std::unique_ptr<intake>>> catching_up_;
   bool idle_ = true;
+  // How long targets have waited for a slower one lately, and until when that is known.
+  duration held_up_{};
+  time_point looked_at_{};
+  bool holding_up_ = false;
 };
 
 }  // namespace flow::engine

@@ -44,7 +44,7 @@ time_point worker::turn(time_point now) {
   const bool moved = reading_.run();
   for (const auto& each : targets_) each->turn();
   loop_.run(now);
-  return moved || reading_.can_go_on() ? now : loop_.next();
+  return moved || reading_.can_go_on() ? now : std::min(loop_.next(), reading_.due());
 }
 
 void worker::stop() {

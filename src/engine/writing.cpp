@@ -61,7 +61,7 @@ void writing::finish() {
 void writing::drop() {
   if (!session_.done()) producer_ready_ = false;
   session_ = {};
-  serving_ = false;
+  serving_ = transacting_ = false;
   ready_ = false;
   leave_all();
   outbox_.drop();
@@ -181,7 +181,9 @@ task<void> writing::serve() {
       if (found_ && has_to_look_at_sources()) {
         done = co_await look_at_sources();
       } else if (worth_committing()) {
+        transacting_ = true;
         done = co_await transact();
+        transacting_ = false;
         if (done && fresh.empty()) pause.reset(), recovered();
       } else {
         if (fresh.empty() && (at_.loop.now() >= quiet || !trouble_.current())) recovered();

@@ -69,6 +69,7 @@ class writing final : public destination {
   bool full() const override {
     return outbox_.size() >= limit_.transaction || outbox_.records() >= limit_.records;
   }
+  bool idle() const override { return serving_ && !transacting_ && outbox_.empty(); }
   void resolve(std::uint32_t sink, const std::string& topic) override;
   void interrupted(course& at, const failure& why) override;
   void halt(course& at, const std::string& reason) override;
@@ -158,6 +159,7 @@ class writing final : public destination {
   task<void> session_;
   std::optional<result<void>> found_;  // how finding the places of fresh lanes has ended
   bool serving_ = false;
+  bool transacting_ = false;
   bool ready_ = false;
   bool finishing_ = false;
   bool apart_ = false;

@@ -70,6 +70,20 @@ TEST_F(outages, of_a_target_leave_the_counts_of_what_was_read_alone) {
   EXPECT_EQ(world.status("one").nodes.at(0).received, 12u + 100u);
 }
 
+// Each of them falls behind by turns, and has to be read for separately.
+TEST_F(outages, of_one_target_after_the_other_count_each_record_once) {
+  start("one");
+  ASSERT_TRUE(copied("orders"));
+  for (int i = 0; i < 400; ++i) {
+    if (i % 50 == 0) world.heal(targets[i / 50 % 2]), world.cut(targets[(i / 50 + 1) % 2]);
+    write({"orders", i % 4}, {.key = "k", .value = std::to_string(i) + std::string(100'000, 'x')});
+    world.advance(10ms);
+  }
+  for (const auto& each : targets) world.heal(each);
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_EQ(world.status("one").nodes.at(0).received, 12u + 400u);
+}
+
 TEST_F(outages, of_home_are_waited_for) {
   start("one");
   start("two");
