@@ -44,10 +44,11 @@ class outage : public ::testing::Test {
   }
 
   /// A topic with a partition for each broker to lead.
-  std::vector<topic_partition> fresh_partitions() {
+  std::vector<topic_partition> fresh_partitions(std::int16_t copies = -1) {
     const std::string topic = kafka_fixture::fresh_name("outage");
-    const auto made = answer_to<void>(
-        [&](auto done) { trio_->create_topics({{.name = topic, .partitions = 3}}, std::move(done)); });
+    const auto made = answer_to<void>([&](auto done) {
+      trio_->create_topics({{.name = topic, .partitions = 3, .replicas = copies}}, std::move(done));
+    });
     if (!made) throw std::runtime_error{made.error().text};
     return {{topic, 0}, {topic, 1}, {topic, 2}};
   }
@@ -63,6 +64,25 @@ class outage : public ::testing::Test {
     return answer_to<std::vector<port::group_offset>>([&](auto done) {
       trio_->group_offsets(group, {where}, port::isolation::read_committed, limit, std::move(done));
     });
+  }
+
+  /// A transaction of one record for each of these partitions, up to its commit.
+  static result<port::committed> write(port::producer& by, const std::vector<topic_partition>& where) {
+    by.begin();
+    outgoing batch;
+    for (const auto& each : where)
+      batch.records.push_back({.topic = by.topic(each.topic),
+                               .partition = each.partition,
+                               .timestamp = 1,
+                               .key = "key",
+                               .value = "value",
+                               .headers = {}});
+    by.send(std::move(batch));
+    return answer_to<port::committed>([&](auto done) { by.commit(std::move(done)); });
+  }
+
+  static result<void> begin_anew(port::producer& by) {
+    return answer_to<void>([&](auto done) { by.init(std::move(done)); });
   }
 
   const std::unique_ptr<port::cluster> trio_ =
@@ -118,6 +138,31 @@ TEST_F(outage, of_a_leader_sends_those_who_ask_for_offsets_to_the_next_one) {
   EXPECT_THAT(ends_of(where).value_or(std::vector<std::int64_t>{}), AllOf(SizeIs(3), Each(0)));
   down.end();
   EXPECT_THAT(ends_of(where), succeeds());
+}
+
+// Its only copy is on the broker that is away, so that not even the abort can be finished before it is back.
+TEST_F(outage, of_a_partition_is_told_apart_from_its_neighbours_which_another_producer_can_write) {
+  auto neighbours = fresh_partitions(1);
+  const auto sick = trio_->open_producer({.transactional_id = kafka_fixture::fresh_name("sick")});
+  const auto healthy = trio_->open_producer({.transactional_id = kafka_fixture::fresh_name("healthy")});
+  auto down = kafka_fixture::kill("trio", 2);
+  ASSERT_THAT(begin_anew(*sick), succeeds());
+  ASSERT_THAT(begin_anew(*healthy), succeeds());
+  const auto failed = write(*sick, neighbours);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().kind, failure_kind::abortable) << failed.error().text;
+  ASSERT_THAT(failed.error().where, SizeIs(1)) << failed.error().text;
+
+  std::promise<result<int>> aborted;
+  sick->abort([&](result<int> how) { aborted.set_value(std::move(how)); });
+  std::erase(neighbours, failed.error().where.front());
+  EXPECT_THAT(write(*healthy, neighbours), succeeds());
+
+  down.end();
+  if (!aborted.get_future().get()) {
+    EXPECT_THAT(begin_anew(*sick), succeeds());
+  }
+  EXPECT_THAT(write(*sick, failed.error().where), succeeds());
 }
 
 TEST_F(outage, of_a_coordinator_leaves_nothing_behind_of_questions_that_nobody_waited_for) {
