@@ -86,7 +86,7 @@ std::optional<failure> reading::missing_among(const std::vector<port::topic_desc
       if (is_topic_name(entry) && !there.contains(entry)) missing += (missing.empty() ? "" : ", ") + entry;
   if (!missing.empty())
     return failure{failure_kind::missing, "on " + with_.options.home + " there is no topic " + missing,
-                   "create it, or correct the name; it is looked for again"};
+                   "create it, or correct the name, or grant this user DESCRIBE on it; it is looked for again"};
   if (sources_.empty())
     return failure{failure_kind::missing, "no topic on " + with_.options.home + " matches what the topology reads",
                    "create one, or correct the patterns; they are looked for again"};

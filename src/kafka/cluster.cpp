@@ -39,7 +39,7 @@ using outcome = std::optional<result<T>>;
 /// One step of a question: attempts it, again and again while a failure may heal, and answers.
 template <typename T, typename Attempt>
 requests::step question(const context& in, milliseconds limit, Attempt attempt, port::reply<T> answer) {
-  return [&in, deadline = clock::now() + limit, next = clock::time_point{},
+  return [&in, deadline = clock::now() + limit, next = clock::time_point{}, before = std::optional<failure>{},
           attempt = std::make_shared<Attempt>(std::move(attempt)),
           answer = std::move(answer)](milliseconds patience) mutable {
     if (const auto now = clock::now(); now < next) {
@@ -49,9 +49,14 @@ requests::step question(const context& in, milliseconds limit, Attempt attempt, 
     outcome<T> got = (*attempt)(patience, left_until(deadline));
     const bool late = clock::now() >= deadline;
     if (got && !*got && heals(got->error().kind)) {
-      if (late) got->error().kind = failure_kind::timed_out;
       next = clock::now() + pause;
-      if (!late) got.reset();
+      // The last attempt may have had no time for more than not to be answered.
+      if (!late || !before) before = std::move(got->error());
+      got.reset();
+    }
+    if (!got && late && before) {
+      before->kind = failure_kind::timed_out;
+      got = tl::unexpected{std::move(*before)};
     }
     if (!got && late)
       got = tl::unexpected{failure_of(RD_KAFKA_RESP_ERR__TIMED_OUT, "requests to " + in.to.name, "no answer in time")};
@@ -198,7 +203,8 @@ void kafka_cluster::describe_topics(std::vector<std::string> names,
 /// to use the topics.
 result<void> kafka_cluster::try_out(const std::vector<port::new_topic>& topics, milliseconds limit) {
   const auto not_yet = [&] {
-    return fail(failure_kind::retriable, "topics on " + in_.to.name + ": created, but not ready for use yet");
+    return fail(failure_kind::retriable, "topics on " + in_.to.name + ": created, but not ready for use yet",
+                "if that lasts: has this user the right to DESCRIBE them? Clusters hide what one may not see");
   };
   const auto all = ask_topics(administration_, std::min(limit, round_trip));
   if (!all) return tl::unexpected{all.error()};

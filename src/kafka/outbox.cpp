@@ -156,7 +156,7 @@ void outbox::begin() {
   if (!ready()) return;
   serve();
   trouble_.reset();
-  stored_some_ = false;
+  stored_some_ = dropped_some_ = false;
   not_stored_.clear();
   offsets_.clear();
   client_->tap().end_requests = 0;
@@ -182,6 +182,12 @@ void outbox::delivered(const rd_kafka_message_t& message) {
   if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
     const topic_partition where{message.rkt ? rd_kafka_topic_name(message.rkt) : "", message.partition};
     gap_ = true;
+    const bool purged = message.err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || message.err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+    // A transaction that has failed takes its records along; the commit says why.
+    if (transactional() && purged) {
+      dropped_some_ = true;
+      return;
+    }
     failure why = failure_of(message.err, to_string(where) + " on " + in_.to.name);
     if (message.err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT) not_stored_.insert(where);
     if (transactional() && heals(why.kind)) why.kind = failure_kind::abortable;
@@ -340,10 +346,11 @@ result<port::committed> outbox::commit() {
   rd_kafka_error_t* const error =
       rd_kafka_commit_transaction(client_->get(), static_cast<int>(options_.transaction_timeout.count()));
   const int ends = client_->tap().end_requests;
+  if (!error && dropped_some_) return fail(failure_kind::fatal, doing("commit") + ": the client dropped records of it");
   if (!error) return answered(ends);
-  failure why = troubled(error, "commit");
   // The request may have gone out, or wait in the client and go out yet: then nothing is known.
-  const bool undone = why.kind == failure_kind::abortable && ends == 0;
+  const bool undone = rd_kafka_error_txn_requires_abort(error) != 0 && ends == 0;
+  failure why = troubled(error, "commit");
   if (!undone && why.kind != failure_kind::fenced && why.kind != failure_kind::fatal)
     why.kind = failure_kind::timed_out;
   return tl::unexpected{std::move(why)};

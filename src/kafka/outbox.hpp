@@ -62,6 +62,7 @@ class outbox {
   std::optional<failure> trouble_;
   bool gap_ = false;  ///< a record of this handle was not stored
   bool stored_some_ = false;              ///< of what is under way
+  bool dropped_some_ = false;
   std::set<topic_partition> not_stored_;  ///< partitions that took none of it in time
 };
 
