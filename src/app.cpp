@@ -61,9 +61,13 @@ std::vector<flaw> flaws_of(const app_options& options) {
     find("commit_every must be 1ms to 5s", "100ms is the default");
   if (options.connect) return found;
   for (const auto& [cluster, properties] : options.clusters) {
+    const auto flaws = found.size();
     for (const auto& [property, value] : properties)
       if (auto wrong = kafka::check_property(property, value))
         find("cluster " + cluster + ": " + property + " " + wrong.text, std::move(wrong.remedy));
+    if (found.size() == flaws)
+      if (auto wrong = kafka::check_properties(properties))
+        find("cluster " + cluster + ": its properties " + wrong.text, std::move(wrong.remedy));
     if (std::ranges::none_of(properties, kafka::names_servers, &cluster_properties::value_type::first))
       find("cluster " + cluster + " has no bootstrap.servers", "add them, as \"host:port,host:port\"");
   }

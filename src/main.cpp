@@ -87,10 +87,17 @@ complaint name(const std::string& text) {
 complaint servers(const std::string& text) { return kafka::check_property("bootstrap.servers", text); }
 
 void properties(const std::map<std::string, cluster_properties>& of_clusters, problems& found) {
-  for (const auto& [cluster, all] : of_clusters)
+  for (const auto& [cluster, all] : of_clusters) {
+    bool each_fits = true;
     for (const auto& [property, value] : all)
-      if (auto wrong = kafka::check_property(property, value))
+      if (auto wrong = kafka::check_property(property, value)) {
         found.at(value, property + " " + wrong.text, std::move(wrong.remedy));
+        each_fits = false;
+      }
+    if (!each_fits) continue;
+    if (auto wrong = kafka::check_properties(all))
+      found.at(all, "the properties of cluster " + cluster + " " + wrong.text, std::move(wrong.remedy));
+  }
 }
 
 }  // namespace checks

@@ -76,7 +76,9 @@ void worker_thread::run(const std::string& name) {
     if (next > now) box_->wait_until(std::min(next, now + longest_wait));
   }
   const auto last = engine_->status();
-  const auto ended = engine_->ended();
+  auto ended = engine_->ended();
+  // Who was told to stop meanwhile has nothing left that another could take.
+  if (ended && ended->kind == failure_kind::fenced_member && orders_.stop) ended.reset();
   engine_.reset();
   told_(last, ended, true);
 }

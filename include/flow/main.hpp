@@ -15,7 +15,7 @@ namespace flow {
 
 /// What a program says of itself.
 struct program {
-  std::string name;
+  std::string name{};  ///< empty: that of its file
   std::string version = "0.1.0";
   std::string help{};
 };
@@ -77,7 +77,9 @@ command_line command_line_of(const program& about, Build build) {
 /// The whole of a program's `main`: settings from flags, environment and YAML, logging, signals, and the verbs.
 /// @return what the process should exit with: 0 good, 1 failed while running, 2 usage or configuration.
 template <class Settings>
-int main(int argc, char** argv, topology (*build)(const Settings&), const program& about) {
+int main(int argc, char** argv, topology (*build)(const Settings&), program about = {}) {
+  const std::string file = argc > 0 ? argv[0] : "";
+  if (about.name.empty()) about.name = file.substr(file.rfind('/') + 1);
   return command_line_of<Settings>(about, build).run(argc, argv);
 }
 

@@ -14,6 +14,7 @@
 #include <flow/plan.hpp>
 #include <flow/raw_record.hpp>
 #include <flow/status.hpp>
+#include <flow/testing/drive.hpp>
 
 /// Tests of a topology without any cluster: `drive` for one operator or stage, `simulation` for the whole, on several
 /// in-memory clusters with the transaction semantics of Kafka.

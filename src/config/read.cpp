@@ -150,7 +150,11 @@ class reader {
     if (value != nullptr && value->is != node::form::mapping) {
       mapping = nullptr;
       none = is_none(*value);
-      if (none && (optional || value->is == node::form::empty)) {
+      if (optional && value->is == node::form::empty) {
+        // What is left of a section whose settings were commented out is not the wish to do without it.
+        tell(value->at, s.path + " has nothing in it", "give its settings, or write \"" + s.name + ": none\"");
+        unread_.insert(s.path);
+      } else if (none && (optional || value->is == node::form::empty)) {
         places_[s.path] = value->at;
       } else {
         wrong_form(s.path, *value, *s.type);

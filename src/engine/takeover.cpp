@@ -181,11 +181,13 @@ task<void> writing::evict(std::vector<lane*> lanes) {
                                        [&](const auto& each) { return each.instance_id == last->instance; });
     if (is_ours ? !by_.writes_as(last->transactional_id) : !is_member) gone.insert(last->transactional_id);
   }
+  // It is answered when all markers are written. Those of a partition that is ill may take long, and ours need not wait.
   for (const auto& id : gone) {
+    if (!fencing_->insert(id).second) continue;
     at_.log(severity::info, at_.name + ": ending the transaction that " + id + " left open");
-    co_await answer<void>(at_.loop, [&](auto done) { at_.cluster.fence(id, std::move(done)); });
+    at_.cluster.fence(id, [fencing = fencing_, id](const result<void>&) { fencing->erase(id); });
   }
-  if (gone.empty()) co_await at_.loop.sleep(100ms);
+  co_await at_.loop.sleep(100ms);
 }
 
 task<result<void>> writing::open_courses(std::vector<lane*> lanes) {

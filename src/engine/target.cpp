@@ -9,6 +9,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto revoke_limit = 2s;
+constexpr std::size_t most_writings = 8;
 
 }  // namespace
 
@@ -79,7 +80,7 @@ void target::turn() {
 }
 
 bool target::ready() const {
-  const auto is_ready = [](const auto& each) { return each->ready(); };
+  const auto is_ready = [](const auto& each) { return each->ready() || (each->apart() && each->lanes().empty()); };
   return !ended_ && !writings_.empty() && std::all_of(writings_.begin(), writings_.end(), is_ready);
 }
 
@@ -138,9 +139,10 @@ task<void> target::follow_group() {
             }
             trouble_.raise(there.error());
           }
-        assign(event);
         ++counted_.rebalances;
-        if (!leaving) start_writing();
+        if (leaving) break;
+        assign(event);
+        for (const auto& each : writings_) each->start(lanes_of(*each));
         break;
       case port::group_event::kind::revoked:
         co_await close_session();
@@ -183,14 +185,11 @@ void target::assign(const port::group_event& event) {
     return !follows || std::find(owned.begin(), owned.end(), each.first) == owned.end();
   });
   for (const auto number : owned)
-    if (auto& each = lanes_[number]; !each)
-      each = std::make_unique<lane>(
-          lane{.to = writings_.front().get(), .number = number, .committed = {}, .courses = {}});
-}
-
-void target::start_writing() {
-  std::erase_if(writings_, [&](const auto& each) { return each->apart() && lanes_of(*each).empty(); });
-  for (const auto& each : writings_) each->start(lanes_of(*each));
+    if (auto& each = lanes_[number]; !each) {
+      const auto apart = kept_apart_.find(number);
+      writing* by = apart == kept_apart_.end() ? writings_.front().get() : apart->second;
+      each = std::make_unique<lane>(lane{.to = by, .number = number, .committed = {}, .courses = {}});
+    }
 }
 
 std::vector<lane*> target::lanes_of(const writing& who) const {
@@ -201,11 +200,19 @@ std::vector<lane*> target::lanes_of(const writing& who) const {
 }
 
 std::unique_ptr<writing> target::open_writing() {
-  const auto own = at_.names.transactional_id(at_.options.instance);
-  auto id = own;
-  for (int i = 2; writes_as(id); ++i) id = own + "." + std::to_string(i);
   writing::owner& by = *this;
-  return std::make_unique<writing>(at_, outputs_, by, counted_, id);
+  return std::make_unique<writing>(at_, outputs_, by, counted_, next_id());
+}
+
+// The one that was used longest ago: what it has left is the most likely to be over.
+std::string target::next_id() {
+  constexpr int ids = 16;
+  for (;;) {
+    const auto number = ids_used_++ % ids;
+    auto id = at_.names.transactional_id(at_.options.instance);
+    if (number > 0) id += "." + std::to_string(number + 1);
+    if (!writes_as(id)) return id;
+  }
 }
 
 bool target::writes_as(const std::string& transactional_id) const {
@@ -220,8 +227,10 @@ void target::part(writing& from, const std::vector<topic_partition>& sick) {
   std::erase_if(healthy, [&](const auto* each) {
     return std::any_of(sick.begin(), sick.end(), [&](const auto& where) { return outputs_.concern(*each, where); });
   });
-  if (healthy.empty() || healthy.size() == from.lanes().size()) return;
+  const bool is_one_too_many = writings_.size() == most_writings;
+  if (healthy.empty() || healthy.size() == from.lanes().size() || (is_one_too_many && !from.apart())) return;
   from.give_up(healthy);
+  for (const auto* each : from.lanes()) kept_apart_[each->number] = &from;
   at_.log(severity::warn, at_.name + ": " + to_string(sick.front()) + " is kept apart until it can be written again");
   if (from.apart()) return writings_.front()->add(healthy);
   from.keep_apart();
@@ -236,6 +245,7 @@ void target::bring_together() {
     const auto lanes = each->lanes();
     each->give_up(lanes);
     writings_.front()->add(lanes);
+    std::erase_if(kept_apart_, [&](const auto& lane) { return lane.second == each.get(); });
     return true;
   });
 }
@@ -252,7 +262,11 @@ task<void> target::close_session() {
   };
   while (!done() && !lost() && at_.loop.now() < limit) co_await changed_.wait_until(limit);
   // What could not be finished in time is abandoned with its handle; the next one ends it by its `init`.
-  if (!done()) drop_session();
+  for (const auto& each : writings_) {
+    if (each->done()) continue;
+    each->drop();
+    std::erase_if(lanes_, [&](const auto& lane) { return lane.second->to == each.get(); });
+  }
 }
 
 void target::drop_session() {

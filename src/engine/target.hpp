@@ -39,7 +39,6 @@ class target final : private writing::owner {
   std::unique_ptr<port::member> join();
   task<void> follow_group();
   void assign(const port::group_event& event);
-  void start_writing();
   void bring_together();
   task<void> close_session();
   void drop_session();
@@ -49,6 +48,7 @@ class target final : private writing::owner {
 
   const port::membership& assignment() const override { return assignment_; }
   bool writes_as(const std::string& transactional_id) const override;
+  std::string next_id() override;
   void part(writing& from, const std::vector<topic_partition>& sick) override;
   void end(const failure& why) override;
   void changed() override { changed_.notify(); }
@@ -56,6 +56,8 @@ class target final : private writing::owner {
   const site at_;
   outputs outputs_;
   std::vector<std::unique_ptr<writing>> writings_;  // the first has every lane that is not kept apart
+  std::map<std::int32_t, writing*> kept_apart_;     // by lane, also while others own it
+  int ids_used_ = 0;
   std::unique_ptr<port::member> member_;
   port::membership assignment_;
   std::map<std::int32_t, std::unique_ptr<lane>> lanes_;

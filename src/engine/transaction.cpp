@@ -36,8 +36,18 @@ task<result<void>> writing::open_producer() {
   if (opened) {
     producer_ready_ = true;
     fenced_ = false;
+  } else if (opened.error().kind == failure_kind::timed_out) {
+    // What this id has left may wait for a marker in a partition that is ill. Whoever takes the lanes over finds it.
+    name_producer(by_.next_id());
   }
   co_return opened;
+}
+
+void writing::name_producer(std::string id) {
+  id_ = std::move(id);
+  topics_told_ = 0;
+  producer_ = at_.cluster.open_producer({.transactional_id = id_, .transaction_timeout = at_.options.transaction_timeout});
+  if (at_.options.promised == guarantee::at_least_once) plain_ = at_.cluster.open_producer({});
 }
 
 void writing::tell_topics() {
@@ -75,7 +85,6 @@ task<result<void>> writing::transact() {
   in_transaction_ = 0;
   if (!plain_) producer_->begin();
   co_await step("begun");
-  tell_topics();
   auto& writes = plain_ ? *plain_ : *producer_;
   for (;;) {
     if (!outbox_.empty()) {
@@ -85,6 +94,7 @@ task<result<void>> writing::transact() {
       auto records = outbox_.take();
       written.records += records.records.size();
       written.bytes += records.size;
+      tell_topics();
       writes.send(std::move(records));
       co_await step("sent");
     }

@@ -21,13 +21,10 @@ writing::writing(const site& at, engine::outputs& outputs, owner& by, target_sta
       outputs_{outputs},
       by_{by},
       counted_{counted},
-      id_{std::move(transactional_id)},
-      producer_{at_.cluster.open_producer(
-          {.transactional_id = id_, .transaction_timeout = at_.options.transaction_timeout})},
       turned_{at_.loop},
       trouble_{at_.loop, at_.log, at_.name},
       limit_{std::min(at_.options.buffer, first_transaction), unlimited} {
-  if (at_.options.promised == guarantee::at_least_once) plain_ = at_.cluster.open_producer({});
+  name_producer(std::move(transactional_id));
   sources_seen_ = at_.reading.version();
 }
 
@@ -49,7 +46,10 @@ void writing::add(const std::vector<lane*>& lanes) {
 }
 
 void writing::give_up(const std::vector<lane*>& lanes) {
-  for (auto* each : lanes) each->taken = false;
+  for (auto* each : lanes) {
+    each->taken = false;
+    for (const auto& course : each->courses) suspects_.erase(course->from->where);
+  }
   std::erase_if(lanes_, [&](auto* each) { return std::find(lanes.begin(), lanes.end(), each) != lanes.end(); });
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@ class writing final : public destination {
     virtual ~owner() = default;
     virtual const port::membership& assignment() const = 0;  ///< that the lanes are owned under
     virtual bool writes_as(const std::string& transactional_id) const = 0;
+    virtual std::string next_id() = 0;  ///< a transactional id that nobody writes as
     /// These partitions stored nothing while others did: the lanes that write there should not hold up the rest.
     virtual void part(writing& from, const std::vector<topic_partition>& sick) = 0;
     virtual void end(const failure& why) = 0;  ///< a person has to decide
@@ -87,7 +89,9 @@ class writing final : public destination {
   // writing.cpp
   task<void> serve();
   bool closing() const { return finishing_ || healed(); }
-  bool healed() const { return apart_ && clean_commits_ >= enough_commits; }
+  bool healed() const {
+    return apart_ && (lanes_.empty() ? producer_ready_ : clean_commits_ >= enough_commits);
+  }
   bool has_to_look_at_sources() const;
   task<result<void>> look_at_sources();
   void look_soon();
@@ -123,6 +127,7 @@ class writing final : public destination {
     position as;
     std::string encoded;
   };
+  void name_producer(std::string id);
   task<result<void>> open_producer();
   void tell_topics();
   task<result<void>> transact();
@@ -148,7 +153,7 @@ class writing final : public destination {
   engine::outputs& outputs_;
   owner& by_;
   target_status& counted_;
-  const std::string id_;
+  std::string id_;
   engine::outbox outbox_;
   std::unique_ptr<port::producer> producer_;
   std::unique_ptr<port::producer> plain_;  // at_least_once: the outputs, outside of transactions
@@ -157,6 +162,7 @@ class writing final : public destination {
   bool fenced_ = false;
   std::vector<lane*> lanes_;
   task<void> session_;
+  std::shared_ptr<std::set<std::string>> fencing_ = std::make_shared<std::set<std::string>>();  // ids, being fenced
   std::optional<result<void>> found_;  // how finding the places of fresh lanes has ended
   bool serving_ = false;
   bool transacting_ = false;

@@ -117,11 +117,12 @@ result<std::shared_ptr<client>> client::open(const context& in, rd_kafka_type_t 
   if (type == RD_KAFKA_PRODUCER) rd_kafka_conf_set_dr_msg_cb(conf.get(), on_delivery);
   std::array<char, 512> why{};
   rd_kafka_t* handle = rd_kafka_new(type, conf.get(), why.data(), why.size());
+  // The handle owns it from here on. One that could not be made has freed the interceptors in it, which to destroy the
+  // rest would free again (librdkafka 2.0.2).
+  conf.release();  // NOLINT(bugprone-unused-return-value)
   if (!handle)
     return fail(failure_kind::fatal, "cluster " + in.to.name + ": " + in.log->masked(why.data()),
                 "correct the properties of this cluster");
-  // From here on the handle owns it.
-  conf.release();  // NOLINT(bugprone-unused-return-value)
   return std::make_shared<client>(in, handle, std::move(tap));
 }
 

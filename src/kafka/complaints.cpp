@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "failures.hpp"
+#include "settings.hpp"
 
 namespace flow::kafka {
 
@@ -72,11 +73,7 @@ complaints::complaints(std::string cluster, std::vector<std::string> secrets, lo
     : cluster_{std::move(cluster)}, secrets_{std::move(secrets)}, log_{std::move(log)} {}
 
 std::string complaints::masked(std::string_view text) const {
-  std::string out{text};
-  for (const std::string& secret : secrets_)
-    for (auto at = out.find(secret); at != std::string::npos; at = out.find(secret, at))
-      out.replace(at, secret.size(), "***");
-  return out;
+  return kafka::masked(text, secrets_);
 }
 
 int complaints::due(std::string cause) {

@@ -175,6 +175,20 @@ bool names_servers(const std::string& property) {
   return property == "bootstrap.servers" || property == "metadata.broker.list";
 }
 
+complaint check_properties(const std::map<std::string, std::string>& all) {
+  const connection to{{}, all, {}};
+  auto conf = configure(to, {}, {});
+  rd_kafka_conf_set_log_cb(conf.get(), nullptr);
+  std::array<char, 512> why{};
+  rd_kafka_t* const made = rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), why.data(), why.size());
+  if (!made)
+    return {"cannot be used together: " + masked(why.data(), secrets_of(to)), "correct them; the files have to be there"};
+  // The handle owns it.
+  conf.release();  // NOLINT(bugprone-unused-return-value)
+  rd_kafka_destroy(made);
+  return {};
+}
+
 complaint check_property(const std::string& name, const std::string& value) {
   if (const remark* why = find(reserved, name))
     return {"is not yours to set: " + std::string{why->text}, "leave it out"};

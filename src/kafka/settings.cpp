@@ -54,6 +54,15 @@ std::vector<std::string> secrets_of(const connection& to) {
   return secrets;
 }
 
+std::string masked(std::string_view text, const std::vector<std::string>& secrets) {
+  constexpr std::string_view mask = "***";
+  std::string out{text};
+  for (const std::string& secret : secrets)
+    for (auto at = out.find(secret); at != std::string::npos; at = out.find(secret, at + mask.size()))
+      out.replace(at, secret.size(), mask);
+  return out;
+}
+
 std::size_t number(const rd_kafka_conf_t* conf, const char* property) {
   std::array<char, 64> text{};
   std::size_t size = text.size();

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cluster.hpp"
@@ -28,6 +29,9 @@ conf_ptr configure(const connection& to, const properties& defaults, const prope
 
 /// Values that must never be shown.
 std::vector<std::string> secrets_of(const connection& to);
+
+/// The text without the secrets in it.
+std::string masked(std::string_view text, const std::vector<std::string>& secrets);
 
 /// What `configure` has settled on for a number.
 std::size_t number(const rd_kafka_conf_t* conf, const char* property);

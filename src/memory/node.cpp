@@ -154,7 +154,7 @@ outcome<std::vector<std::int64_t>> node::try_to_produce(producer_session& by, co
 
   std::vector<topic_partition> unannounced;
   for (const auto& [key, part] : by_partition) {
-    topic_partition where{topics[key.first], key.second};
+    topic_partition where{topics.at(key.first), key.second};
     if (const auto there = find(where); !there) return answer{tl::unexpected{there.error()}};
     if (transactional && !by.partitions.contains(where)) unannounced.push_back(std::move(where));
   }
@@ -169,7 +169,7 @@ outcome<std::vector<std::int64_t>> node::try_to_produce(producer_session& by, co
   std::vector<topic_partition> not_taken;
   std::vector<std::int64_t> offsets(batch.records.size());
   for (const auto& [key, part] : by_partition) {
-    topic_partition where{topics[key.first], key.second};
+    topic_partition where{topics.at(key.first), key.second};
     if (stalled_.contains(where)) {
       not_taken.push_back(std::move(where));
       continue;
@@ -185,7 +185,7 @@ outcome<std::vector<std::int64_t>> node::try_to_produce(producer_session& by, co
   if (failed) return answer{tl::unexpected{std::move(*failed)}};
   if (!not_taken.empty()) {
     failed = {failure_kind::abortable, to_string(not_taken.front()) + " on " + name_ + ": no leader took the records", {}};
-    if (by.partitions.size() > not_taken.size()) failed->where = std::move(not_taken);
+    if (transactional && by.partitions.size() > not_taken.size()) failed->where = std::move(not_taken);
     return answer{tl::unexpected{std::move(*failed)}};
   }
   std::vector<std::int64_t> wanted;

@@ -80,7 +80,11 @@ topic_id memory_producer::topic(std::string_view name) {
   const std::scoped_lock lock{home().mutex};
   const auto known = std::ranges::find(*topics_, name);
   const auto id = static_cast<topic_id>(known - topics_->begin());
-  if (known == topics_->end()) topics_->emplace_back(name);
+  if (known != topics_->end()) return id;
+  // Batches on their way keep the list that they were made with.
+  auto more = std::make_shared<std::vector<std::string>>(*topics_);
+  more->emplace_back(name);
+  topics_ = std::move(more);
   return id;
 }
 
@@ -90,7 +94,7 @@ void memory_producer::begin() {
 
 void memory_producer::send(outgoing batch) {
   const auto kept = std::make_shared<outgoing>(std::move(batch));
-  queue({[this, kept] { send_now(std::move(*kept)); }, [](const failure&) {}});
+  queue({[this, kept, topics = topics_] { send_now(std::move(*kept), topics); }, [](const failure&) {}});
 }
 
 void memory_producer::send_offsets(std::vector<port::group_offset> offsets, const port::membership& as,
@@ -144,10 +148,10 @@ void memory_producer::begin_now() {
   if (before_was_left_open) failed_ = {failure_kind::fatal, "a transaction was begun within another one", {}};
 }
 
-void memory_producer::send_now(outgoing batch) {
+void memory_producer::send_now(outgoing batch, std::shared_ptr<const std::vector<std::string>> topics) {
   if (batch.empty() || failed_) return;
   ++unanswered_;
-  const auto work = [&cluster = home(), session = session_, topics = topics_, transaction = session_->transaction,
+  const auto work = [&cluster = home(), session = session_, topics = std::move(topics), transaction = session_->transaction,
                      batch = std::make_shared<const outgoing>(std::move(batch))] {
     return cluster.produce(*session, transaction, *batch, *topics);
   };

@@ -54,7 +54,7 @@ class memory_producer final : public port::producer, private asker {
   void queue(request what);
   void carry_out_what_is_queued();
   void begin_now();
-  void send_now(outgoing batch);
+  void send_now(outgoing batch, std::shared_ptr<const std::vector<std::string>> topics);
   void send_offsets_now(std::vector<port::group_offset> offsets, const port::membership& as, port::reply<void> done);
   void answered(std::uint64_t transaction, const failure* why);
 
@@ -66,7 +66,7 @@ class memory_producer final : public port::producer, private asker {
   void finish(result<port::committed> how);
 
   port::producer_options options_;
-  std::shared_ptr<std::vector<std::string>> topics_ = std::make_shared<std::vector<std::string>>();
+  std::shared_ptr<const std::vector<std::string>> topics_ = std::make_shared<const std::vector<std::string>>();
   std::shared_ptr<producer_session> session_;
   std::deque<request> queue_;
   bool initialising_ = false;

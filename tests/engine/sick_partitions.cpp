@@ -95,6 +95,32 @@ TEST_F(sick_partitions, are_caught_up_with_after_a_crash) {
   EXPECT_TRUE(eventually([&] { return ready("one"); }));
 }
 
+TEST_F(sick_partitions, hold_up_no_neighbour_after_a_crash_either) {
+  ASSERT_TRUE(falls_ill());
+  world.crash("one");
+  write("orders", 2);
+  start("one");
+  EXPECT_TRUE(neighbours_go_on());
+  world.recover("tokyo", sick);
+  EXPECT_TRUE(copied("orders"));
+}
+
+TEST_F(sick_partitions, hold_up_no_neighbour_while_other_workers_come_and_go) {
+  ASSERT_TRUE(falls_ill());
+  for (int i = 0; i < 4; ++i) {
+    start("two");
+    write("orders", 2);
+    EXPECT_TRUE(neighbours_go_on()) << i;
+    world.stop("two");
+    write("orders", 2);
+    EXPECT_TRUE(neighbours_go_on()) << i;
+    EXPECT_TRUE(world.run_until([&] { return !world.is_running("two"); }, 120s));
+  }
+  world.recover("tokyo", sick);
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_TRUE(eventually([&] { return ready("one"); }));
+}
+
 // What the crash leaves open under the id of the second producer is ended by the first.
 TEST_F(sick_partitions, leave_nothing_open_at_a_crash_at_any_step) {
   for (const auto* step : {"begun", "sent", "offsets sent", "committed", "stored", "positions read"}) {

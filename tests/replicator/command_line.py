@@ -39,7 +39,7 @@ instance: ${HOSTNAME:-one}
 home: tokyo
 targets: [osaka, virginia]
 clusters:
-  tokyo: {bootstrap.servers: "127.0.0.1:1,127.0.0.1:4", security.protocol: SASL_SSL, sasl.password: "${file:password}"}
+  tokyo: {bootstrap.servers: "127.0.0.1:1,127.0.0.1:4", security.protocol: SASL_SSL, sasl.mechanism: PLAIN, sasl.username: sync, sasl.password: "${file:password}"}
   osaka: {bootstrap.servers: "127.0.0.1:2", linger.ms: 0.5}
   virginia: {bootstrap.servers: "[::1]:3"}
 topics:
@@ -207,6 +207,21 @@ clusters:
             "(leave it out)",
             "5s => retry.backoff.ms has a value that librdkafka does not take (write a number from 1 to 300000)")
 
+    def test_clusters_whose_properties_do_not_fit(self) -> None:
+        clusters = """\
+clusters:
+  tokyo: {bootstrap.servers: "127.0.0.1:1", security.protocol: ssl, ssl.ca.location: /no/such/file}
+  osaka: {bootstrap.servers: "127.0.0.1:2", security.protocol: sasl_plaintext, sasl.mechanism: PLAIN, sasl.password: hidden}
+  virginia: {bootstrap.servers: "127.0.0.1:3"}
+"""
+        self.lint(LEAST.replace(CLUSTERS, clusters))
+        for verb in ("lint", "run"):
+            done = self.call(verb, "--config", "sync.yaml")
+            self.assertEqual(done.code, 2)
+            self.assertIn("error: the properties of cluster tokyo cannot be used together: ssl.ca.location", done.err)
+            self.assertIn("error: the properties of cluster osaka cannot be used together: sasl.username", done.err)
+            self.assertNotIn("hidden", done.err)
+
     def test_clusters_left_out(self) -> None:
         self.assert_refused(
             self.lint(LEAST.replace(CLUSTERS, "")), "sync.yaml:1:1: error: clusters: no cluster is described "
@@ -268,6 +283,12 @@ clusters:
             "drop => \"drop\" is not stop or skip (write one of them)",
             "kind => \"kind\" is not a setting of events "
             "(known here: source, type, critical_sources, consistency_types or malformed)")
+
+    def test_events_of_which_all_was_commented_out(self) -> None:
+        self.assertIn("sync.yaml:", self.lint(LEAST + "events:\n  # critical_sources: [billing]\n").err)
+        self.assertIn("events has nothing in it (give its settings, or write \"events: none\")",
+                      self.lint(LEAST + "events:\n").err)
+        self.assertEqual(self.lint(LEAST + "events: none\n").code, 0)
 
     def test_events_of_no_interest(self) -> None:
         self.assert_refused_in(
