@@ -215,7 +215,8 @@ class builder : public YAML::EventHandler {
       in.key = std::move(made);
     } else {
       // A value that is not there would stand where the next key does.
-      if (made.is == node::form::empty && made.at.line != in.key->at.line) made.at = in.key->at;
+      made.blank = made.is == node::form::empty && made.at.line != in.key->at.line;
+      if (made.blank) made.at = in.key->at;
       in.made.entries.emplace_back(std::move(*in.key), std::move(made));
       in.key.reset();
     }

@@ -17,6 +17,7 @@ struct node {
   std::string text;     ///< of a scalar
   std::string written;  ///< the text before `${...}` was replaced
   bool plain = true;    ///< not in quotes
+  bool blank = false;   ///< nothing at all is written, not even ~
   bool expanded = false;
   bool broken = false;  ///< a reference in it means nothing; that is told already
   bool secret = false;  ///< only `written` may be shown

@@ -150,7 +150,7 @@ class reader {
     if (value != nullptr && value->is != node::form::mapping) {
       mapping = nullptr;
       none = is_none(*value);
-      if (optional && value->is == node::form::empty) {
+      if (optional && value->blank) {
         // What is left of a section whose settings were commented out is not the wish to do without it.
         tell(value->at, s.path + " has nothing in it", "give its settings, or write \"" + s.name + ": none\"");
         unread_.insert(s.path);

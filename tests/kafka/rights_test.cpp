@@ -89,6 +89,11 @@ class missing_rights : public ::testing::Test {
     return now.workers.empty() || now.workers[0].targets.empty() ? target_status{} : now.workers[0].targets[0];
   }
 
+  static bool says(const app& of, const std::string& text) {
+    const auto trouble = tokyo(of).trouble;
+    return trouble && to_string(*trouble).find(text) != std::string::npos;
+  }
+
   bool arrives(const std::string& topic) {
     const auto reader = plain::make_reader(tokyo_, "read_committed", {});
     return eventually([&] { return visible(reader.get(), topic) == written_[topic]; }, 60s);
@@ -132,8 +137,8 @@ TEST_F(missing_rights, to_write_a_topic_are_told_and_waited_for) {
   {
     const ban rule{"tokyo", RD_KAFKA_RESOURCE_TOPIC, closed_, RD_KAFKA_ACL_OPERATION_WRITE};
     ASSERT_TRUE(copying.start());
-    ASSERT_TRUE(eventually([&] { return tokyo(copying).trouble.has_value(); }, 60s));
-    EXPECT_THAT(to_string(*tokyo(copying).trouble), HasSubstr("grant this user the rights on the topic"));
+    // What the client notices first may be a consequence.
+    EXPECT_TRUE(eventually([&] { return says(copying, "grant this user the rights on the topic"); }, 60s));
     EXPECT_FALSE(copying.status().ready());
   }
   EXPECT_TRUE(arrives(open_));
@@ -158,8 +163,7 @@ TEST_F(missing_rights, to_see_a_topic_that_is_written_are_told_and_waited_for) {
   {
     const ban rule{"tokyo", RD_KAFKA_RESOURCE_TOPIC, closed_, RD_KAFKA_ACL_OPERATION_DESCRIBE};
     ASSERT_TRUE(copying.start());
-    ASSERT_TRUE(eventually([&] { return tokyo(copying).trouble.has_value(); }, 60s));
-    EXPECT_THAT(to_string(*tokyo(copying).trouble), HasSubstr("DESCRIBE"));
+    EXPECT_TRUE(eventually([&] { return says(copying, "DESCRIBE"); }, 60s));
   }
   EXPECT_TRUE(arrives(open_));
   EXPECT_TRUE(arrives(closed_));
@@ -170,8 +174,7 @@ TEST_F(missing_rights, to_use_the_group_are_told_and_waited_for) {
   {
     const ban rule{"tokyo", RD_KAFKA_RESOURCE_GROUP, name_ + ".home.lanes", RD_KAFKA_ACL_OPERATION_READ};
     ASSERT_TRUE(copying.start());
-    ASSERT_TRUE(eventually([&] { return tokyo(copying).trouble.has_value(); }, 60s));
-    EXPECT_THAT(to_string(*tokyo(copying).trouble), HasSubstr("grant this user READ on the group"));
+    EXPECT_TRUE(eventually([&] { return says(copying, "grant this user READ on the group"); }, 60s));
   }
   EXPECT_TRUE(arrives(open_));
   EXPECT_TRUE(arrives(closed_));
