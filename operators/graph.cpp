@@ -1,7 +1,13 @@
 #include "graph.hpp"
 
+#include <xxhash.h>
+
+#include <algorithm>
 #include <exception>
 #include <utility>
+
+#include <flow/dead_letter.hpp>
+#include <flow/partition.hpp>
 
 namespace flow {
 namespace {
@@ -21,7 +27,7 @@ class graph_opening final : public wiring::opening {
 
   wiring::passage& way() const override { return way_; }
   wiring::seat seat() const override {
-    return {&way_, &counts_[current_], &plan_.nodes_[current_].name, plan_.placed_[current_].on_failure};
+    return {&way_, &counts_[current_], &plan_.nodes_[current_].name, &plan_.placed_[current_].on_failure};
   }
   std::uint32_t sink() const override { return plan_.placed_[current_].number; }
   wiring::anchor& own(std::unique_ptr<wiring::anchor> node) override { return *owned_.emplace_back(std::move(node)); }
@@ -53,25 +59,23 @@ class opened_graph final : public graph {
       wiring::anchor& node = opening.open(i);
       const placed_node& placed = plan_->placed_[i];
       if (plan_->from().nodes()[i].about.source)
-        entries_[placed.number] = {static_cast<wiring::inlet*>(&node), placed.on_failure};
+        entries_[placed.number] = {static_cast<wiring::inlet*>(&node), &placed.on_failure};
     }
   }
 
-  std::optional<blame> push(const source_partition& from, const fetched_record& record, std::uint64_t active,
-                            arena& written, std::vector<emission>& out) override {
+  std::optional<blame> push(const source_partition& from, const fetched_record& record, const transit& how) override {
     entry& into = entries_.at(from.source);
-    begin(into, {from.cluster, from.topic, from.partition, record.offset}, active, written, out);
-    const std::size_t before = out.size();
+    begin(into, {from.cluster, from.topic, from.partition, record.offset}, &record, how);
+    const std::size_t before = how.out.size();
     into.node->receive(record);
     if (way_.is_stopped()) return stop_at(before);
     return std::nullopt;
   }
 
-  tl::expected<pulled, blame> pull(std::uint32_t source, std::uint64_t active, arena& written,
-                                   std::vector<emission>& out) override {
+  tl::expected<pulled, blame> pull(std::uint32_t source, const transit& how) override {
     entry& into = entries_.at(source);
-    begin(into, {.offset = into.pulled}, active, written, out);
-    const std::size_t before = out.size();
+    begin(into, {.offset = into.pulled}, nullptr, how);
+    const std::size_t before = how.out.size();
     const pulled what = into.node->pull();
     if (way_.is_stopped()) return tl::unexpected{stop_at(before)};
     if (what == pulled::record) ++into.pulled;
@@ -83,16 +87,19 @@ class opened_graph final : public graph {
  private:
   struct entry {
     wiring::inlet* node = nullptr;
-    policy on_failure = stop;
+    const wiring::failure_rule* on_failure = nullptr;
     std::int64_t pulled = 0;
   };
 
-  void begin(const entry& into, const origin& from, std::uint64_t active, arena& written, std::vector<emission>& out) {
+  void begin(const entry& into, const origin& from, const fetched_record* received, const transit& how) {
     way_.from = from;
-    way_.active = active;
-    way_.written = &written;
-    way_.out = &out;
-    way_.source_policy = into.on_failure;
+    way_.received = received;
+    way_.active = how.active;
+    way_.written = &how.written;
+    way_.out = &how.out;
+    way_.wall_clock = how.wall_clock;
+    way_.before = how.before;
+    way_.source_rule = into.on_failure;
     way_.stopped.reset();
   }
 
@@ -115,23 +122,70 @@ std::unique_ptr<graph> drawn_plan::open() const {
 }
 
 namespace wiring {
+namespace {
+
+/// Between nothing and the bound that doubles with each try. Of the record and the try, so that a run can be repeated.
+std::chrono::milliseconds pause_before(int failed, const retries& tries, const origin& from) {
+  const int doublings = std::min(failed - 1, 30);
+  const auto bound = std::min(tries.between.to, tries.between.from * (std::int64_t{1} << doublings));
+  const std::uint64_t dice[] = {static_cast<std::uint64_t>(from.offset), static_cast<std::uint64_t>(from.partition),
+                                static_cast<std::uint64_t>(failed)};
+  return std::chrono::milliseconds{XXH3_64bits(dice, sizeof dice) % static_cast<std::uint64_t>(bound.count() + 1)};
+}
+
+/// Behind `out`, for the sink of the rule: the record as it was read.
+void post(const passage& way, const failure_rule& rule, const letter& what) {
+  const fetched_record none{};
+  const fetched_record& record = way.received ? *way.received : none;
+  if ((way.active >> rule.letters & 1) == 0) return;
+  emission& e = way.out->emplace_back(emission{.sink = rule.letters,
+                                               .timestamp = record.timestamp,
+                                               .key = record.key,
+                                               .value = record.value,
+                                               .headers = headers_of(what, record.headers, *way.written)});
+  place_by_number(e, static_cast<std::uint32_t>(way.from.partition));
+}
+
+}  // namespace
 
 void seat::fail() const {
-  policy rule = on_failure;
-  std::string reason = "an exception that says nothing";
+  const failure_rule* rule = on_failure;
+  auto why = letter_reason::failed;
+  bool is_permanent = false;
+  std::string text = "an exception that says nothing";
   try {
     throw;
   } catch (const undecodable& e) {
-    rule = way->source_policy;
-    reason = e.what();
+    rule = way->source_rule;
+    why = letter_reason::undecodable;
+    is_permanent = true;
+    text = e.what();
+  } catch (const permanent_error& e) {
+    is_permanent = true;
+    text = e.what();
   } catch (const std::exception& e) {
-    reason = e.what();
+    text = e.what();
   } catch (...) {
   }
-  if (rule == skip) {
-    ++counts->skipped;
-  } else {
-    way->stopped = blame{*name, std::move(reason)};
+  const bool again = way->before && way->before->node == *name;
+  const int failed = 1 + (again ? way->before->failed : 0);
+  const auto& tries = rule->what.tries();
+  if (!is_permanent && failed <= tries.times && (!again || way->before->since < tries.within)) {
+    ++counts->retried;
+    way->stopped = blame{*name, std::move(text), pause_before(failed, tries, way->from)};
+    return;
+  }
+  switch (rule->what.what()) {
+    case policy::kind::stop:
+      way->stopped = blame{*name, std::move(text)};
+      break;
+    case policy::kind::skip:
+      ++counts->skipped;
+      break;
+    case policy::kind::dead_letter:
+      ++counts->dead_lettered;
+      post(*way, *rule, {*name, why, text, way->from, failed, way->wall_clock});
+      break;
   }
 }
 

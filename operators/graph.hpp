@@ -14,7 +14,7 @@ namespace flow {
 struct placed_node {
   std::vector<std::vector<std::uint32_t>> targets;  ///< for each port
   std::uint32_t number = 0;                         ///< of sources among sources, of sinks among sinks
-  policy on_failure = stop;
+  wiring::failure_rule on_failure{};
 };
 
 /// A plan's insides. They are filled once and never change afterwards.

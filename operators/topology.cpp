@@ -5,6 +5,8 @@
 #include <set>
 #include <utility>
 
+#include <flow/topic_selection.hpp>
+
 #include "graph.hpp"
 #include "inspection.hpp"
 
@@ -64,6 +66,8 @@ class drawing {
     for (const wiring::draft::node& node : draft_.nodes()) add(node);
     for (std::uint32_t i = 0; i < draft_.nodes().size(); ++i) connect(i);
     for (std::uint32_t i = 0; i < draft_.nodes().size(); ++i) find_co_partitioned(i);
+    for (const sink_spec& sink : plan_->sinks_)
+      if (sink.takes_letters && std::ranges::count(sink.clusters, home) > 0) exclude_from_patterns(sink.topic);
     return std::move(plan_);
   }
 
@@ -71,7 +75,7 @@ class drawing {
   void add(const wiring::draft::node& node) {
     const wiring::facts& about = node.about;
     const policy rule = about.on_failure.value_or(draft_.on_failure());
-    placed_node placed{.targets{}, .on_failure = rule};
+    placed_node placed{.targets{}, .on_failure = {.what = rule}};
     placed.targets.resize(about.sink ? 0 : std::max<std::size_t>(1, about.ports.size()));
     node_spec spec{.name = about.name.empty() ? name_for(about.verb) : about.name,
                    .verb = std::string{about.verb},
@@ -86,8 +90,12 @@ class drawing {
       placed.number = add_sink(*about.sink, spec.name, rule);
       spec.note = note_on(plan_->sinks_.back());
     }
-    if (about.on_failure || rule != stop)
-      spec.note += (spec.note.empty() ? "" : ", ") + ("on failure " + std::string{rule.text()});
+    if (about.on_failure || rule != stop) spec.note += (spec.note.empty() ? "" : ", ") + ("on failure " + rule.text());
+    if (rule.what() == policy::kind::dead_letter) {
+      const std::vector<std::string> homes{std::string{home}};
+      placed.on_failure.letters = add_letters(rule.topic(), about.sink ? plan_->sinks_.back().clusters : homes);
+      if (about.sink) plan_->sinks_[placed.number].letters = placed.on_failure.letters;
+    }
     plan_->placed_.push_back(std::move(placed));
     plan_->nodes_.push_back(std::move(spec));
   }
@@ -107,10 +115,40 @@ class drawing {
 
   std::uint32_t add_sink(sink_spec spec, const std::string& name, policy rule) {
     spec.name = name;
-    spec.skips_refused = rule == skip;
+    spec.on_failure = rule;
     std::ranges::replace(spec.clusters, where_.home, std::string{home});
     plan_->sinks_.push_back(std::move(spec));
     return static_cast<std::uint32_t>(plan_->sinks_.size() - 1);
+  }
+
+  /// One for each topic and set of clusters, whatever number of nodes share it.
+  std::uint32_t add_letters(const std::string& topic, const std::vector<std::string>& clusters) {
+    const auto is_same = [&](const sink_spec& each) {
+      return each.takes_letters && each.topic == topic && each.clusters == clusters;
+    };
+    const auto known = std::ranges::find_if(plan_->sinks_, is_same);
+    if (known != plan_->sinks_.end()) return static_cast<std::uint32_t>(known - plan_->sinks_.begin());
+    plan_->sinks_.push_back({.name = "dead letters to " + topic,
+                             .clusters = clusters,
+                             .names = sink_spec::naming::pattern,
+                             .topic = topic,
+                             .takes_letters = true});
+    return static_cast<std::uint32_t>(plan_->sinks_.size() - 1);
+  }
+
+  /// What patterns match by chance is not meant; a topic that is named is, and reading it is a flaw.
+  void exclude_from_patterns(const std::string& topic) {
+    if (!is_topic_name(topic_by_pattern(topic, "t", "s"))) return;
+    std::string expression;
+    for (const char c : topic) expression += c == '.' ? std::string{"[.]"} : std::string{c};
+    expression = topic_by_pattern(expression, ".*", where_.home);
+    const topic_selection letters{{expression}, {}};
+    for (source_spec& source : plan_->sources_) {
+      const bool names_one = std::ranges::any_of(source.include, [&](const std::string& entry) {
+        return is_topic_name(entry) && letters.contains(entry);
+      });
+      if (!source.bounded && !names_one) source.exclude.push_back(expression);
+    }
   }
 
   void connect(std::uint32_t node) {

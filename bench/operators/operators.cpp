@@ -58,7 +58,7 @@ void push(const char* what, auto build) {
              out.clear();
              for (int batch = 0; batch < 1000; ++batch, ++i)
                graph->push(from, {.offset = i, .timestamp = i, .key = "customer-42", .value = value, .headers = {}},
-                           all_sinks, written, out);
+                           {.active = all_sinks, .written = written, .out = out});
            }
          }));
 }
@@ -75,7 +75,7 @@ void pull(const char* what, auto build) {
            const auto graph = plan->open();
            flow::arena written;
            std::vector<flow::emission> out;
-           while (*graph->pull(0, all_sinks, written, out) == flow::graph::pulled::record) {
+           while (*graph->pull(0, {.active = all_sinks, .written = written, .out = out}) == flow::graph::pulled::record) {
            }
          }));
 }

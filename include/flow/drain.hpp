@@ -22,7 +22,7 @@ inline void drain(const topology& what) {
   for (std::uint32_t source = 0; source < plan->sources().size();) {
     arena written;
     std::vector<emission> emitted;
-    const auto pulled = running->pull(source, ~std::uint64_t{0}, written, emitted);
+    const auto pulled = running->pull(source, {.written = written, .out = emitted});
     if (!pulled) throw std::runtime_error{pulled.error().node + ": " + pulled.error().reason};
     if (*pulled == graph::pulled::end) ++source;
   }

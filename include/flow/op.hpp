@@ -90,12 +90,12 @@ class op {
 
   /// What becomes of records for which this operator fails; otherwise the topology's default.
   Self on_failure(policy what) && {
-    policy_ = what;
+    policy_ = std::move(what);
     return std::move(static_cast<Self&>(*this));
   }
   template <typename T>
-  Self on_failure(const T&) && {
-    static_assert(never<T>, "flow: on_failure takes a policy: stop or skip");
+  requires(!std::is_convertible_v<const T&, policy>) Self on_failure(const T&) && {
+    static_assert(never<T>, "flow: on_failure takes a policy: stop, skip, retry(5), dead_letter(\"{topic}.dlq\")");
     return std::move(static_cast<Self&>(*this));
   }
 

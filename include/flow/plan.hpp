@@ -11,6 +11,7 @@
 
 #include <flow/arena.hpp>
 #include <flow/bytes.hpp>
+#include <flow/policy.hpp>
 #include <flow/wire.hpp>
 
 /// What the engine sees of a topology: sources, sinks, and a graph between them. Typed streams end here.
@@ -50,7 +51,9 @@ struct sink_spec {
   std::string topic{};
   bool keeps_partition = false;       ///< needs as many partitions as the source topic has
   bool create = true;                 ///< a missing topic is created, partitioned as the source topic
-  bool skips_refused = false;         ///< what a cluster refuses is passed over and counted; else its partition stops
+  policy on_failure = stop;           ///< what becomes of records that a cluster refuses
+  std::uint32_t letters = 0;          ///< if that is to dead-letter them: the sink that takes the letters
+  bool takes_letters = false;         ///< no node's: whatever was dead-lettered goes here
 };
 
 /// A record that left the graph: for one sink, so for each of its clusters.
@@ -82,12 +85,31 @@ struct source_partition {
 struct blame {
   std::string node;
   std::string reason;
+  std::optional<std::chrono::milliseconds> again{};  ///< it is to be pushed once more after this time
+};
+
+/// How a record has fared so far that is pushed once more.
+struct attempts {
+  std::string node;                   ///< where it failed last
+  int failed = 0;                     ///< how often in a row
+  std::chrono::milliseconds since{};  ///< the first of them
 };
 
 struct node_counts {
-  std::uint64_t received = 0;
-  std::uint64_t dropped = 0;  ///< by decision of the operator (`filter`)
-  std::uint64_t skipped = 0;  ///< failed and passed over (`on_failure(skip)`)
+  std::uint64_t received = 0;  ///< each try of a record that is tried again
+  std::uint64_t dropped = 0;   ///< by decision of the operator (`filter`)
+  std::uint64_t skipped = 0;   ///< failed and passed over (`on_failure(skip)`)
+  std::uint64_t retried = 0;   ///< failed, and tried again
+  std::uint64_t dead_lettered = 0;
+};
+
+/// What a record needs on its way through a graph.
+struct transit {
+  std::uint64_t active = ~std::uint64_t{0};  ///< bit i: emissions for sink i are wanted
+  arena& written;                            ///< lives at least as long as the emissions
+  std::vector<emission>& out;                ///< where they are appended
+  std::int64_t wall_clock = 0;               ///< milliseconds since 1970 UTC
+  const attempts* before = nullptr;
 };
 
 /// One instance of the operators, opened by one reader and used by one thread.
@@ -95,16 +117,14 @@ class graph {
  public:
   virtual ~graph() = default;
 
-  /// Takes a record through all operators. Emissions are appended to `out` for those sinks whose bit is set in
-  /// `active`; what they look at is the record's own buffer or `written`. nullopt: done. Otherwise the policy of the
-  /// node is `stop`: nothing of this record was emitted and the same record may be pushed again.
-  virtual std::optional<blame> push(const source_partition& from, const fetched_record& record, std::uint64_t active,
-                                    arena& written, std::vector<emission>& out) = 0;
+  /// Takes a record through all operators. What its emissions look at is the record's own buffer or `how.written`.
+  /// nullopt: done. Otherwise nothing of this record was emitted, and the same record may be pushed again: the policy of
+  /// the node is `stop`, or it wants just that.
+  virtual std::optional<blame> push(const source_partition& from, const fetched_record& record, const transit& how) = 0;
 
   /// The next record of a bounded source, likewise; `end` when there is none left.
   enum class pulled { record, end };
-  virtual tl::expected<pulled, blame> pull(std::uint32_t source, std::uint64_t active, arena& written,
-                                           std::vector<emission>& out) = 0;
+  virtual tl::expected<pulled, blame> pull(std::uint32_t source, const transit& how) = 0;
 
   /// What each node has seen since the graph was opened, in the order of `plan::nodes`.
   virtual const std::vector<node_counts>& counts() const = 0;

@@ -1,28 +1,105 @@
 #pragma once
 
-#include <string_view>
+#include <chrono>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <utility>
 
 namespace flow {
 
-/// What becomes of a record for which user code or a codec failed.
+/// User code throws this, or something derived from it, for what will fail again however often it is tried: `retry`
+/// passes such a record straight on to the policy behind it. Everything else that is thrown may heal.
+class permanent_error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// How long a record waits before it is tried once more: at random up to a bound that begins with `from`, doubles each
+/// time, and ends with `to` (exponential backoff with full jitter).
+struct pauses {
+  std::chrono::milliseconds from{100};
+  std::chrono::milliseconds to{30'000};
+
+  bool operator==(const pauses&) const = default;
+};
+
+/// How often, how long and after which pauses a record is tried again.
+struct retries {
+  int times = 0;
+  std::chrono::milliseconds within = std::chrono::milliseconds::max();
+  pauses between{};
+
+  bool operator==(const retries&) const = default;
+};
+
+/// What becomes of a record for which user code or a codec failed, or that a cluster does not take.
 class policy {
  public:
   enum class kind {
-    stop,  ///< its partition goes no further, and nothing of the record is emitted
-    skip   ///< it ends at that node and is counted
+    stop,        ///< its partition goes no further, and nothing of the record is emitted
+    skip,        ///< it ends at that node and is counted
+    dead_letter  ///< it ends at that node, and goes as it was read to a topic of its own
   };
 
   constexpr explicit policy(kind what) : kind_{what} {}
+  constexpr policy(kind what, std::string topic) : kind_{what}, topic_{std::move(topic)} {}
+
+  /// What becomes of it once it is not tried again.
   constexpr kind what() const { return kind_; }
-  constexpr std::string_view text() const { return kind_ == kind::stop ? "stop" : "skip"; }
+  /// Of dead letters; {topic} and {source} stand for where the record came from.
+  constexpr const std::string& topic() const { return topic_; }
+  /// Before that.
+  constexpr const retries& tries() const { return tries_; }
+  /// "retry(5).then(dead_letter(orders.dlq))"
+  std::string text() const;
 
   bool operator==(const policy&) const = default;
 
+ protected:
+  retries tries_{};
+
  private:
   kind kind_;
+  std::string topic_;
 };
 
+/// The record's partition goes no further; the others go on. The record is tried anew when the application is started
+/// again.
 inline constexpr policy stop{policy::kind::stop};
+/// The record ends at that node and is counted.
 inline constexpr policy skip{policy::kind::skip};
+
+/// The record ends at that node and is written to `topic`, with key, value, timestamp and headers as they were read and
+/// headers of flow's that say why (`dead_letter.hpp`), exactly once. What fails before a sink goes to the home cluster;
+/// what fails at a sink goes to each of the sink's clusters that does not get the record. "{topic}.dlq" names a topic for
+/// each source topic.
+///
+/// Whether a record fails has to depend on nothing but the record: clusters that are written to independently of each
+/// other may judge it at different times. For what depends on the world there are `retry` and `stop`.
+constexpr policy dead_letter(std::string topic) { return {policy::kind::dead_letter, std::move(topic)}; }
+
+/// `retry`, and `stop` once that is over, unless `then` says otherwise.
+class retry_policy : public policy {
+ public:
+  constexpr explicit retry_policy(retries how) : policy{kind::stop} { tries_ = how; }
+
+  constexpr policy then(policy last) const {
+    retry_policy both{*this, std::move(last)};
+    return both;
+  }
+
+ private:
+  constexpr retry_policy(const retry_policy& first, policy last) : policy{std::move(last)} { tries_ = first.tries_; }
+};
+
+inline constexpr int forever = std::numeric_limits<int>::max();
+
+/// The record is tried again, `times` at most or until a time has passed since its first failure; `forever` is no limit.
+/// Meanwhile its partition waits, so that order holds, and the others go on.
+constexpr retry_policy retry(int times, pauses between = {}) { return retry_policy{{.times = times, .between = between}}; }
+constexpr retry_policy retry(std::chrono::milliseconds within, pauses between = {}) {
+  return retry_policy{{.times = forever, .within = within, .between = between}};
+}
 
 }  // namespace flow

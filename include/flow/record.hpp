@@ -11,6 +11,7 @@
 
 #include <flow/bytes.hpp>
 #include <flow/codec.hpp>
+#include <flow/policy.hpp>
 #include <flow/wire.hpp>
 
 namespace flow {
@@ -36,9 +37,9 @@ struct origin {
 };
 
 /// Bytes that are no value of the type that the topic promises. The source's policy decides about the record.
-class undecodable : public std::runtime_error {
+class undecodable : public permanent_error {
  public:
-  using std::runtime_error::runtime_error;
+  using permanent_error::permanent_error;
 };
 
 /// Turns the exception that is being handled into an `undecodable` of the record's `part`.

@@ -27,7 +27,7 @@ class [[nodiscard("flow: a stream ends in to, fan_out or for_each")]] source : p
 
   /// What becomes of records that cannot be decoded, wherever that shows; otherwise the topology's default.
   source on_failure(policy what) const {
-    this->draft().on_failure(this->port().node, what);
+    this->draft().on_failure(this->port().node, std::move(what));
     return *this;
   }
 };

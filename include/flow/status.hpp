@@ -33,6 +33,7 @@ struct target_status {
   std::uint64_t records_written = 0;
   std::uint64_t bytes_written = 0;
   std::uint64_t records_refused = 0;  ///< passed over by `on_failure(skip)`
+  std::uint64_t dead_letters = 0;     ///< written in place of records that it does not take
   std::uint64_t rebalances = 0;
   std::size_t buffered = 0;           ///< bytes
 };

@@ -31,13 +31,22 @@ struct flaw {
 
 namespace wiring {
 
+/// A node's policy, and the sink that its dead letters go to.
+struct failure_rule {
+  policy what = stop;
+  std::uint32_t letters = 0;
+};
+
 /// What all nodes of a graph know of the record that is on its way.
 struct passage {
   origin from;
+  const fetched_record* received = nullptr;  ///< nullptr: an element of a range
   std::uint64_t active = 0;
   arena* written = nullptr;
   std::vector<emission>* out = nullptr;
-  policy source_policy = stop;
+  std::int64_t wall_clock = 0;
+  const attempts* before = nullptr;
+  const failure_rule* source_rule = nullptr;
   std::optional<blame> stopped;
   std::string room;
 
@@ -50,7 +59,7 @@ struct seat {
   passage* way;
   node_counts* counts;
   const std::string* name;
-  policy on_failure;
+  const failure_rule* on_failure;
 
   /// Applies the policy to the exception that is being handled.
   void fail() const;

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include <flow/dead_letter.hpp>
+#include <flow/partition.hpp>
+
 namespace flow::engine {
 namespace {
 
@@ -45,6 +48,7 @@ void intake::leave(course& who) {
   feed& at = *who.on;
   who.next = next_of(who);
   who.last = last_of(who);
+  who.tried = at.tried;
   who.on = nullptr;
   std::erase(at.riders, &who);
   at.active = 0;
@@ -160,43 +164,47 @@ intake::step intake::take(const fetched_record& record, intake* ahead) {
 intake::step intake::deliver(feed& at, const fetched_record& record) {
   emissions_.clear();
   auto& through = operators_.of(record, *at.from);
+  const bool again = at.tried.offset == record.offset;
+  if (again) at.tried.so_far.since = std::chrono::milliseconds{wall_clock_ - at.tried.first};
+  const transit how{at.active, held_->written, emissions_, wall_clock_, again ? &at.tried.so_far : nullptr};
   for (const auto& entry : at.from->entries)
-    if (const auto blamed = through.push(entry, record, at.active, held_->written, emissions_)) {
-      halt(at, blamed->node + ": " + blamed->reason);
+    if (const auto blamed = through.push(entry, record, how)) {
+      if (blamed->again) {
+        hold(at, record, *blamed);
+      } else {
+        operators_.done_with(record, *at.from);
+        halt(at, blamed->node + ": " + blamed->reason);
+      }
       return step::taken;
     }
 
   // Every route first: who lacks one reads this record again when its target has found out.
-  while (auto* lacking = find_routes(at)) {
+  while (auto* lacking = address(at, record)) {
     const bool last = at.riders.size() == 1;
     interrupt(*lacking);
     if (last) return step::taken;
   }
+  operators_.done_with(record, *at.from);
 
-  const auto* route_of = routes_.data();
   const auto riders = at.riders.size();
-  std::vector<std::pair<course*, std::string>> refused;
+  std::vector<std::pair<course*, std::string>> halted;
   for (std::size_t i = 0; i < riders; ++i) {
     auto& to = *at.riders[i]->of->to;
-    for (std::size_t n = 0; n < emissions_.size(); ++n)
-      if (const auto* route = route_of[n * riders + i])
-        if (auto reason = refusal(*route, emissions_[n], wall_clock_); !reason.empty()) {
-          if (!sinks_[emissions_[n].sink].skips_refused)
-            refused.emplace_back(at.riders[i], sinks_[emissions_[n].sink].name + ": " + reason);
-          else
-            to.rejected(emissions_[n].sink, *at.from, record.offset, reason);
-          routes_[n * riders + i] = nullptr;
-        }
+    const auto parcel_of = [&](std::size_t n) -> const parcel& { return parcels_[n * riders + i]; };
+    std::size_t fatal = 0;
+    while (fatal < emissions_.size() && !parcel_of(fatal).halts) ++fatal;
+    if (fatal < emissions_.size()) {
+      halted.emplace_back(at.riders[i], sinks_[emissions_[fatal].sink].name + ": " + parcel_of(fatal).refused);
+      continue;
+    }
+    for (std::size_t n = 0; n < emissions_.size(); ++n) {
+      const auto& one = parcel_of(n);
+      if (!one.refused.empty()) to.passed_over(emissions_[n].sink, *at.from, record.offset, one.refused);
+      if (one.what) to.outbox().append(*one.to, *one.what, {at.from, record.offset}, held_);
+    }
+    at.riders[i]->dirty = true;
   }
-  for (std::size_t i = 0; i < riders; ++i) {
-    auto* rider = at.riders[i];
-    if (std::any_of(refused.begin(), refused.end(), [&](const auto& each) { return each.first == rider; })) continue;
-    auto& to = *rider->of->to;
-    for (std::size_t n = 0; n < emissions_.size(); ++n)
-      if (const auto* route = route_of[n * riders + i]) to.outbox().append(*route, emissions_[n], {at.from, record.offset}, held_);
-    rider->dirty = true;
-  }
-  for (const auto& [rider, reason] : refused) halt(*rider, reason);
+  for (const auto& [rider, reason] : halted) halt(*rider, reason);
   if (find(record.source) == &at) {
     at.next = record.offset + 1;
     at.latest = &record;
@@ -204,19 +212,68 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
   return step::taken;
 }
 
-course* intake::find_routes(const feed& at) {
-  routes_.clear();
+course* intake::address(const feed& at, const fetched_record& record) {
+  parcels_.clear();
+  letters_.clear();
   for (const auto& what : emissions_)
-    for (auto* rider : at.riders) {
-      auto& to = *rider->of->to;
-      const bool wanted = to.sinks() >> what.sink & 1;
-      routes_.push_back(wanted ? to.routes().find(what.sink, *at.from, what) : nullptr);
-      if (wanted && !routes_.back()) {
-        to.resolve(what.sink, what.topic.str());
-        return rider;
-      }
-    }
+    for (auto* rider : at.riders)
+      if (!address(parcels_.emplace_back(), *rider, what, record)) return rider;
   return nullptr;
+}
+
+bool intake::address(parcel& one, course& rider, const emission& what, const fetched_record& record) {
+  auto& to = *rider.of->to;
+  if (!(to.sinks() >> what.sink & 1)) return true;
+  const auto find = [&](const emission& which) {
+    one.to = to.routes().find(which.sink, *rider.from, which);
+    if (!one.to) to.resolve(which.sink, which.topic.str());
+    return one.to != nullptr;
+  };
+  if (!find(what)) return false;
+  one.what = &what;
+  one.refused = refusal_of(*one.to, what, wall_clock_);
+  const auto* known = to.refused(*rider.from, record.offset);
+  if (known && one.refused.empty()) one.refused = known->why;
+  if (one.refused.empty()) return true;
+
+  const auto& sink = sinks_[what.sink];
+  switch (sink.on_failure.what()) {
+    case policy::kind::stop:
+      one.halts = true;
+      return true;
+    case policy::kind::skip:
+      one.what = nullptr;
+      return true;
+    case policy::kind::dead_letter:
+      one.what = &letter_for(what, *rider.from, record, one.refused);
+      if (!find(*one.what)) return false;
+      if (auto why = refusal_of(*one.to, *one.what, wall_clock_); !why.empty()) {
+        one.refused = "its dead letter: " + why;
+        one.halts = true;
+      }
+      one.halts = one.halts || (known && known->twice);
+      return true;
+  }
+  return true;
+}
+
+const emission& intake::letter_for(const emission& what, const source& from, const fetched_record& record,
+                                   const std::string& why) {
+  const auto& entry = from.entries.front();
+  const auto& sink = sinks_[what.sink];
+  auto& made = letters_.emplace_back(
+      emission{.sink = sink.letters,
+               .timestamp = record.timestamp,
+               .key = record.key,
+               .value = record.value,
+               .headers = headers_of({.node = sink.name,
+                                      .reason = letter_reason::refused,
+                                      .text = why,
+                                      .from = {entry.cluster, entry.topic, entry.partition, record.offset},
+                                      .time = wall_clock_},
+                                     record.headers, held_->written)});
+  place_by_number(made, static_cast<std::uint32_t>(entry.partition));
+  return made;
 }
 
 void intake::halt(feed& at, const std::string& reason) {
@@ -227,6 +284,17 @@ void intake::halt(feed& at, const std::string& reason) {
 void intake::halt(course& who, const std::string& reason) {
   leave(who);
   who.of->to->halt(who, reason);
+}
+
+void intake::hold(feed& at, const fetched_record& record, const blame& why) {
+  if (at.tried.offset != record.offset || at.tried.so_far.node != why.node)
+    at.tried = {record.offset, {why.node, 0, {}}, wall_clock_};
+  ++at.tried.so_far.failed;
+  const auto riders = at.riders;
+  for (auto* rider : riders) {
+    leave(*rider);
+    rider->of->to->hold(*rider, why);
+  }
 }
 
 void intake::fail(feed& at, const failure& why) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -16,11 +18,12 @@ namespace flow::engine {
 
 /// One reading of one source partition, for all the courses that are at the same place.
 struct feed {
-  feed(const source& of, const course& first) : from{&of}, next{first.next}, last{first.last} {}
+  feed(const source& of, const course& first) : from{&of}, next{first.next}, last{first.last}, tried{first.tried} {}
 
   const source* from;
   std::int64_t next;
   fingerprint last;
+  trial tried;
   const fetched_record* latest = nullptr;  ///< the record that `last` does not cover yet, in the batch at hand
   std::vector<course*> riders;
   std::uint64_t active = 0;  ///< the sinks of all riders' targets
@@ -35,15 +38,24 @@ class operators {
   /// For all that is done with this record.
   graph& of(const fetched_record& record, const source& from) {
     if (seen_.size() <= from.id) seen_.resize(from.id + 1, -1);
-    if (record.offset <= seen_[from.id]) return *again_;
-    seen_[from.id] = record.offset;
-    return *first_;
+    return record.offset <= seen_[from.id] ? *again_ : *first_;
+  }
+  /// It has been taken through, or goes no further.
+  void done_with(const fetched_record& record, const source& from) {
+    seen_[from.id] = std::max(seen_[from.id], record.offset);
   }
   const std::vector<node_counts>& counts() const { return first_->counts(); }
 
  private:
   std::unique_ptr<graph> first_, again_;
   std::vector<std::int64_t> seen_;  // the newest offset of each source
+};
+
+/// A record that only the cluster itself could refuse.
+struct refusal {
+  std::int64_t offset;
+  std::string why;
+  bool twice = false;  ///< what was written in its place was refused as well
 };
 
 /// What an intake needs of a target.
@@ -59,7 +71,11 @@ class destination {
   /// A course was interrupted because it is not known yet where `sink` writes to.
   virtual void resolve(std::uint32_t sink, const std::string& topic) = 0;
   virtual void halt(course& at, const std::string& reason) = 0;  ///< it goes no further
-  virtual void rejected(std::uint32_t sink, const source& from, std::int64_t offset, const std::string& reason) = 0;
+  virtual void hold(course& at, const blame& why) = 0;           ///< its next record is tried again later
+  /// What is known of a record that the cluster does not take, and would not tell before; nullptr: nothing.
+  virtual const refusal* refused(const source& from, std::int64_t offset) const = 0;
+  /// A sink's policy has dealt with a record that the cluster does not take.
+  virtual void passed_over(std::uint32_t sink, const source& from, std::int64_t offset, const std::string& reason) = 0;
 };
 
 /// Reads source partitions and takes each record once through the operators to the outboxes of its riders' targets.
@@ -91,11 +107,21 @@ class intake {
   enum class step { taken, blocked };
   step take(const fetched_record& record, intake* ahead);
   step deliver(feed& at, const fetched_record& record);
+  /// One emission for one rider.
+  struct parcel {
+    const route* to = nullptr;        ///< nullptr: not for this rider
+    const emission* what = nullptr;   ///< the emission, or the letter in its place
+    std::string refused{};            ///< why it is not written as it is
+    bool halts = false;               ///< nor in any other way
+  };
+  /// Where the emissions of this record go. Otherwise the first rider whose target does not know that yet.
+  course* address(const feed& at, const fetched_record& record);
+  bool address(parcel& one, course& rider, const emission& what, const fetched_record& record);
+  const emission& letter_for(const emission& what, const source& from, const fetched_record& record, const std::string& why);
   void halt(feed& at, const std::string& reason);
   void halt(course& who, const std::string& reason);
+  void hold(feed& at, const fetched_record& record, const blame& why);
   void fail(feed& at, const failure& why);
-  /// Of the first rider whose target does not know yet where one of the emissions goes.
-  course* find_routes(const feed& at);
   void interrupt(course& who);
   /// The feed that a part of the batch at hand belongs to.
   feed* of_batch(source_id id) const;
@@ -115,7 +141,8 @@ class intake {
   std::size_t cursor_ = 0;
   std::shared_ptr<held> held_;
   std::vector<emission> emissions_;
-  std::vector<const route*> routes_;
+  std::deque<emission> letters_;
+  std::vector<parcel> parcels_;  // by emission, then rider
   std::int64_t wall_clock_ = 0;
   destination* blocked_by_ = nullptr;
 };

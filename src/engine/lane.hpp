@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "loop.hpp"
 #include "position.hpp"
 
 #include <flow/plan.hpp>
@@ -27,6 +28,13 @@ struct source {
   std::vector<source_partition> entries;  ///< one for each node of the plan that reads it
 };
 
+/// A record that has failed and is tried again.
+struct trial {
+  std::int64_t offset = -1;
+  attempts so_far;
+  std::int64_t first = 0;  ///< when it failed for the first time, as milliseconds since 1970 UTC
+};
+
 /// A lane's way through one source partition.
 struct course {
   const source* from = nullptr;
@@ -37,8 +45,10 @@ struct course {
   bool dirty = false;        ///< has moved since its lane's last commit
   bool interrupted = false;  ///< its place has to be looked at before it is read from there
   std::string halted;        ///< why it goes no further; empty: it does
+  trial tried;
+  time_point held_until{};   ///< before that it is not read
 
-  bool waits_for_reading() const { return !on && !interrupted && halted.empty(); }
+  bool waits_for_reading(time_point now) const { return !on && !interrupted && halted.empty() && now >= held_until; }
 };
 
 /// A task writing to one cluster: the unit of exactly-once.

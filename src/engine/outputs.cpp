@@ -23,13 +23,23 @@ constexpr std::string_view copied_settings[] = {"cleanup.policy",  "compression.
                                                 "retention.bytes", "retention.ms",        "delete.retention.ms",
                                                 "segment.bytes",   "min.compaction.lag.ms"};
 
-// A topic of another region's records takes their timestamps as they are.
 port::new_topic as_in(const port::topic_description& model, const std::string& name) {
   port::new_topic made{.name = name, .partitions = model.partitions, .settings = {}};
   for (const auto key : copied_settings)
     if (const auto& value = setting(model, std::string{key}); !value.empty()) made.settings.emplace(key, value);
-  made.settings.emplace("message.timestamp.after.max.ms", std::to_string(std::numeric_limits<std::int64_t>::max()));
   return made;
+}
+
+// Whatever was dead-lettered must fit, with headers of ours beside its own, and stay until somebody has looked at it.
+port::new_topic for_letters_of(const port::topic_description& model, const std::string& name) {
+  constexpr unsigned long long kafkas_default = 1'048'588, room_for_headers = 64u << 10;
+  const auto largest = std::strtoull(setting(model, "max.message.bytes").c_str(), nullptr, 10);
+  return {.name = name,
+          .partitions = model.partitions,
+          .settings = {{"cleanup.policy", "delete"},
+                       {"retention.ms", "-1"},
+                       {"retention.bytes", "-1"},
+                       {"max.message.bytes", std::to_string(std::max(largest, kafkas_default) + room_for_headers)}}};
 }
 
 }  // namespace
@@ -100,7 +110,7 @@ task<result<bool>> outputs::outputs_hold_records() {
   if (at_.options.fresh) co_return false;
   std::set<std::string> outputs;
   for (std::uint32_t i = 0; i < at_.topology.sinks().size(); ++i) {
-    if (!names_topics(i)) continue;
+    if (!names_topics(i) || at_.topology.sinks()[i].takes_letters) continue;
     for (const auto& from : at_.reading.sources())
       outputs.insert(topic_of(at_.topology.sinks()[i], at_.options.home, from->where.topic, {}));
   }
@@ -141,7 +151,8 @@ task<result<void>> outputs::prepare_routes() {
   std::map<std::string, wanted_topic> wanted;
   for (const auto& each : all) {
     const auto* like = each.from ? each.from : at_.reading.sources().front().get();
-    auto& how = wanted.try_emplace(each.topic, wanted_topic{like, sinks[each.sink].create}).first->second;
+    const auto& sink = sinks[each.sink];
+    auto& how = wanted.try_emplace(each.topic, wanted_topic{like, sink.create, sink.takes_letters}).first->second;
     // Several topics that go to one keep their partitions if it has as many as the largest.
     if (like->topic_partitions > how.like->topic_partitions) how.like = like;
   }
@@ -185,7 +196,11 @@ task<result<std::map<std::string, port::topic_description>>> outputs::find_or_cr
     std::vector<port::new_topic> made;
     for (const auto& [name, how] : wanted)
       for (const auto& model : *originals)
-        if (how.create && how.like->where.topic == model.name) made.push_back(as_in(model, name));
+        if (how.create && how.like->where.topic == model.name)
+          made.push_back(how.takes_letters ? for_letters_of(model, name) : as_in(model, name));
+    // A topic of another region's records takes their timestamps as they are.
+    for (auto& each : made)
+      each.settings.emplace("message.timestamp.after.max.ms", std::to_string(std::numeric_limits<std::int64_t>::max()));
     auto created = co_await answer<void>(at_.loop, [&](auto done) { at_.cluster.create_topics(made, std::move(done)); });
     if (!created) refused = created.error();
     found = co_await answer<topics>(at_.loop, describe);

@@ -41,6 +41,7 @@ class outputs {
   struct wanted_topic {
     const source* like;  // whose topic of the home cluster it is made after
     bool create;
+    bool takes_letters;
   };
   task<result<std::map<std::string, port::topic_description>>> find_or_create(
       std::map<std::string, wanted_topic> wanted);

@@ -57,7 +57,7 @@ std::string topic_of(const sink_spec& sink, std::string_view home, std::string_v
   return sink.topic;
 }
 
-std::string refusal(const route& to, const emission& what, std::int64_t wall_clock) {
+std::string refusal_of(const route& to, const emission& what, std::int64_t wall_clock) {
   if (what.how == emission::partitioning::kept && what.partition >= to.partitions)
     return "partition " + std::to_string(what.partition) + " does not exist in " + to.name + ", which has " +
            std::to_string(to.partitions) + "; add partitions to it, or write by key";

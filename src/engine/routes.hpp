@@ -39,7 +39,7 @@ inline std::int32_t partition_of(const route& to, const emission& what) {
 }
 
 /// Why the cluster would refuse this record; empty: it would not. `wall_clock` in milliseconds since 1970.
-std::string refusal(const route& to, const emission& what, std::int64_t wall_clock);
+std::string refusal_of(const route& to, const emission& what, std::int64_t wall_clock);
 
 /// Where one cluster's sinks write what comes from each source.
 class routes {

@@ -297,9 +297,7 @@ task<result<void>> writing::check_places(std::vector<course*> placed) {
     course& each = *placed[i];
     const auto& where = each.from->where;
     if (!(*first)[i] || !(*behind)[i]) continue;
-    if (const auto bad = unacceptable_.find(where); bad != unacceptable_.end() && each.next <= bad->second.offset)
-      pass_over_or_halt(each, bad->second);
-    else if (each.next < *(*first)[i])
+    if (each.next < *(*first)[i])
       halt(each, "offsets " + std::to_string(each.next) + ".." + std::to_string(*(*first)[i] - 1) + " are gone from " +
                      at_.options.home + " (they were deleted before they were read" + start_over);
     else if (each.next > *(*behind)[i])
@@ -311,18 +309,6 @@ task<result<void>> writing::check_places(std::vector<course*> placed) {
       each.interrupted = false;
   }
   co_return co_await check_fingerprints(std::move(comparable));
-}
-
-// A record that the cluster alone can refuse is of no one sink, so it is passed over only if all of them would.
-void writing::pass_over_or_halt(course& at, const unacceptable_record& what) {
-  std::uint32_t sink = 0;
-  bool skips = true;
-  for (std::uint32_t i = 0; i < at_.topology.sinks().size(); ++i)
-    if (at_.sinks >> i & 1) skips = skips && at_.topology.sinks()[sink = i].skips_refused;
-  if (!skips) return halt(at, at_.name + " refuses the record: " + what.why);
-  rejected(sink, *at.from, what.offset, what.why);
-  at.next = what.offset + 1;
-  at.interrupted = false;
 }
 
 task<result<void>> writing::check_fingerprints(std::vector<course*> comparable) {

@@ -226,7 +226,8 @@ task<result<void>> writing::store(const std::vector<written_lane>& lanes) {
 void writing::narrow_down(const failure& why) {
   limit_.records = std::max<std::size_t>(in_transaction_ / 2, 1);
   if (in_transaction_ == 1) {
-    unacceptable_[last_sent_.from->where] = {last_sent_.offset, why.text};
+    const bool twice = refused(*last_sent_.from, last_sent_.offset) != nullptr;
+    refused_[last_sent_.from->where] = {last_sent_.offset, at_.name + " refuses the record: " + why.text, twice};
     suspects_.clear();
     return;
   }

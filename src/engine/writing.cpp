@@ -88,9 +88,34 @@ void writing::look_soon() {
   turned_.notify();
 }
 
-void writing::rejected(std::uint32_t sink, const source& from, std::int64_t offset, const std::string& reason) {
-  if (counted_.records_refused++ == 0)
-    at_.log(severity::warn, at_.name + ": " + at_.topology.sinks()[sink].name + ": skipped offset " +
+void writing::hold(course& at, const blame& why) {
+  at.held_until = at_.loop.now() + *why.again;
+  if (at.tried.so_far.failed == 1)
+    at_.log(severity::warn, at_.name + ": " + to_string(at.from->where) + " waits at offset " + std::to_string(at.next) +
+                                  " and tries again: " + why.node + ": " + why.reason);
+  turned_.notify();
+}
+
+time_point writing::next_held() const {
+  auto next = time_point::max();
+  for (const auto* each : lanes_)
+    for (const auto& course : each->courses)
+      if (course->held_until > at_.loop.now()) next = std::min(next, course->held_until);
+  return next;
+}
+
+const refusal* writing::refused(const source& from, std::int64_t offset) const {
+  if (refused_.empty()) return nullptr;
+  const auto known = refused_.find(from.where);
+  return known == refused_.end() || known->second.offset != offset ? nullptr : &known->second;
+}
+
+void writing::passed_over(std::uint32_t sink, const source& from, std::int64_t offset, const std::string& reason) {
+  const auto& spec = at_.topology.sinks()[sink];
+  const bool is_kept = spec.on_failure.what() == policy::kind::dead_letter;
+  auto& count = is_kept ? counted_.dead_letters : counted_.records_refused;
+  if (count++ == 0)
+    at_.log(severity::warn, at_.name + ": " + spec.name + (is_kept ? ": dead-lettered offset " : ": skipped offset ") +
                                   std::to_string(offset) + " of " + to_string(from.where) + ": " + reason);
 }
 
@@ -149,7 +174,7 @@ void writing::recovered() {
 }
 
 task<void> writing::serve() {
-  unacceptable_.clear();
+  refused_.clear();
   suspects_.clear();
   say_what_is_missing();
   backoff pause;
@@ -177,7 +202,7 @@ task<void> writing::serve() {
       }
       for (auto* each : taken_lanes())
         for (const auto& course : each->courses)
-          if (course->waits_for_reading()) at_.reading.board(*course);
+          if (course->waits_for_reading(at_.loop.now())) at_.reading.board(*course);
       if (found_ && has_to_look_at_sources()) {
         done = co_await look_at_sources();
       } else if (worth_committing()) {
@@ -187,7 +212,7 @@ task<void> writing::serve() {
         if (done && fresh.empty()) pause.reset(), recovered();
       } else {
         if (fresh.empty() && (at_.loop.now() >= quiet || !trouble_.current())) recovered();
-        const auto due = found_ ? std::min(next_commit(), look_again_) : next_commit();
+        const auto due = std::min({next_commit(), next_held(), found_ ? look_again_ : time_point::max()});
         const bool has_to_settle = fresh.empty() && !ready_;
         co_await turned_.wait_until(has_to_settle ? std::min(due, quiet) : due);
       }

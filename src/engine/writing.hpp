@@ -75,7 +75,9 @@ class writing final : public destination {
   void resolve(std::uint32_t sink, const std::string& topic) override;
   void interrupted(course& at, const failure& why) override;
   void halt(course& at, const std::string& reason) override;
-  void rejected(std::uint32_t sink, const source& from, std::int64_t offset, const std::string& reason) override;
+  void hold(course& at, const blame& why) override;
+  const refusal* refused(const source& from, std::int64_t offset) const override;
+  void passed_over(std::uint32_t sink, const source& from, std::int64_t offset, const std::string& reason) override;
 
  private:
   // A process that ends at this point never comes back from it.
@@ -97,6 +99,7 @@ class writing final : public destination {
   void look_soon();
   void say_what_is_missing();
   void recovered();
+  time_point next_held() const;
   std::vector<lane*> taken_lanes() const;
   std::vector<lane*> fresh_lanes() const;
   void leave_all();
@@ -110,11 +113,6 @@ class writing final : public destination {
   task<void> evict(std::vector<lane*> lanes);
   task<result<void>> open_courses(std::vector<lane*> lanes);
   task<result<void>> begin_courses(std::vector<course*> opened);
-  struct unacceptable_record {
-    std::int64_t offset;
-    std::string why;
-  };
-  void pass_over_or_halt(course& at, const unacceptable_record& what);
   task<result<void>> check_places(std::vector<course*> placed);
   task<result<void>> check_fingerprints(std::vector<course*> comparable);
   task<result<std::vector<std::optional<std::int64_t>>>> find_each(const std::vector<course*>& courses,
@@ -186,7 +184,7 @@ class writing final : public destination {
   source_record last_sent_;         // the newest of them
   // A transaction was refused for one of its records: they are somewhere before these offsets.
   std::map<topic_partition, std::int64_t> suspects_;
-  std::map<topic_partition, unacceptable_record> unacceptable_;
+  std::map<topic_partition, refusal> refused_;
 };
 
 }  // namespace flow::engine

@@ -2,7 +2,7 @@
 
 using namespace flow;
 
-// says: on_failure takes a policy: stop or skip
+// says: on_failure takes a policy: stop, skip, retry(5), dead_letter
 
 void build(topology& t) {
   t.from(topic<bytes, int>{"numbers"})

@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <stdexcept>
+
+#include <flow/dead_letter.hpp>
 
 #include "scenario.hpp"
 
@@ -202,6 +205,183 @@ TEST_F(failing_record, that_was_mended_in_the_program_is_read_again) {
   stop("one");
   start("one");
   EXPECT_TRUE(copied("orders"));
+}
+
+/// What a record's letter has to say, and that it is the record.
+AssertionResult is_letter_of(const raw_record& what, const raw_record& found, const std::string& node,
+                             letter_reason why) {
+  std::vector<header> headers;
+  for (const auto& each : found.headers) headers.push_back({each.key, each.value ? bytes{*each.value} : bytes{}});
+  const auto says = read_letter(headers);
+  if (!says) return ::testing::AssertionFailure() << "it has not the headers of a letter";
+  if (says->node != node || says->reason != why || says->from.topic != "orders" || says->from.cluster != "home")
+    return ::testing::AssertionFailure() << says->node << " " << to_string(says->reason) << " " << says->text;
+  if (found.key != what.key || found.value != what.value || (what.timestamp > 0 && found.timestamp != what.timestamp))
+    return ::testing::AssertionFailure() << "it is another record";
+  return ::testing::AssertionSuccess();
+}
+
+TEST_F(failing_record, is_dead_lettered_at_home_once_and_everything_else_arrives) {
+  start("one", checked(dead_letter("{topic}.dlq")));
+  const auto all = written["orders"];
+  written["orders"][0].erase(written["orders"][0].begin() + 1);
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_EQ(at("tokyo", "seen"), all);
+  EXPECT_TRUE(eventually([&] { return at("home", "orders.dlq") == contents{{"bad"}, {}}; }));
+  EXPECT_TRUE(is_letter_of({.key = "k", .value = "bad"}, world.read("home", "orders.dlq")[0][0], "check",
+                           letter_reason::failed));
+  EXPECT_EQ(world.status("one").nodes.at(2).dead_lettered, 1u);
+  EXPECT_TRUE(ready("one"));
+}
+
+TEST_F(failing_record, is_dead_lettered_once_wherever_its_worker_dies) {
+  for (const auto step : steps)
+    for (const int nth : {1, 2, 3}) {
+      start("one", checked(dead_letter("{topic}.dlq")));
+      world.crash_at("one", step, nth);
+      eventually([&] { return !world.is_running("one"); });
+      if (world.is_running("one")) world.crash("one");
+    }
+  written["orders"][0].erase(written["orders"][0].begin() + 1);
+  start("one", checked(dead_letter("{topic}.dlq")));
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_TRUE(eventually([&] { return at("home", "orders.dlq") == contents{{"bad"}, {}}; }));
+  write("orders", 2);
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_EQ(at("home", "orders.dlq"), (contents{{"bad"}, {}}));
+}
+
+TEST_F(failing_record, is_dead_lettered_while_a_target_is_away_and_gets_there_later) {
+  targets = {"tokyo", "oregon"};
+  world.cut("oregon");
+  start("one", checked(dead_letter("{topic}.dlq")));
+  EXPECT_TRUE(eventually([&] { return at("home", "orders.dlq") == contents{{"bad"}, {}}; }));
+  world.heal("oregon");
+  written["orders"][0].erase(written["orders"][0].begin() + 1);
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_EQ(at("home", "orders.dlq"), (contents{{"bad"}, {}}));
+}
+
+TEST_F(refused_record, is_dead_lettered_on_the_target_that_does_not_take_it) {
+  targets = {"tokyo", "oregon"};
+  given(takes_small_ones, large);
+  topology t{"sync"};
+  t.from(topic<bytes, bytes>{"orders"}) | fan_out("regions", targets).on_failure(dead_letter("{topic}.dlq"));
+  start("one", t);
+  const auto all = written["orders"];
+  written["orders"][0].erase(written["orders"][0].begin() + 1);
+  EXPECT_TRUE(copied(orders_1));
+  EXPECT_TRUE(eventually([&] { return at("tokyo", "orders") == written["orders"] && at("oregon", "orders") == all; }));
+  const auto letters = world.read("tokyo", "orders.dlq");
+  ASSERT_EQ(letters.at(0).size(), 1u);
+  EXPECT_TRUE(is_letter_of(large, letters[0][0], "regions", letter_reason::refused));
+  EXPECT_TRUE(world.read("oregon", "orders.dlq").at(0).empty());
+  EXPECT_EQ(working("one").dead_letters, 1u);
+  EXPECT_TRUE(said("dead-lettered offset 1 of orders/0: the record of about"));
+  EXPECT_TRUE(eventually([&] { return ready("one"); }));
+}
+
+TEST_F(refused_record, whose_letter_is_refused_as_well_stops_its_partition) {
+  given(takes_small_ones, large);
+  world.create_topic("tokyo", "orders.dlq", 2, takes_small_ones);
+  topology t{"sync"};
+  t.from(topic<bytes, bytes>{"orders"}) | fan_out("regions", targets).on_failure(dead_letter("{topic}.dlq"));
+  start("one", t);
+  EXPECT_THAT(stops(orders_0).why, AllOf(HasSubstr("its dead letter: "), HasSubstr("larger than orders.dlq takes")));
+  EXPECT_TRUE(copied(orders_1));
+}
+
+TEST_F(record_that_only_the_cluster_refuses, is_found_and_dead_lettered) {
+  topology t{"sync"};
+  t.from(topic<bytes, bytes>{"orders"}) | fan_out("regions", targets).on_failure(dead_letter("{topic}.dlq"));
+  given_while_running(t);
+  written["orders"][0].erase(written["orders"][0].begin() + 5);
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_EQ(at("tokyo", "orders.dlq"), (contents{{*large.value}, {}}));
+  EXPECT_TRUE(eventually([&] { return ready("one"); }));
+}
+
+TEST_F(record_that_only_the_cluster_refuses, stops_its_partition_if_its_letter_is_refused_as_well) {
+  world.create_topic("tokyo", "orders.dlq", 2);
+  topology t{"sync"};
+  t.from(topic<bytes, bytes>{"orders"}) | fan_out("regions", targets).on_failure(dead_letter("{topic}.dlq"));
+  world.create_topic("tokyo", "orders", 2);
+  start("one", t);
+  EXPECT_TRUE(eventually([&] { return ready("one"); }));
+  for (const auto topic : {"orders", "orders.dlq"}) {
+    world.delete_topic("tokyo", topic);
+    world.create_topic("tokyo", topic, 2, takes_small_ones);
+  }
+  write("orders", 5);
+  write(orders_0, large);
+  write("orders", 5);
+  EXPECT_EQ(stops(orders_0).offset, 5);
+  EXPECT_TRUE(copied(orders_1));
+}
+
+/// An operator asks something outside, which is away for a while.
+class record_that_fails_for_a_while : public scenario {
+ protected:
+  record_that_fails_for_a_while() {
+    create("orders", 2);
+    write("orders");
+    write(orders_0, {.key = "k", .value = "asks"});
+    write("orders", 3);
+  }
+  topology asking(policy on_failure) {
+    topology t{"sync"};
+    t.from("orders", topic<bytes, std::string>{"orders"}) | filter("ask", [this](const std::string& value) {
+      if (value != "asks" || answers) return true;
+      ++asked;
+      throw std::runtime_error{"no answer"};
+    }).on_failure(on_failure) | fan_out("regions", targets);
+    return t;
+  }
+  bool answers = false;
+  int asked = 0;
+};
+
+TEST_F(record_that_fails_for_a_while, holds_its_partition_until_it_gets_through) {
+  start("one", asking(retry(forever, {100ms, 2s})));
+  EXPECT_TRUE(copied(orders_1));
+  EXPECT_TRUE(eventually([&] { return asked > 10; }));
+  EXPECT_EQ(at("tokyo", "orders")[0].size(), 1u);
+  EXPECT_TRUE(said("orders/0 waits at offset 1 and tries again: ask: no answer"));
+  answers = true;
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_EQ(world.status("one").nodes.at(1).retried, static_cast<std::uint64_t>(asked));
+}
+
+TEST_F(record_that_fails_for_a_while, does_not_keep_its_worker_from_committing_and_stopping) {
+  start("one", asking(retry(forever, {100ms, 2s})));
+  EXPECT_TRUE(eventually([&] { return asked > 3; }));
+  EXPECT_EQ(at("tokyo", "orders")[0].size(), 1u);
+  stop("one");
+  answers = true;
+  start("one", asking(retry(forever)));
+  EXPECT_TRUE(copied("orders"));
+}
+
+TEST_F(record_that_fails_for_a_while, is_given_up_after_so_many_tries) {
+  start("one", asking(retry(4, {10ms, 20ms}).then(dead_letter("orders.dlq"))));
+  written["orders"][0].erase(written["orders"][0].begin() + 1);
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_TRUE(eventually([&] { return at("home", "orders.dlq")[0] == values{"asks"}; }));
+  const auto letter = world.read("home", "orders.dlq")[0][0];
+  EXPECT_THAT(letter.headers, ::testing::Contains(raw_header{"flow.attempts", "5"}));
+}
+
+TEST_F(record_that_fails_for_a_while, is_given_up_after_a_time) {
+  start("one", asking(retry(3s, {10ms, 100ms}).then(skip)));
+  written["orders"][0].erase(written["orders"][0].begin() + 1);
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_GT(asked, 10);
+}
+
+TEST_F(record_that_fails_for_a_while, stops_its_partition_when_nothing_else_was_said) {
+  start("one", asking(retry(2, {10ms, 20ms})));
+  EXPECT_THAT(stops(orders_0).why, HasSubstr("ask: no answer"));
+  EXPECT_EQ(asked, 3);
 }
 
 }  // namespace

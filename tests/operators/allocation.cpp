@@ -29,7 +29,7 @@ TEST(a_record, that_passes_through_allocates_nothing) {
   const std::size_t before = allocations;
   for (int i = 0; i < 1000; ++i)
     for (const char* value : {"", "some", "something"})
-      if (graph->push(from, {.key = "k", .value = value, .headers = {}}, ~std::uint64_t{0}, written, out)) std::abort();
+      if (graph->push(from, {.key = "k", .value = value, .headers = {}}, {.written = written, .out = out})) std::abort();
   EXPECT_EQ(allocations, before);
   EXPECT_EQ(out.size(), 2000u);
   EXPECT_EQ(written.capacity(), 0u);

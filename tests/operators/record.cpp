@@ -55,7 +55,7 @@ TEST(record, that_nobody_wrote_leaves_as_the_very_bytes_that_came) {
   arena written;
   std::vector<emission> out;
   const std::string content = "content";
-  EXPECT_FALSE(graph->push({0, "home", "in", 0}, {.key = "k", .value = content, .headers = {}}, 1, written, out));
+  EXPECT_FALSE(graph->push({0, "home", "in", 0}, {.key = "k", .value = content, .headers = {}}, {.active = 1, .written = written, .out = out}));
   ASSERT_EQ(out.size(), 1u);
   EXPECT_EQ(out[0].value.data(), content.data());
 }

@@ -50,7 +50,8 @@ class running {
   explicit running(const topology& what, const surroundings& where = {})
       : plan_{what.build(where)}, graph_{plan_->open()} {}
 
-  std::optional<blame> push(const given& r, std::uint64_t active = ~std::uint64_t{0}) {
+  std::optional<blame> push(const given& r, std::uint64_t active = ~std::uint64_t{0},
+                            const attempts* before = nullptr) {
     key_ = r.key.value_or("");
     value_ = r.value.value_or("");
     const bytes key = r.key ? bytes{key_} : bytes{};
@@ -62,7 +63,7 @@ class running {
     auto failed =
         graph_->push({r.source, "home", r.topic, r.partition},
                      {.offset = r.offset, .timestamp = r.timestamp, .key = key, .value = value, .headers = headers},
-                     active, written, out);
+                     {.active = active, .written = written, .out = out, .before = before});
     keep(out);
     key_.assign(key_.size(), '#');
     value_.assign(value_.size(), '#');
@@ -74,7 +75,7 @@ class running {
     for (;;) {
       arena written;
       std::vector<emission> out;
-      auto pulled = graph_->pull(source, active, written, out);
+      auto pulled = graph_->pull(source, {.active = active, .written = written, .out = out});
       keep(out);
       if (!pulled) return pulled.error();
       if (*pulled == graph::pulled::end) return std::nullopt;

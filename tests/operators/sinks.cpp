@@ -41,7 +41,7 @@ TEST(to, places_by_a_function) {
   EXPECT_EQ(sent[0].hash, 4u);
   EXPECT_EQ(sent[0].sink, "sized");
   EXPECT_FALSE(r.plan().sinks()[0].keeps_partition);
-  EXPECT_TRUE(r.plan().sinks()[0].skips_refused);
+  EXPECT_EQ(r.plan().sinks()[0].on_failure, skip);
 }
 
 TEST(to, takes_the_topics_name_from_a_function) {

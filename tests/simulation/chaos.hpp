@@ -33,6 +33,7 @@ class chaos {
     std::string cluster, topic;
     std::function<std::optional<raw_record>(const raw_record&)> of;  // a source record; nullopt: not in this output
     records expected;
+    bool letters = false;  // with headers of flow's behind their own
   };
   struct fault {
     const char* name;

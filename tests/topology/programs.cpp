@@ -62,7 +62,7 @@ TEST(a_replicator, forwards_what_matters_byte_for_byte) {
   EXPECT_EQ(sent[0].value, "shop: sold");
   EXPECT_EQ(sent[0].partition, 4);
   EXPECT_EQ(sent[0].headers.size(), 1u);
-  EXPECT_TRUE(r.plan().sinks()[0].skips_refused);
+  EXPECT_EQ(r.plan().sinks()[0].on_failure, skip);
 }
 
 topology words() {

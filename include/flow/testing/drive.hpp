@@ -77,7 +77,7 @@ class driver {
     std::vector<emission> emitted;
     // The range goes on by leaving behind what got through; what did not would come again.
     insides_->in.push_back({std::move(key), std::move(value), timestamp});
-    const auto pulled = insides_->graph->pull(0, ~std::uint64_t{0}, written, emitted);
+    const auto pulled = insides_->graph->pull(0, {.written = written, .out = emitted});
     if (pulled) return std::nullopt;
     insides_->in.clear();
     return pulled.error();

@@ -1,0 +1,33 @@
+#include <flow/policy.hpp>
+
+namespace flow {
+namespace {
+
+std::string in_words(std::chrono::milliseconds time) {
+  const auto count = time.count();
+  return count % 1000 == 0 ? std::to_string(count / 1000) + "s" : std::to_string(count) + "ms";
+}
+
+std::string last_resort(const policy& what) {
+  switch (what.what()) {
+    case policy::kind::stop:
+      return "stop";
+    case policy::kind::skip:
+      return "skip";
+    case policy::kind::dead_letter:
+      return "dead_letter(" + what.topic() + ")";
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string policy::text() const {
+  if (tries_.times == 0) return last_resort(*this);
+  std::string limit = tries_.times == forever ? "forever" : std::to_string(tries_.times);
+  if (tries_.within != retries{}.within) limit = in_words(tries_.within);
+  const std::string first = "retry(" + limit + ")";
+  return kind_ == kind::stop ? first : first + ".then(" + last_resort(*this) + ")";
+}
+
+}  // namespace flow
