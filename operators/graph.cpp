@@ -30,6 +30,9 @@ class graph_opening final : public wiring::opening {
     return {&way_, &counts_[current_], &plan_.nodes_[current_].name, &plan_.placed_[current_].on_failure};
   }
   std::uint32_t sink() const override { return plan_.placed_[current_].number; }
+  wiring::recollection memory() const override {
+    return {&way_, &counts_[current_], plan_.placed_[current_].number};
+  }
   wiring::anchor& own(std::unique_ptr<wiring::anchor> node) override { return *owned_.emplace_back(std::move(node)); }
 
  protected:
@@ -49,10 +52,15 @@ class graph_opening final : public wiring::opening {
   std::uint32_t current_ = 0;
 };
 
+constexpr std::size_t most_of_a_key = 192;
+
 class opened_graph final : public graph {
  public:
   explicit opened_graph(std::shared_ptr<const drawn_plan> what)
       : plan_{std::move(what)}, counts_(plan_->nodes_.size()) {
+    // Of what is gone when this graph is, so any key will do.
+    for (const auto& each : plan_->dedups_)
+      seen_.push_back({.ids{each.window, std::string(most_of_a_key, 'k')}, .clock{}, .is_kept_outside = false});
     graph_opening opening{*plan_, way_, counts_, owned_};
     entries_.resize(plan_->sources_.size());
     for (std::uint32_t i = static_cast<std::uint32_t>(counts_.size()); i-- > 0;) {
@@ -99,6 +107,7 @@ class opened_graph final : public graph {
     way_.out = &how.out;
     way_.wall_clock = how.wall_clock;
     way_.before = how.before;
+    way_.seen = how.seen ? how.seen : seen_.data();
     way_.source_rule = into.on_failure;
     way_.stopped.reset();
   }
@@ -113,6 +122,7 @@ class opened_graph final : public graph {
   std::vector<node_counts> counts_;
   std::vector<std::unique_ptr<wiring::anchor>> owned_;
   std::vector<entry> entries_;
+  std::vector<dedup_memory> seen_;
 };
 
 }  // namespace
@@ -147,6 +157,17 @@ void post(const passage& way, const failure_rule& rule, const letter& what) {
 }
 
 }  // namespace
+
+bool recollection::has_seen(std::optional<bytes> id, std::int64_t timestamp) const {
+  if (!id || id->empty()) {
+    ++counts->without_id;
+    return false;
+  }
+  auto& seen = way->seen[number];
+  const bool known = seen.ids.judge(*id, way->from.offset, timestamp, seen.clock.now());
+  if (!seen.is_kept_outside) seen.clock.see(timestamp, seen.ids.window());
+  return known;
+}
 
 void seat::fail() const {
   const failure_rule* rule = on_failure;

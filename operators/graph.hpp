@@ -13,7 +13,7 @@ namespace flow {
 /// A node of a finished plan, beside its `node_spec`.
 struct placed_node {
   std::vector<std::vector<std::uint32_t>> targets;  ///< for each port
-  std::uint32_t number = 0;                         ///< of sources among sources, of sinks among sinks
+  std::uint32_t number = 0;                         ///< of sources among sources, of sinks and dedups likewise
   wiring::failure_rule on_failure{};
 };
 
@@ -26,6 +26,7 @@ class drawn_plan final : public plan, public std::enable_shared_from_this<drawn_
   const std::vector<source_spec>& sources() const override { return sources_; }
   const std::vector<sink_spec>& sinks() const override { return sinks_; }
   const std::vector<node_spec>& nodes() const override { return nodes_; }
+  const std::vector<dedup_spec>& dedups() const override { return dedups_; }
   const std::vector<std::vector<std::uint32_t>>& co_partitioned() const override { return co_partitioned_; }
   std::unique_ptr<graph> open() const override;
 
@@ -34,6 +35,7 @@ class drawn_plan final : public plan, public std::enable_shared_from_this<drawn_
   std::vector<source_spec> sources_;
   std::vector<sink_spec> sinks_;
   std::vector<node_spec> nodes_;
+  std::vector<dedup_spec> dedups_;
   std::vector<placed_node> placed_;
   std::vector<std::vector<std::uint32_t>> co_partitioned_;
 

@@ -41,6 +41,7 @@ class inspection {
     check_whole();
     for (const source_spec& source : plan_.sources_) check(source);
     for (const sink_spec& sink : plan_.sinks_) check(sink);
+    for (const dedup_spec& dedup : plan_.dedups_) check(dedup);
     for (std::size_t i = 0; i < plan_.nodes_.size(); ++i) check_node(i);
     return std::move(found_);
   }
@@ -84,6 +85,13 @@ class inspection {
     }
     check_topic(sink);
     if (seen.contains(std::string{home})) check_loop(sink);
+  }
+
+  void check(const dedup_spec& dedup) {
+    using namespace std::chrono_literals;
+    if (dedup.window <= 0ms || dedup.window > 366 * 24h)
+      find(quoted(dedup.name) + " looks back over " + std::to_string(dedup.window.count()) + " ms",
+           "its window is longer than nothing, and a year at most");
   }
 
   void check_cluster(const sink_spec& sink, const std::string& cluster) {

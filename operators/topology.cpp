@@ -90,6 +90,10 @@ class drawing {
       placed.number = add_sink(*about.sink, spec.name, rule);
       spec.note = note_on(plan_->sinks_.back());
     }
+    if (about.dedup) {
+      placed.number = static_cast<std::uint32_t>(plan_->dedups_.size());
+      plan_->dedups_.push_back({spec.name, about.dedup->window});
+    }
     if (about.on_failure || rule != stop) spec.note += (spec.note.empty() ? "" : ", ") + ("on failure " + rule.text());
     if (rule.what() == policy::kind::dead_letter) {
       const std::vector<std::string> homes{std::string{home}};

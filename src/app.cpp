@@ -30,6 +30,14 @@ class no_state final : public port::state {
  public:
   result<std::optional<port::lane_state>> read(const port::lane_key&) override { return std::nullopt; }
   result<void> write(const std::map<port::lane_key, port::lane_state>&) override { return {}; }
+  result<std::vector<port::seen_page>> recall(const std::string&, const topic_partition&) override {
+    return std::vector<port::seen_page>{};
+  }
+  result<void> remember(const std::vector<port::seen_page>&, const std::vector<port::seen_page>&) override { return {}; }
+  std::string dedup_key() override { return key_; }
+
+ private:
+  const std::string key_ = database::new_dedup_key();
 };
 
 class no_probe final : public port::probe {

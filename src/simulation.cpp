@@ -29,9 +29,31 @@ result<void> simulated_state::write(const std::map<port::lane_key, port::lane_st
   return {};
 }
 
-void simulated_state::cut_power(std::size_t batches) { batches_.resize(batches_.size() - std::min(batches, batches_.size())); }
+result<std::vector<port::seen_page>> simulated_state::recall(const std::string& node, const topic_partition& where) {
+  std::vector<port::seen_page> found;
+  for (const auto& each : pages_)
+    if (each.node == node && each.where == where) found.push_back(each);
+  return found;
+}
 
-void simulated_state::clear() { batches_.clear(); }
+result<void> simulated_state::remember(const std::vector<port::seen_page>& pages,
+                                       const std::vector<port::seen_page>& outdated) {
+  const auto drop_like = [&](const port::seen_page& one) {
+    std::erase_if(pages_, [&](const auto& each) {
+      return each.node == one.node && each.where == one.where && each.from == one.from;
+    });
+  };
+  for (const auto& each : outdated) drop_like(each);
+  for (const auto& each : pages) drop_like(each), pages_.push_back(each);
+  return {};
+}
+
+void simulated_state::cut_power(std::size_t batches) {
+  batches_.resize(batches_.size() - std::min(batches, batches_.size()));
+  pages_.resize(pages_.size() - std::min(batches, pages_.size()));
+}
+
+void simulated_state::clear() { batches_.clear(), pages_.clear(); }
 
 /// A process with one worker. It runs when it is rung for, and at the time that its engine names.
 class process final : public port::mailbox, public port::probe, public std::enable_shared_from_this<process> {

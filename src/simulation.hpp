@@ -20,12 +20,16 @@ class simulated_state final : public port::state {
  public:
   result<std::optional<port::lane_state>> read(const port::lane_key& lane) override;
   result<void> write(const std::map<port::lane_key, port::lane_state>& lanes) override;
+  result<std::vector<port::seen_page>> recall(const std::string& node, const topic_partition& where) override;
+  result<void> remember(const std::vector<port::seen_page>& pages, const std::vector<port::seen_page>& outdated) override;
+  std::string dedup_key() override { return std::string(192, 'k'); }
   /// Loses the newest `batches`.
   void cut_power(std::size_t batches);
   void clear();
 
  private:
   std::vector<std::map<port::lane_key, port::lane_state>> batches_;
+  std::vector<port::seen_page> pages_;
 };
 
 class process;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <mutex>
+#include <random>
 #include <system_error>
 #include <vector>
 
@@ -19,6 +20,7 @@ namespace fs = std::filesystem;
 
 constexpr int format = 1;
 constexpr const char* positions = "positions";
+constexpr const char* seen = "seen";
 
 // RocksDB's own log file would be one more thing that a full disk breaks, and builds with assertions, Debian's among
 // them, then end the process. What matters comes as a status anyway.
@@ -66,6 +68,15 @@ rocksdb::Options settings() {
   return to;
 }
 
+// Pages of up to two megabytes that are written once, read once, at a start, and dropped in the order they were written.
+rocksdb::Options settings_of(const std::string& family) {
+  auto to = settings();
+  if (family != seen) return to;
+  to.write_buffer_size = 8u << 20;
+  to.target_file_size_base = 32u << 20;
+  return to;
+}
+
 struct open_database {
   std::unique_ptr<rocksdb::DB> db;
   std::vector<rocksdb::ColumnFamilyHandle*> families;
@@ -101,10 +112,11 @@ result<std::unique_ptr<open_database>> open_files(const fs::path& directory) {
   if (fs::exists(directory / "CURRENT"))
     if (const auto status = rocksdb::DB::ListColumnFamilies(options, directory, &names); !status.ok())
       return tl::unexpected{because(status, directory)};
-  if (std::ranges::find(names, positions) == names.end()) names.push_back(positions);
+  for (const char* ours : {positions, seen})
+    if (std::ranges::find(names, ours) == names.end()) names.push_back(ours);
 
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  for (const auto& name : names) families.emplace_back(name, options);
+  for (const auto& name : names) families.emplace_back(name, settings_of(name));
   auto opened = std::make_unique<open_database>();
   rocksdb::DB* db = nullptr;
   const auto status = rocksdb::DB::Open(options, directory, families, &opened->families, &db);
@@ -127,6 +139,7 @@ result<void> sign(rocksdb::DB& db, const identity& owner, const fs::path& direct
   batch.Put("format", std::to_string(format));
   batch.Put("application", owner.application);
   batch.Put("home", owner.home);
+  batch.Put("dedup key", new_dedup_key());
   rocksdb::WriteOptions durably;
   durably.sync = true;
   if (const auto status = db.Write(durably, &batch); !status.ok()) return tl::unexpected{because(status, directory)};
@@ -201,6 +214,42 @@ std::optional<port::lane_state> decode(std::string_view text) {
   return port::lane_state{static_cast<std::int64_t>(sequence), std::string{text.substr(sizeof sequence)}};
 }
 
+// Names and topics hold no null.
+std::string prefix_of(const std::string& node, const topic_partition& where) {
+  return node + '\0' + where.topic + '\0' + big_endian(static_cast<std::uint32_t>(where.partition));
+}
+
+std::string key_of(const port::seen_page& page) {
+  return prefix_of(page.node, page.where) + big_endian(static_cast<std::uint64_t>(page.from));
+}
+
+std::string encode(const port::seen_page& page) {
+  std::string text;
+  text.reserve((3 + 4 * page.occurrences.size()) * sizeof(std::uint64_t));
+  const auto put = [&](auto number) { text += big_endian(static_cast<std::uint64_t>(number)); };
+  put(page.until), put(page.forgotten), put(page.newest);
+  for (const auto& each : page.occurrences) put(each.high), put(each.low), put(each.offset), put(each.timestamp);
+  return text;
+}
+
+std::uint64_t number_at(std::string_view text, std::size_t index) {
+  std::uint64_t number = 0;
+  for (const char byte : text.substr(index * sizeof number, sizeof number))
+    number = number << 8 | static_cast<unsigned char>(byte);
+  return number;
+}
+
+bool decode(std::string_view text, port::seen_page& page) {
+  const auto numbers = text.size() / sizeof(std::uint64_t);
+  if (text.size() % sizeof(std::uint64_t) != 0 || numbers % 4 != 3) return false;
+  const auto at = [&](std::size_t index) { return static_cast<std::int64_t>(number_at(text, index)); };
+  page.until = at(0), page.forgotten = at(1), page.newest = at(2);
+  page.occurrences.reserve(numbers / 4);
+  for (std::size_t i = 3; i < numbers; i += 4)
+    page.occurrences.push_back({number_at(text, i), number_at(text, i + 1), at(i + 2), at(i + 3)});
+  return true;
+}
+
 class state final : public port::state {
  public:
   state(fs::path directory, identity owner, std::unique_ptr<open_database> opened)
@@ -231,7 +280,49 @@ class state final : public port::state {
     const std::lock_guard lock{mutex_};
     if (auto ready = ensure_open(); !ready) return ready;
     for (const auto& [key, lane] : lanes) batch.Put(open_->family(positions), encode(key), encode(lane));
+    return write(batch);
+  }
 
+  result<std::vector<port::seen_page>> recall(const std::string& node, const topic_partition& where) override {
+    const std::lock_guard lock{mutex_};
+    if (auto ready = ensure_open(); !ready) return tl::unexpected{ready.error()};
+    std::vector<port::seen_page> found;
+    const auto prefix = prefix_of(node, where);
+    const std::unique_ptr<rocksdb::Iterator> records{open_->db->NewIterator({}, open_->family(seen))};
+    for (records->Seek(prefix); records->Valid() && records->key().starts_with(prefix); records->Next()) {
+      auto& page = found.emplace_back(port::seen_page{.node = node, .where = where, .occurrences = {}});
+      page.from = static_cast<std::int64_t>(number_at(records->key().ToStringView().substr(prefix.size()), 0));
+      if (!decode(records->value().ToStringView(), page))
+        return fail(failure_kind::corrupt, quoted(directory_) + " is damaged: what '" + node + "' has seen of " +
+                                               to_string(where) + " cannot be read");
+    }
+    if (!records->status().ok()) return tl::unexpected{because(records->status(), directory_)};
+    return found;
+  }
+
+  result<void> remember(const std::vector<port::seen_page>& pages,
+                        const std::vector<port::seen_page>& outdated) override {
+    rocksdb::WriteBatch batch;
+    const std::lock_guard lock{mutex_};
+    if (auto ready = ensure_open(); !ready) return ready;
+    for (const auto& each : outdated) batch.Delete(open_->family(seen), key_of(each));
+    for (const auto& each : pages) batch.Put(open_->family(seen), key_of(each), encode(each));
+    return write(batch);
+  }
+
+  std::string dedup_key() override {
+    const std::lock_guard lock{mutex_};
+    if (!key_.empty()) return key_;
+    // One that is not written down only makes what is kept useless.
+    if (ensure_open())
+      if (auto found = value_of(*open_->db, open_->db->DefaultColumnFamily(), "dedup key", directory_); found && *found)
+        key_ = **found;
+    if (key_.empty()) key_ = new_dedup_key();
+    return key_;
+  }
+
+ private:
+  result<void> write(rocksdb::WriteBatch& batch) {
     // A commit never waits for a flush that lags behind; such a write is refused whole and breaks nothing.
     rocksdb::WriteOptions at_once;
     at_once.no_slowdown = true;
@@ -242,7 +333,6 @@ class state final : public port::state {
     return tl::unexpected{because(status, directory_)};
   }
 
- private:
   result<void> ensure_open() {
     if (open_) return {};
     return open_database_of(owner_, directory_).map([&](auto opened) { open_ = std::move(opened); });
@@ -252,9 +342,17 @@ class state final : public port::state {
   const identity owner_;
   std::mutex mutex_;
   std::unique_ptr<open_database> open_;
+  std::string key_;
 };
 
 }  // namespace
+
+std::string new_dedup_key() {
+  std::random_device dice;
+  std::string key(192, '\0');
+  std::ranges::generate(key, [&] { return static_cast<char>(dice()); });
+  return key;
+}
 
 result<std::unique_ptr<port::state>> open_state(const fs::path& directory, identity owner) {
   return open_database_of(owner, directory).map([&](auto opened) -> std::unique_ptr<port::state> {

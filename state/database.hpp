@@ -30,4 +30,7 @@ struct identity {
 /// `retriable` for a full or slow disk and other troubles of I/O.
 result<std::unique_ptr<port::state>> open_state(const std::filesystem::path& directory, identity owner);
 
+/// Random bytes, as many as `seen_ids` want.
+std::string new_dedup_key();
+
 }  // namespace flow::database

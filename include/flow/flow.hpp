@@ -10,6 +10,7 @@
 #include <flow/bytes.hpp>
 #include <flow/codec.hpp>
 #include <flow/collect.hpp>
+#include <flow/dedup.hpp>
 #include <flow/describe.hpp>
 #include <flow/drain.hpp>
 #include <flow/fan_out.hpp>

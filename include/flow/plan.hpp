@@ -12,6 +12,7 @@
 #include <flow/arena.hpp>
 #include <flow/bytes.hpp>
 #include <flow/policy.hpp>
+#include <flow/seen_ids.hpp>
 #include <flow/wire.hpp>
 
 /// What the engine sees of a topology: sources, sinks, and a graph between them. Typed streams end here.
@@ -54,6 +55,20 @@ struct sink_spec {
   policy on_failure = stop;           ///< what becomes of records that a cluster refuses
   std::uint32_t letters = 0;          ///< if that is to dead-letter them: the sink that takes the letters
   bool takes_letters = false;         ///< no node's: whatever was dead-lettered goes here
+};
+
+/// What a node that drops repetitions keeps of each source partition.
+struct dedup_spec {
+  std::string name{};  ///< the node's
+  std::chrono::milliseconds window{};
+};
+
+/// That, of one source partition.
+struct dedup_memory {
+  seen_ids ids;
+  stream_clock clock;  ///< at the record that is pushed
+
+  bool is_kept_outside = false;  ///< whoever pushes records moves the clock
 };
 
 /// A record that left the graph: for one sink, so for each of its clusters.
@@ -101,6 +116,7 @@ struct node_counts {
   std::uint64_t skipped = 0;   ///< failed and passed over (`on_failure(skip)`)
   std::uint64_t retried = 0;   ///< failed, and tried again
   std::uint64_t dead_lettered = 0;
+  std::uint64_t without_id = 0;  ///< let through by a `dedup`, since it has nothing to tell it by
 };
 
 /// What a record needs on its way through a graph.
@@ -110,6 +126,7 @@ struct transit {
   std::vector<emission>& out;                ///< where they are appended
   std::int64_t wall_clock = 0;               ///< milliseconds since 1970 UTC
   const attempts* before = nullptr;
+  dedup_memory* seen = nullptr;  ///< one for each of `plan::dedups`; nullptr: the graph has its own, of one partition
 };
 
 /// One instance of the operators, opened by one reader and used by one thread.
@@ -148,6 +165,7 @@ class plan {
   virtual const std::vector<source_spec>& sources() const = 0;
   virtual const std::vector<sink_spec>& sinks() const = 0;
   virtual const std::vector<node_spec>& nodes() const = 0;
+  virtual const std::vector<dedup_spec>& dedups() const = 0;
   /// Topics joined by key: partition p of one must meet partition p of another in the same task. Each entry is a set
   /// of source indexes.
   virtual const std::vector<std::vector<std::uint32_t>>& co_partitioned() const = 0;

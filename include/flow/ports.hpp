@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <flow/failure.hpp>
+#include <flow/seen_ids.hpp>
 #include <flow/wire.hpp>
 
 /// Everything through which the engine reaches the world. `src/kafka` is the real thing, `src/memory` the same
@@ -241,6 +242,19 @@ struct lane_key {
   auto operator<=>(const lane_key&) const = default;
 };
 
+/// What a dedup has seen of [from, until) of a source partition.
+struct seen_page {
+  std::string node;
+  topic_partition where;
+  std::int64_t from = 0;
+  std::int64_t until = 0;
+  std::int64_t forgotten = 0;  ///< by then what happened before this time was not kept any more
+  std::int64_t newest = 0;     ///< timestamp
+  std::vector<occurrence> occurrences;
+
+  bool operator==(const seen_page&) const = default;
+};
+
 /// The state directory of an application. Calls come from every worker's thread and return at once: writes go to the
 /// page cache, one atomic batch per commit.
 class state {
@@ -248,6 +262,13 @@ class state {
   virtual ~state() = default;
   virtual result<std::optional<lane_state>> read(const lane_key& lane) = 0;
   virtual result<void> write(const std::map<lane_key, lane_state>& lanes) = 0;
+
+  /// What was remembered under these names, by `from`. It may lack what was written last.
+  virtual result<std::vector<seen_page>> recall(const std::string& node, const topic_partition& where) = 0;
+  /// Adds pages, in place of those that begin alike, and drops others, of which only name, partition and `from` count.
+  virtual result<void> remember(const std::vector<seen_page>& pages, const std::vector<seen_page>& outdated) = 0;
+  /// By which ids are hashed; the same for as long as pages are there.
+  virtual std::string dedup_key() = 0;
 };
 
 /// Named steps of the protocol, so that a test can crash a worker exactly there. Outside of tests nobody listens.

@@ -96,18 +96,26 @@ class emitter<In, ends> : public outlet<In> {
   using outlet<In>::outlet;
 };
 
+/// It is called with a `recollection` as well.
+template <typename Op>
+inline constexpr bool keeps_seen_ids = requires(const Op& what) { what.dedup(); };
+
 /// An operator at work.
 template <typename Op, typename In, typename Out>
 class node final : public edge<typename In::key_type, typename In::value_type> {
  public:
-  node(const Op& what, opening& at) : op_{what}, seat_{at.seat()}, next_{at} {}
+  node(const Op& what, opening& at) : op_{what}, seat_{at.seat()}, memory_{at}, next_{at} {}
 
   void push(typename In::record_type&& r) override {
     if (seat_.way->is_stopped() || !next_.is_open()) return;
     ++seat_.counts->received;
     next_.begin();
     try {
-      op_(std::move(r), next_);
+      if constexpr (keeps_seen_ids<Op>) {
+        op_(std::move(r), next_, memory_.of);
+      } else {
+        op_(std::move(r), next_);
+      }
     } catch (...) {
       return seat_.fail();
     }
@@ -115,8 +123,17 @@ class node final : public edge<typename In::key_type, typename In::value_type> {
   }
 
  private:
+  struct nothing {
+    explicit nothing(opening&) {}
+  };
+  struct memory {
+    explicit memory(opening& at) : of{at.memory()} {}
+    recollection of;
+  };
+
   const Op& op_;
   seat seat_;
+  [[no_unique_address]] std::conditional_t<keeps_seen_ids<Op>, memory, nothing> memory_;
   emitter<In, Out> next_;
 };
 
@@ -155,6 +172,7 @@ facts facts_of(const Op& what) {
   if constexpr (requires { what.note(); }) all.note = what.note();
   if constexpr (requires { what.ports(); }) all.ports = what.ports();
   if constexpr (requires { what.template sink<In>(); }) all.sink = what.template sink<In>();
+  if constexpr (keeps_seen_ids<Op>) all.dedup = what.dedup();
   if constexpr (requires { Op::keeps_state_by_key; }) all.keeps_state_by_key = Op::keeps_state_by_key;
   if constexpr (requires { what.captures([](const auto&) {}); })
     what.captures([&](const auto& captured) { add_words(all.words, captured); });

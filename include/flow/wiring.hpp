@@ -46,6 +46,7 @@ struct passage {
   std::vector<emission>* out = nullptr;
   std::int64_t wall_clock = 0;
   const attempts* before = nullptr;
+  dedup_memory* seen = nullptr;
   const failure_rule* source_rule = nullptr;
   std::optional<blame> stopped;
   std::string room;
@@ -63,6 +64,16 @@ struct seat {
 
   /// Applies the policy to the exception that is being handled.
   void fail() const;
+};
+
+/// What a node sees of its memory.
+struct recollection {
+  passage* way;
+  node_counts* counts;
+  std::uint32_t number;
+
+  /// For the record that is on its way; no id at all is none that was there.
+  bool has_seen(std::optional<bytes> id, std::int64_t timestamp) const;
 };
 
 class anchor {
@@ -111,6 +122,7 @@ class opening {
   virtual flow::wiring::seat seat() const = 0;
   /// The number of this sink in the plan.
   virtual std::uint32_t sink() const = 0;
+  virtual recollection memory() const = 0;
   /// Keeps a node for as long as the graph lives.
   virtual anchor& own(std::unique_ptr<anchor> node) = 0;
 
@@ -152,6 +164,7 @@ struct facts {
   std::vector<std::string> ports{};  ///< names of the outputs, where there are several
   std::optional<source_spec> source{};
   std::optional<sink_spec> sink{};
+  std::optional<dedup_spec> dedup{};
   bool keeps_state_by_key = false;
   std::vector<std::uintptr_t> words{};  ///< what user code has captured, as far as it is plain memory
 };

@@ -24,6 +24,8 @@ fingerprint last_of(const course& who) {
   return who.on->last;
 }
 
+const clocks& clocks_of(const course& who) { return who.on ? who.on->now : who.now; }
+
 bool intake::empty() const {
   return std::none_of(feeds_.begin(), feeds_.end(), [](const auto& at) { return at != nullptr; });
 }
@@ -49,6 +51,7 @@ void intake::leave(course& who) {
   who.next = next_of(who);
   who.last = last_of(who);
   who.tried = at.tried;
+  who.now = at.now;
   who.on = nullptr;
   std::erase(at.riders, &who);
   at.active = 0;
@@ -140,7 +143,7 @@ void intake::finish_batch(intake* ahead) {
     if (catches_up(*at, end.next, ahead)) continue;
     if (end.next > at->next)
       for (auto* rider : at->riders) rider->dirty = true;
-    at->next = end.next;
+    move(*at, end.next, nullptr);
     come_back(*at, ahead);
   }
   for (const auto& failed : batch_.failures)
@@ -161,22 +164,44 @@ intake::step intake::take(const fetched_record& record, intake* ahead) {
   return deliver(*at, record);
 }
 
-intake::step intake::deliver(feed& at, const fetched_record& record) {
+std::optional<blame> intake::push(feed& at, const fetched_record& record) {
   emissions_.clear();
-  auto& through = operators_.of(record, *at.from);
   const bool again = at.tried.offset == record.offset;
   if (again) at.tried.so_far.since = std::chrono::milliseconds{wall_clock_ - at.tried.first};
-  const transit how{at.active, held_->written, emissions_, wall_clock_, again ? &at.tried.so_far : nullptr};
+  const bool looks_back = at.active == 0;
+  auto& through = looks_back ? operators_.looking_back() : operators_.of(record, *at.from);
+  const transit how{.active = at.active,
+                    .written = held_->written,
+                    .out = emissions_,
+                    .wall_clock = wall_clock_,
+                    .before = again ? &at.tried.so_far : nullptr,
+                    .seen = memories_.used() ? memories_.of(*at.from, at.now) : nullptr};
+  // What is looked back at got through once, or will have to by its own lane.
   for (const auto& entry : at.from->entries)
-    if (const auto blamed = through.push(entry, record, how)) {
-      if (blamed->again) {
-        hold(at, record, *blamed);
-      } else {
-        operators_.done_with(record, *at.from);
-        halt(at, blamed->node + ": " + blamed->reason);
-      }
-      return step::taken;
+    if (auto blamed = through.push(entry, record, how); blamed && !looks_back) return blamed;
+  return std::nullopt;
+}
+
+void intake::move(feed& at, std::int64_t to, const fetched_record* past) {
+  if (memories_.used()) {
+    memories_.cover(*at.from, at.next, to, at.now);
+    const auto& specs = memories_.specs();
+    for (std::size_t i = 0; past && i < at.now.size(); ++i) at.now[i].see(past->timestamp, specs[i].window);
+  }
+  at.next = to;
+  if (past) at.latest = past;
+}
+
+intake::step intake::deliver(feed& at, const fetched_record& record) {
+  if (const auto blamed = push(at, record)) {
+    if (blamed->again) {
+      hold(at, record, *blamed);
+    } else {
+      operators_.done_with(record, *at.from);
+      halt(at, blamed->node + ": " + blamed->reason);
     }
+    return step::taken;
+  }
 
   // Every route first: who lacks one reads this record again when its target has found out.
   while (auto* lacking = address(at, record)) {
@@ -184,7 +209,7 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
     interrupt(*lacking);
     if (last) return step::taken;
   }
-  operators_.done_with(record, *at.from);
+  if (at.active != 0) operators_.done_with(record, *at.from);
 
   const auto riders = at.riders.size();
   std::vector<std::pair<course*, std::string>> halted;
@@ -205,10 +230,7 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
     at.riders[i]->dirty = true;
   }
   for (const auto& [rider, reason] : halted) halt(*rider, reason);
-  if (find(record.source) == &at) {
-    at.next = record.offset + 1;
-    at.latest = &record;
-  }
+  if (find(record.source) == &at) move(at, record.offset + 1, &record);
   return step::taken;
 }
 

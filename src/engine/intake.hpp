@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lane.hpp"
+#include "memories.hpp"
 #include "outbox.hpp"
 
 #include <flow/plan.hpp>
@@ -18,12 +19,13 @@ namespace flow::engine {
 
 /// One reading of one source partition, for all the courses that are at the same place.
 struct feed {
-  feed(const source& of, const course& first) : from{&of}, next{first.next}, last{first.last}, tried{first.tried} {}
+  feed(const source& of, const course& first) : from{&of}, next{first.next}, last{first.last}, tried{first.tried}, now{first.now} {}
 
   const source* from;
   std::int64_t next;
   fingerprint last;
   trial tried;
+  clocks now;  ///< at `next`
   const fetched_record* latest = nullptr;  ///< the record that `last` does not cover yet, in the batch at hand
   std::vector<course*> riders;
   std::uint64_t active = 0;  ///< the sinks of all riders' targets
@@ -35,11 +37,12 @@ class operators {
  public:
   explicit operators(const plan& topology) : first_{topology.open()}, again_{topology.open()} {}
 
-  /// For all that is done with this record.
+  /// For all that is done with this record, if it is not only looked back at.
   graph& of(const fetched_record& record, const source& from) {
     if (seen_.size() <= from.id) seen_.resize(from.id + 1, -1);
     return record.offset <= seen_[from.id] ? *again_ : *first_;
   }
+  graph& looking_back() { return *again_; }
   /// It has been taken through, or goes no further.
   void done_with(const fetched_record& record, const source& from) {
     seen_[from.id] = std::max(seen_[from.id], record.offset);
@@ -82,9 +85,9 @@ class destination {
 class intake {
  public:
   /// `clock`: milliseconds since 1970 UTC.
-  intake(const plan& topology, class operators& through, std::function<std::int64_t()> clock,
+  intake(const plan& topology, class operators& through, class memories& memories, std::function<std::int64_t()> clock,
          std::unique_ptr<port::reader> reader)
-      : sinks_{topology.sinks()}, operators_{through}, clock_{std::move(clock)}, reader_{std::move(reader)} {}
+      : sinks_{topology.sinks()}, operators_{through}, memories_{memories}, clock_{std::move(clock)}, reader_{std::move(reader)} {}
 
   feed* find(source_id id) const { return id < feeds_.size() ? feeds_[id].get() : nullptr; }
   bool empty() const;
@@ -107,6 +110,9 @@ class intake {
   enum class step { taken, blocked };
   step take(const fetched_record& record, intake* ahead);
   step deliver(feed& at, const fetched_record& record);
+  /// Takes the record through the operators; why that has failed.
+  std::optional<blame> push(feed& at, const fetched_record& record);
+  void move(feed& at, std::int64_t to, const fetched_record* past);
   /// One emission for one rider.
   struct parcel {
     const route* to = nullptr;        ///< nullptr: not for this rider
@@ -133,6 +139,7 @@ class intake {
 
   const std::vector<sink_spec>& sinks_;
   class operators& operators_;
+  class memories& memories_;
   std::function<std::int64_t()> clock_;
   std::unique_ptr<port::reader> reader_;
   std::vector<std::unique_ptr<feed>> feeds_;
@@ -150,5 +157,6 @@ class intake {
 /// Where a course has come to, on a feed or off.
 std::int64_t next_of(const course& who);
 fingerprint last_of(const course& who);
+const clocks& clocks_of(const course& who);
 
 }  // namespace flow::engine

@@ -35,6 +35,9 @@ struct trial {
   std::int64_t first = 0;  ///< when it failed for the first time, as milliseconds since 1970 UTC
 };
 
+/// The time at each dedup of the topology.
+using clocks = std::vector<stream_clock>;
+
 /// A lane's way through one source partition.
 struct course {
   const source* from = nullptr;
@@ -42,6 +45,9 @@ struct course {
   feed* on = nullptr;  ///< what takes it along; while there is one it knows how far the lane has come
   std::int64_t next = -1;  ///< -1: where to begin is not known yet
   fingerprint last;
+  std::int64_t begin = -1;         ///< where its lane has begun to read
+  clocks now;                      ///< at `next`
+  std::int64_t look_back_to = -1;  ///< what came from here on decides about what comes next
   bool dirty = false;        ///< has moved since its lane's last commit
   bool interrupted = false;  ///< its place has to be looked at before it is read from there
   std::string halted;        ///< why it goes no further; empty: it does

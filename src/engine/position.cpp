@@ -103,8 +103,11 @@ std::string encode(const position& what) {
   encoder out;
   out << what.of.application << what.of.source_cluster << what.of.tasks << what.of.mapping << what.by << what.sequence
       << static_cast<std::uint32_t>(what.sources.size());
-  for (const auto& [where, at] : what.sources)
-    out << where.topic << where.partition << at.next << at.last.offset << at.last.timestamp << at.last.hash;
+  for (const auto& [where, at] : what.sources) {
+    out << where.topic << where.partition << at.next << at.last.offset << at.last.timestamp << at.last.hash << at.begin
+        << static_cast<std::uint32_t>(at.clocks.size());
+    for (const auto& [name, clock] : at.clocks) out << name << clock.time << clock.candidate << clock.ahead;
+  }
   return out.take();
 }
 
@@ -124,7 +127,15 @@ result<position> decode_position(std::string_view data) {
   for (std::uint32_t i = 0; i < count && in.good(); ++i) {
     topic_partition where;
     source_position at;
-    in >> where.topic >> where.partition >> at.next >> at.last.offset >> at.last.timestamp >> at.last.hash;
+    std::uint32_t clocks = 0;
+    in >> where.topic >> where.partition >> at.next >> at.last.offset >> at.last.timestamp >> at.last.hash >> at.begin >>
+        clocks;
+    for (std::uint32_t j = 0; j < clocks && in.good(); ++j) {
+      std::string name;
+      stream_clock clock;
+      in >> name >> clock.time >> clock.candidate >> clock.ahead;
+      at.clocks.emplace(std::move(name), clock);
+    }
     what.sources.emplace(std::move(where), at);
   }
   return in.finish(std::move(what));

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <flow/failure.hpp>
+#include <flow/seen_ids.hpp>
 #include <flow/wire.hpp>
 
 namespace flow::engine {
@@ -25,6 +26,8 @@ fingerprint fingerprint_of(std::int64_t offset, std::int64_t timestamp, bytes ke
 struct source_position {
   std::int64_t next = 0;  ///< the first offset that is not committed yet
   fingerprint last;
+  std::int64_t begin = 0;                     ///< the first offset that was read at all
+  std::map<std::string, stream_clock> clocks{};  ///< at `next`, by the name of a dedup
 
   bool operator==(const source_position&) const = default;
 };

@@ -13,20 +13,60 @@ constexpr std::size_t records_per_turn = 4096;
 // A target may hold the others up for this long at once, and for a tenth of the time on average.
 constexpr auto patience = std::chrono::milliseconds{100};
 
+// What could not be read again is not asked for again at once.
+constexpr auto look_back_again = std::chrono::seconds{1};
+
 }  // namespace
+
+/// Reads again what the dedups have to know, for nobody: nothing that the operators make of it is wanted.
+struct reading::look_back final : destination {
+  look_back(const course& who, std::int64_t first) : wanted{who} {
+    at.from = wanted.from;
+    at.of = &nobodys;
+    at.next = first;
+    nobodys.to = this;
+  }
+
+  class outbox& outbox() override { return none; }
+  const class routes& routes() const override { return nowhere; }
+  std::uint64_t sinks() const override { return 0; }
+  bool full() const override { return false; }
+  bool idle() const override { return false; }
+  void interrupted(course&, const failure& what) override { why = what; }
+  void resolve(std::uint32_t, const std::string&) override {}
+  void halt(course&, const std::string& reason) override { why = failure{failure_kind::fatal, reason, {}}; }
+  void hold(course&, const blame&) override {}
+  const refusal* refused(const source&, std::int64_t) const override { return nullptr; }
+  void passed_over(std::uint32_t, const source&, std::int64_t, const std::string&) override {}
+
+  bool is_done() const { return next_of(at) >= wanted.next; }
+
+  course wanted;
+  course at;
+  std::optional<failure> why;
+  time_point again = time_point::max();
+
+ private:
+  class outbox none;
+  class routes nowhere;
+  lane nobodys;
+};
+
+reading::~reading() = default;
 
 reading::reading(surroundings with)
     : with_{std::move(with)},
       how_{with_.topology.co_partitioned().empty() ? spread() : by_number()},
       changed_{with_.loop},
       trouble_{with_.loop, with_.log, with_.options.home},
-      operators_{with_.topology} {
+      operators_{with_.topology},
+      memories_{with_.loop, with_.topology, with_.state, with_.log} {
   for (const auto& spec : with_.topology.sources()) selections_.emplace_back(spec);
   shared_ = open_intake();
 }
 
 std::unique_ptr<intake> reading::open_intake() {
-  return std::make_unique<intake>(with_.topology, operators_, with_.wall_clock,
+  return std::make_unique<intake>(with_.topology, operators_, memories_, with_.wall_clock,
                                   with_.home.open_reader({.buffer = with_.options.buffer}, with_.wake));
 }
 
@@ -144,8 +184,43 @@ std::vector<const source*> reading::of_task(std::int32_t task) const {
 }
 
 void reading::board(course& who) {
+  if (memories_.used() && !memories_.suffice(who)) return begin_look_back(who);
   if (shared_->board(who)) return;
   own_intake(who.of->to)->board(who);
+}
+
+void reading::begin_look_back(const course& who) {
+  auto& under_way = look_backs_[who.from->id];
+  if (under_way) return;
+  under_way = std::make_unique<look_back>(who, memories_.first_missing(who));
+  with_.log(severity::info, with_.options.home + ": reads " + to_string(who.from->where) + " again from offset " +
+                                std::to_string(under_way->at.next) + " to " + std::to_string(who.next) +
+                                ", for what its ids have been");
+  if (!backwards_) backwards_ = open_intake();
+  backwards_->board(under_way->at);
+}
+
+bool reading::go_on_looking_back() {
+  if (look_backs_.empty()) return false;
+  const auto now = with_.loop.now();
+  bool moved = backwards_->run(records_per_turn, nullptr);
+  std::erase_if(look_backs_, [&](auto& each) {
+    auto& [id, under_way] = each;
+    if (under_way->why && under_way->again == time_point::max()) {
+      const bool is_gone = under_way->why->kind == failure_kind::out_of_range || under_way->why->kind == failure_kind::fatal;
+      with_.log(severity::warn, with_.options.home + ": " + to_string(under_way->at.from->where) +
+                                    " cannot be read again from offset " + std::to_string(under_way->at.next) + ": " +
+                                    to_string(*under_way->why) + (is_gone ? "; repetitions of what is gone are not seen" : ""));
+      if (is_gone) memories_.do_without(under_way->wanted);
+      under_way->again = is_gone ? now : now + look_back_again;
+    }
+    if (!under_way->is_done() && now < under_way->again) return false;
+    if (under_way->at.on) backwards_->leave(under_way->at);
+    moved = true;
+    return true;
+  });
+  if (look_backs_.empty()) backwards_.reset();
+  return moved;
 }
 
 std::unique_ptr<intake>& reading::own_intake(destination* to) {
@@ -165,6 +240,8 @@ void reading::leave(course& who) {
 bool reading::run() {
   bool moved = shared_->run(records_per_turn, nullptr);
   let_laggards_leave();
+  if (go_on_looking_back()) moved = true;
+  if (memories_.used()) memories_.save();
   for (auto& [to, own] : catching_up_)
     if (own->run(records_per_turn, shared_.get())) moved = true;
   std::erase_if(catching_up_, [](const auto& each) { return each.second->empty(); });
@@ -206,6 +283,10 @@ void reading::let_laggards_leave() {
   holding_up_ = false;
 }
 
-time_point reading::due() const { return holding_up_ ? looked_at_ + patience - held_up_ : time_point::max(); }
+time_point reading::due() const {
+  auto due = holding_up_ ? looked_at_ + patience - held_up_ : time_point::max();
+  for (const auto& [id, each] : look_backs_) due = std::min(due, each->again);
+  return due;
+}
 
 }  // namespace flow::engine

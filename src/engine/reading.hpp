@@ -26,11 +26,13 @@ class reading {
     const engine::options& options;
     const plan& topology;
     port::cluster& home;
+    port::state& state;
     port::wake wake;
     std::function<std::int64_t()> wall_clock;
     log_sink log;
   };
   explicit reading(surroundings with);
+  ~reading();
 
   /// Looks for topics and partitions for as long as the worker runs.
   task<void> discover();
@@ -42,6 +44,7 @@ class reading {
   port::cluster& home() { return with_.home; }
   const std::string& cluster_id() const { return cluster_id_; }
   const mapping& how() const { return how_; }
+  class memories& memories() { return memories_; }
   /// The partition was there when the cluster was last asked for all of them.
   bool is_listed(const topic_partition& where) const {
     const auto topic = listed_.find(where.topic);
@@ -53,7 +56,8 @@ class reading {
   /// Why nothing of this topology can be read without a person.
   const std::optional<failure>& ended() const { return ended_; }
 
-  /// Reads for a course from where it is, together with others if they are there too.
+  /// Reads for a course from where it is, together with others if they are there too. Does nothing yet while what the
+  /// dedups have to know for it is being read again.
   void board(course& who);
   void leave(course& who);
 
@@ -75,6 +79,9 @@ class reading {
   bool holds_up_others(const destination* slow) const;
   void let_laggards_leave();
   std::unique_ptr<intake> open_intake();
+  struct look_back;
+  void begin_look_back(const course& who);
+  bool go_on_looking_back();
   /// The intake of a target that reads for itself.
   std::unique_ptr<intake>& own_intake(destination* to);
 
@@ -90,8 +97,11 @@ class reading {
   std::map<topic_partition, source*> known_;
   std::map<std::string, std::int32_t> listed_;  // topics and their partition counts
   class operators operators_;
+  class memories memories_;
   std::unique_ptr<intake> shared_;
   std::vector<std::pair<destination*, std::unique_ptr<intake>>> catching_up_;
+  std::unique_ptr<intake> backwards_;
+  std::map<source_id, std::unique_ptr<look_back>> look_backs_;
   bool idle_ = true;
   // How long targets have waited for a slower one lately, and until when that is known.
   duration held_up_{};

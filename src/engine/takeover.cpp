@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 #include "writing.hpp"
 
@@ -214,11 +215,55 @@ task<result<void>> writing::open_courses(std::vector<lane*> lanes) {
       }
       fresh->next = known->second.next;
       fresh->last = known->second.last;
+      fresh->begin = known->second.begin;
+      for (const auto& dedup : at_.topology.dedups()) {
+        const auto clock = known->second.clocks.find(dedup.name);
+        fresh->now.push_back(clock == known->second.clocks.end() ? stream_clock{} : clock->second);
+      }
       placed.push_back(fresh);
     }
   auto begun = co_await begin_courses(std::move(opened));
   if (!begun) co_return begun;
-  co_return co_await check_places(std::move(placed));
+  auto checked = co_await check_places(placed);
+  if (checked && at_.reading.memories().used()) checked = co_await find_look_backs(std::move(placed));
+  co_return checked;
+}
+
+// How far back the dedups have to know the source: everything before that lies more than a window behind the clock.
+task<result<void>> writing::find_look_backs(std::vector<course*> placed) {
+  const auto& dedups = at_.topology.dedups();
+  std::map<std::int64_t, std::vector<course*>> by_time;
+  for (auto* each : placed) {
+    each->look_back_to = each->begin;
+    if (each->interrupted || !each->halted.empty()) continue;
+    auto oldest = std::numeric_limits<std::int64_t>::max();
+    for (std::size_t i = 0; i < dedups.size(); ++i) {
+      // Partitions have much the same time: one question for many.
+      const auto window = dedups[i].window.count(), step = std::max<std::int64_t>(1, window / 64);
+      const auto clock = each->now[i].now();
+      oldest = std::min(oldest, clock == stream_clock::unset ? 0 : std::max<std::int64_t>(0, (clock - window) / step * step));
+    }
+    if (oldest > 0) by_time[oldest].push_back(each);
+  }
+  for (auto& [time, courses] : by_time) {
+    auto found = co_await find_each(courses, {kind::at_time, time});
+    if (!found) co_return tl::unexpected{found.error()};
+    for (std::size_t i = 0; i < courses.size(); ++i) {
+      if ((*found)[i])
+        courses[i]->look_back_to = std::max(courses[i]->begin, *(*found)[i]);
+      else
+        courses[i]->interrupted = true;
+    }
+  }
+  std::erase_if(placed, [&](auto* each) { return each->interrupted || at_.reading.memories().suffice(*each); });
+  auto first = co_await find_each(placed, {kind::earliest});
+  if (!first) co_return tl::unexpected{first.error()};
+  for (std::size_t i = 0; i < placed.size(); ++i)
+    if (const auto there = (*first)[i]; there && *there > placed[i]->begin && *there >= placed[i]->look_back_to)
+      at_.log(severity::warn, at_.options.home + ": repetitions of what came before offset " + std::to_string(*there) +
+                                  " of " + to_string(placed[i]->from->where) +
+                                  " are not seen, since that is gone (keep the source for longer than the dedup's window)");
+  co_return result<void>{};
 }
 
 // Where a partition is begun that no lane of this target has read. What appears once its lane has a position is read from
@@ -238,7 +283,8 @@ task<result<void>> writing::begin_courses(std::vector<course*> opened) {
     if (!found) co_return tl::unexpected{found.error()};
     for (std::size_t i = 0; i < courses.size(); ++i) {
       if (!(*found)[i]) continue;
-      courses[i]->next = *(*found)[i];
+      courses[i]->next = courses[i]->begin = courses[i]->look_back_to = *(*found)[i];
+      courses[i]->now.resize(at_.topology.dedups().size());
       courses[i]->interrupted = false;
     }
   }

@@ -147,7 +147,9 @@ writing::written_lane writing::write_position(lane& of) {
   made.as.sources = of.committed;
   for (const auto& each : of.courses) {
     if (next_of(*each) < 0) continue;
-    made.as.sources[each->from->where] = {next_of(*each), last_of(*each)};
+    auto& at = made.as.sources[each->from->where] = {next_of(*each), last_of(*each), each->begin, {}};
+    const auto& dedups = at_.topology.dedups();
+    for (std::size_t i = 0; i < dedups.size(); ++i) at.clocks.emplace(dedups[i].name, clocks_of(*each)[i]);
     each->dirty = false;
   }
   made.encoded = encode(made.as);

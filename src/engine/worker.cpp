@@ -12,6 +12,7 @@ worker::worker(surroundings with)
                 .options = with_.options,
                 .topology = *with_.topology,
                 .home = *with_.clusters.at(with_.options.home),
+                .state = with_.state,
                 .wake = with_.wake,
                 .wall_clock = with_.wall_clock,
                 .log = with_.log}} {

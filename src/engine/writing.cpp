@@ -235,6 +235,7 @@ task<void> writing::serve() {
   leave_all();
   if (producer_ready_ && serving_ && (!outbox_.empty() || worth_committing()))
     if (auto last = co_await transact(); !last) co_await recover(last.error());
+  if (at_.reading.memories().used()) at_.reading.memories().save(true);
   serving_ = false;
   ready_ = false;
   by_.changed();

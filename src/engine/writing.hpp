@@ -112,6 +112,7 @@ class writing final : public destination {
   task<result<void>> read_positions(const std::vector<lane*>& lanes);
   task<void> evict(std::vector<lane*> lanes);
   task<result<void>> open_courses(std::vector<lane*> lanes);
+  task<result<void>> find_look_backs(std::vector<course*> placed);
   task<result<void>> begin_courses(std::vector<course*> opened);
   task<result<void>> check_places(std::vector<course*> placed);
   task<result<void>> check_fingerprints(std::vector<course*> comparable);

@@ -111,7 +111,7 @@ void chaos::choose_topology() {
       if (one_in(2)) world_.create_topic(each, name, partitions_);
     }
   };
-  switch (below(4)) {
+  switch (below(5)) {
     case 0:
       t.from(topic<bytes, bytes>{source}) | fan_out("regions", targets_);
       add(targets_, source, itself);
@@ -136,6 +136,12 @@ void chaos::choose_topology() {
       add({"home"}, letters, if_dropped);
       break;
     }
+    case 3:
+      window_ = std::chrono::milliseconds{100 + below(20'000)};
+      t.from(topic<bytes, bytes>{source}) | dedup("seen", [](bytes, bytes value) { return value; }, window_) |
+          fan_out("regions", targets_);
+      add(targets_, source, itself);
+      break;
     default: {
       auto all = t.from(topic<bytes, std::string>{source});
       all | map("mark", [](const std::string& value) { return "marked " + value; }) | to("marked");
@@ -238,10 +244,30 @@ bool chaos::complete() {
 raw_record chaos::new_record() {
   const auto number = std::to_string(++written_);
   raw_record made{.key = number, .value = "value " + number, .timestamp = world_.wall_clock()};
+  if (window_ > 0ms) {
+    made.value = "id " + std::to_string(below(40));
+    made.timestamp += static_cast<std::int64_t>(below(6000)) - 3000;
+    if (one_in(50)) made.timestamp += 1'000'000'000;
+  }
   if (one_in(8)) made.key.reset();
   if (null_values_ && one_in(8)) made.value.reset();
   if (one_in(4)) made.headers = {{"trace", number}, {"trace", std::nullopt}};
   return made;
+}
+
+// The rule of dedup, word by word.
+bool chaos::is_repeated(const raw_record& what, std::int32_t partition) {
+  if (window_ == 0ms) return false;
+  const auto window = window_.count();
+  auto& before = before_[partition];
+  auto& clock = clocks_[partition];
+  const bool repeated = what.value && std::ranges::any_of(before, [&](const raw_record& each) {
+    const bool forgotten = clock.now() != stream_clock::unset && each.timestamp < clock.now() - window;
+    return each.value == what.value && std::abs(each.timestamp - what.timestamp) <= window && !forgotten;
+  });
+  before.push_back(what);
+  clock.see(what.timestamp, window_);
+  return repeated;
 }
 
 void chaos::write_something() {
@@ -252,7 +278,7 @@ void chaos::write_something() {
     const auto partition = static_cast<std::int32_t>(below(static_cast<std::uint64_t>(partitions_)));
     const auto made = new_record();
     batch.emplace_back(topic_partition{source, partition}, to_memory(made, world_.wall_clock()));
-    if (!commits) continue;
+    if (!commits || is_repeated(made, partition)) continue;
     for (auto& each : outputs_)
       if (auto expected = each.of(made)) each.expected[static_cast<std::size_t>(partition)].push_back(*expected);
   }

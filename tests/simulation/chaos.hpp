@@ -52,6 +52,7 @@ class chaos {
 
   void write_something();
   raw_record new_record();
+  bool is_repeated(const raw_record& what, std::int32_t partition);
   void start(const std::string& instance);
   void revive_the_dead();
 
@@ -99,6 +100,9 @@ class chaos {
   std::vector<output> outputs_;
   std::int32_t partitions_ = 1;
   bool null_values_ = true;
+  std::chrono::milliseconds window_{0};  // within which ids are not repeated, if they are
+  std::map<std::int32_t, std::vector<raw_record>> before_;
+  std::map<std::int32_t, stream_clock> clocks_;
   bool healed_ = false;
   bool finished_ = false;
   int written_ = 0;

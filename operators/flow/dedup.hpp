@@ -1,0 +1,85 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <flow/op.hpp>
+#include <flow/plan.hpp>
+
+namespace flow {
+
+template <typename Id>
+struct dedup_op : op<dedup_op<Id>> {
+  static constexpr std::string_view verb = "dedup";
+
+  dedup_op(label name, Id id, std::chrono::milliseconds window)
+      : op<dedup_op>{name}, id{std::move(id)}, window{window} {}
+
+  template <typename In>
+  static consteval auto out() {
+    if constexpr (is_function_for<Id, typename In::key_type, typename In::value_type>()) {
+      using made = typename coded<kept_t<call_result<Id, typename In::key_type, typename In::value_type>>>::type;
+      constexpr bool is_an_id = can_encode<codec<made>, made>;
+      static_assert(is_an_id,
+                    "flow: dedup needs an id that a codec can write: bytes, text, a number, or your own codec");
+      if constexpr (is_an_id) {
+        return In{};
+      } else {
+        return poisoned{};
+      }
+    } else {
+      return poisoned{};
+    }
+  }
+
+  template <typename K, typename V>
+  void operator()(record<K, V>&& r, auto& next, const auto& memory) const {
+    const kept_t<call_result<Id, K, V>> made = call(id, r);
+    std::string room;
+    if (!memory.has_seen(written(made, room), r.timestamp())) next(std::move(r));
+  }
+
+  dedup_spec dedup() const { return {.window = window}; }
+  void captures(auto see) const { see(id); }
+
+  Id id;
+  std::chrono::milliseconds window;
+
+ private:
+  template <typename T>
+  static std::optional<bytes> written(const T& made, std::string& room) {
+    return codec<T>{}.encode(made, room);
+  }
+  template <typename T>
+  static std::optional<bytes> written(const std::optional<T>& made, std::string& room) {
+    return made ? written(*made, room) : std::nullopt;
+  }
+};
+
+/// Lets a record through unless one with the same id was there before: at an earlier offset of its source partition, at
+/// most `window` apart in event time (the records' timestamps), in either order. What was dropped counts as having been
+/// there. The id is what `id(value)`, `id(key, value)` or `id(record)` returns, be it optional; a record whose id is
+/// none, null or empty gets through and is counted. Ids of different source partitions have nothing to do with each
+/// other.
+///
+/// Keeps order, key, timestamp, and about 26 bytes for each id of the window, in memory and in the state directory. The
+/// verdict is a function of the source alone, so no crash, replay or rebuild lets a repetition through or drops an
+/// event. What the state directory has lost is read again from the source, which has to keep it for the window and the
+/// time that a target may be away. The name stands on disk, so it is required.
+template <typename Id>
+dedup_op<Id> dedup(label name, Id id, std::chrono::milliseconds window) {
+  return {name, std::move(id), window};
+}
+
+/// A dedup whose name was forgotten.
+template <typename Id>
+requires(!std::is_convertible_v<const Id&, std::string_view>) dedup_op<Id> dedup(Id id,
+                                                                                 std::chrono::milliseconds window) {
+  static_assert(never<Id>, "flow: dedup needs a name first, since it stands on disk: dedup(\"seen\", &event::id, 24h)");
+  return {std::string{}, std::move(id), window};
+}
+
+}  // namespace flow

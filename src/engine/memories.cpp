@@ -1,0 +1,165 @@
+#include "memories.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace flow::engine {
+namespace {
+
+using namespace std::chrono_literals;
+
+// What a crash loses of it is read again; so often is soon enough, unless much has come together.
+constexpr auto save_every = 5s;
+constexpr std::size_t save_at = 64u << 10;
+// What cannot be written down, since the disk is full, is given up here, and read again after the next start.
+constexpr std::size_t give_up_at = 1u << 20;
+
+constexpr auto beginning_of_time = std::numeric_limits<std::int64_t>::min();
+constexpr auto end_of_time = std::numeric_limits<std::int64_t>::max();
+
+// The oldest that may be asked about at this clock.
+std::int64_t oldest_at(const stream_clock& clock, const dedup_spec& spec) {
+  return clock.now() == stream_clock::unset ? beginning_of_time : clock.now() - spec.window.count();
+}
+
+}  // namespace
+
+void offset_ranges::add(std::int64_t from, std::int64_t until) {
+  if (from >= until) return;
+  auto at = ranges_.upper_bound(from);
+  if (at != ranges_.begin() && std::prev(at)->second >= from) --at, from = at->first;
+  while (at != ranges_.end() && at->first <= until) until = std::max(until, at->second), at = ranges_.erase(at);
+  ranges_[from] = until;
+}
+
+std::int64_t offset_ranges::first_missing(std::int64_t from, std::int64_t until) const {
+  const auto behind = ranges_.upper_bound(from);
+  if (behind != ranges_.begin()) from = std::max(from, std::prev(behind)->second);
+  return std::min(from, until);
+}
+
+offset_ranges offset_ranges::common_with(const offset_ranges& other) const {
+  offset_ranges common;
+  for (const auto& [from, until] : ranges_)
+    for (const auto& [first, last] : other.ranges_) common.add(std::max(from, first), std::min(until, last));
+  return common;
+}
+
+memories::memories(const loop& on, const plan& topology, port::state& state, log_sink log)
+    : loop_{on}, specs_{topology.dedups()}, state_{state}, log_{std::move(log)} {}
+
+memories::of_source& memories::at(const source& from) {
+  const auto [known, fresh] = sources_.try_emplace(from.id);
+  if (fresh) {
+    known->second.where = from.where;
+    recall(known->second);
+  }
+  return known->second;
+}
+
+void memories::recall(of_source& what) {
+  bool first = true;
+  for (const auto& spec : specs_) {
+    auto& seen = what.seen.emplace_back(
+        dedup_memory{.ids{spec.window, state_.dedup_key()}, .clock{}, .is_kept_outside = true});
+    what.forgotten.push_back(beginning_of_time);
+    what.horizon.push_back(end_of_time);
+    auto& pages = what.pages.emplace_back();
+    offset_ranges covered;
+    auto found = state_.recall(spec.name, what.where);
+    if (!found)
+      log_(severity::warn, spec.name + ": what it has seen of " + to_string(what.where) + " is read again from the source: " +
+                               to_string(found.error()));
+    else
+      for (const auto& each : *found) {
+        for (const auto& one : each.occurrences) seen.ids.insert(one);
+        covered.add(each.from, each.until);
+        pages.push_back({each.from, each.newest});
+        // What is not there any more has been forgotten on purpose.
+        what.forgotten.back() = std::max(what.forgotten.back(), each.forgotten);
+      }
+    what.covered = std::exchange(first, false) ? covered : what.covered.common_with(covered);
+  }
+}
+
+dedup_memory* memories::of(const source& from, const clocks& now) {
+  auto& what = at(from);
+  for (std::size_t i = 0; i < specs_.size(); ++i) what.seen[i].clock = now.empty() ? stream_clock{} : now[i];
+  return what.seen.data();
+}
+
+void memories::cover(const source& from, std::int64_t first, std::int64_t until, const clocks& now) {
+  auto& what = at(from);
+  what.covered.add(first, until);
+  what.unsaved.add(first, until);
+  for (std::size_t i = 0; i < now.size(); ++i)
+    what.horizon[i] = std::min(what.horizon[i], oldest_at(now[i], specs_[i]));
+}
+
+bool memories::suffice(const course& who) {
+  auto& what = at(*who.from);
+  for (std::size_t i = 0; i < specs_.size(); ++i)
+    if (what.forgotten[i] > oldest_at(who.now[i], specs_[i]) && what.covered.contain(who.look_back_to, who.next)) {
+      what.covered.clear();
+      what.forgotten[i] = beginning_of_time;
+    }
+  return what.covered.contain(who.look_back_to, who.next);
+}
+
+std::int64_t memories::first_missing(const course& who) {
+  return at(*who.from).covered.first_missing(who.look_back_to, who.next);
+}
+
+void memories::do_without(const course& who) { at(*who.from).covered.add(who.look_back_to, who.next); }
+
+void memories::save(bool at_once) {
+  const auto count = [](const of_source& what) {
+    std::size_t all = 0;
+    for (const auto& each : what.seen) all += each.ids.count_of_new();
+    return all;
+  };
+  std::size_t all = 0;
+  for (const auto& [id, each] : sources_) all += count(each);
+  if (!at_once && all < save_at && loop_.now() < saved_ + save_every) return;
+  saved_ = loop_.now();
+  for (auto& [id, each] : sources_) save(each);
+}
+
+void memories::save(of_source& what) {
+  std::vector<port::seen_page> written;
+  std::vector<port::seen_page> outdated;
+  for (std::size_t i = 0; i < specs_.size(); ++i) {
+    auto& ids = what.seen[i].ids;
+    if (const auto horizon = std::exchange(what.horizon[i], end_of_time); horizon != end_of_time) {
+      if (horizon > what.forgotten[i]) ids.forget_before(horizon);
+      what.forgotten[i] = std::max(what.forgotten[i], horizon);
+    }
+    std::erase_if(what.pages[i], [&](const page& each) {
+      if (each.newest >= what.forgotten[i]) return false;
+      outdated.push_back({.node = specs_[i].name, .where = what.where, .from = each.from, .occurrences = {}});
+      return true;
+    });
+    if (what.unsaved.empty()) continue;
+    auto fresh = ids.take_new();
+    for (const auto& [from, until] : what.unsaved) {
+      port::seen_page made{specs_[i].name, what.where, from, until, what.forgotten[i], beginning_of_time, {}};
+      for (const auto& each : fresh)
+        if (each.offset >= from && each.offset < until) {
+          made.newest = std::max(made.newest, each.timestamp);
+          made.occurrences.push_back(each);
+        }
+      what.pages[i].push_back({from, made.newest});
+      written.push_back(std::move(made));
+    }
+  }
+  what.unsaved.clear();
+  if (written.empty() && outdated.empty()) return;
+  const auto stored = state_.remember(written, outdated);
+  if (!stored && !std::exchange(said_, true))
+    log_(severity::warn, "what the dedups have seen cannot be kept, and will be read again from the source: " +
+                             to_string(stored.error()));
+  if (stored) said_ = false;
+}
+
+}  // namespace flow::engine

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "lane.hpp"
+#include "loop.hpp"
+
+#include <flow/log.hpp>
+#include <flow/plan.hpp>
+#include <flow/ports.hpp>
+
+namespace flow::engine {
+
+/// A set of offsets, as ranges.
+class offset_ranges {
+ public:
+  void add(std::int64_t from, std::int64_t until);
+  bool contain(std::int64_t from, std::int64_t until) const { return first_missing(from, until) == until; }
+  /// The first offset of [from, until) that is not there; `until` if all are.
+  std::int64_t first_missing(std::int64_t from, std::int64_t until) const;
+  offset_ranges common_with(const offset_ranges& other) const;
+
+  void clear() { ranges_.clear(); }
+  bool empty() const { return ranges_.empty(); }
+  auto begin() const { return ranges_.begin(); }
+  auto end() const { return ranges_.end(); }
+
+ private:
+  std::map<std::int64_t, std::int64_t> ranges_;  // from, until
+};
+
+/// What the dedups of one worker have seen of each source partition, and which of its offsets that covers. It is derived
+/// from the source: it may be ahead of what is committed, it is kept in the state directory so that it need not be read
+/// again, and what is missing there is.
+class memories {
+ public:
+  memories(const loop& on, const plan& topology, port::state& state, log_sink log);
+
+  /// The topology has dedups at all; otherwise nothing else here is called.
+  bool used() const { return !specs_.empty(); }
+  const std::vector<dedup_spec>& specs() const { return specs_; }
+
+  /// What the dedups need for a record at these clocks. Valid until the next call.
+  dedup_memory* of(const source& from, const clocks& now);
+  /// [from, until) has been taken through the operators up to these clocks.
+  void cover(const source& from, std::int64_t first, std::int64_t until, const clocks& now);
+
+  /// Everything is known that a lane may ask about which goes on from here.
+  bool suffice(const course& who);
+  /// Where it is not: the first offset that has to be read again for that.
+  std::int64_t first_missing(const course& who);
+  /// It cannot be read again.
+  void do_without(const course& who);
+
+  /// Writes down what is new, if that is worth it or has to be, and forgets what nobody here needs any more.
+  void save(bool at_once = false);
+
+ private:
+  struct page {
+    std::int64_t from;
+    std::int64_t newest;
+  };
+  struct of_source {
+    topic_partition where;
+    std::vector<dedup_memory> seen;              // one for each dedup, as are the others
+    std::vector<std::int64_t> forgotten;         // everything before this time
+    std::vector<std::int64_t> horizon;           // what is needed at least, as far as has been seen lately
+    std::vector<std::vector<page>> pages;        // in the state directory
+    offset_ranges covered, unsaved;
+  };
+  of_source& at(const source& from);
+  void recall(of_source& what);
+  void save(of_source& what);
+
+  const loop& loop_;
+  const std::vector<dedup_spec>& specs_;
+  port::state& state_;
+  log_sink log_;
+  std::map<source_id, of_source> sources_;
+  time_point saved_{};
+  bool said_ = false;
+};
+
+}  // namespace flow::engine

@@ -1,0 +1,185 @@
+#include <algorithm>
+
+#include "scenario.hpp"
+
+namespace flow::testing {
+namespace {
+
+/// Events whose value is their id, at times that a test gives them.
+class repeated_event : public scenario {
+ protected:
+  repeated_event() { create("orders", 2); }
+
+  topology once(std::chrono::milliseconds window = 1h) const {
+    topology t{"sync"};
+    t.from(topic<bytes, std::string>{"orders"}) |
+        filter("wanted", [](const std::string& id) { return !id.starts_with("unwanted"); }) |
+        dedup("seen", std::identity{}, window) | fan_out("regions", targets);
+    return t;
+  }
+  void given(const topic_partition& where, const std::string& id, std::chrono::milliseconds since_the_start = 0ms) {
+    const auto at = start_ + since_the_start.count();
+    world.write("home", where.topic, where.partition, {.key = "k", .value = id, .timestamp = at});
+  }
+  bool comes_to(const contents& expected) {
+    return eventually([&] { return std::ranges::all_of(targets, [&](const auto& each) { return at(each, "orders") == expected; }); });
+  }
+  values in_tokyo(const std::string& topic = "orders") {
+    const auto all = at("tokyo", topic);
+    return all.empty() ? values{} : all[0];
+  }
+  std::uint64_t dropped(const std::string& instance = "one") { return world.status(instance).nodes.at(2).dropped; }
+
+ private:
+  const std::int64_t start_ = world.wall_clock();
+};
+
+TEST_F(repeated_event, is_written_once) {
+  given(orders_0, "a"), given(orders_0, "b"), given(orders_0, "a"), given(orders_1, "a");
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"a", "b"}, {"a"}}));
+  given(orders_0, "c"), given(orders_0, "b");
+  EXPECT_TRUE(comes_to({{"a", "b", "c"}, {"a"}}));
+  EXPECT_EQ(dropped(), 2u);
+}
+
+TEST_F(repeated_event, is_known_after_a_restart_without_reading_again) {
+  given(orders_0, "a"), given(orders_0, "b");
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"a", "b"}, {}}));
+  stop("one");
+  given(orders_0, "b"), given(orders_0, "c");
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"a", "b", "c"}, {}}));
+  EXPECT_FALSE(said("again from offset"));
+}
+
+TEST_F(repeated_event, is_known_after_a_crash_and_a_lost_state_directory_because_the_source_is_read_again) {
+  given(orders_0, "a"), given(orders_0, "b");
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"a", "b"}, {}}));
+  world.crash("one");
+  world.lose_state("one");
+  given(orders_0, "b"), given(orders_0, "c");
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"a", "b", "c"}, {}}));
+  EXPECT_TRUE(said("reads orders/0 again from offset 0 to 2"));
+  EXPECT_EQ(dropped(), 1u);
+}
+
+TEST_F(repeated_event, is_known_to_whoever_takes_over) {
+  options.lanes = 2;
+  given(orders_0, "a"), given(orders_1, "a");
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"a"}, {"a"}}));
+  start("two", once());
+  world.crash("one");
+  given(orders_0, "a"), given(orders_1, "a"), given(orders_0, "b");
+  EXPECT_TRUE(comes_to({{"a", "b"}, {"a"}}));
+}
+
+TEST_F(repeated_event, is_the_same_for_a_target_that_was_away) {
+  targets = {"tokyo", "oregon"};
+  given(orders_0, "a"), given(orders_0, "b");
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"a", "b"}, {}}));
+  world.cut("oregon");
+  for (int i = 0; i < 50; ++i) given(orders_0, "c" + std::to_string(i)), given(orders_0, "c" + std::to_string(i / 2));
+  EXPECT_TRUE(eventually([&] { return in_tokyo().size() == 52; }));
+  world.heal("oregon");
+  EXPECT_TRUE(eventually([&] { return at("oregon", "orders") == at("tokyo", "orders"); }));
+}
+
+TEST_F(repeated_event, counts_again_once_it_lies_more_than_the_window_back) {
+  given(orders_0, "a", 0h), given(orders_0, "a", 1h), given(orders_0, "x", 3h), given(orders_0, "x2", 3h), given(orders_0, "a", 3h);
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"a", "x", "x2", "a"}, {}}));
+}
+
+TEST_F(repeated_event, is_forgotten_everywhere_at_the_same_record) {
+  given(orders_0, "a", 0h), given(orders_0, "b", 30min), given(orders_0, "c", 61min);
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"a", "b", "c"}, {}}));
+  world.crash("one");
+  world.lose_state("one");
+  // "a" of the first minute lies more than the window behind the stream's time by now, however late this one is.
+  given(orders_0, "a", 30min), given(orders_0, "b", 61min);
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"a", "b", "c", "a"}, {}}));
+  EXPECT_TRUE(said("reads orders/0 again from offset 1 to 3"));
+}
+
+TEST_F(repeated_event, that_came_before_reading_began_is_none) {
+  given(orders_0, "a");
+  options.start = {start_at::kind::latest, 0};
+  start("one", once());
+  EXPECT_TRUE(eventually([&] { return ready("one"); }));
+  given(orders_0, "a");
+  EXPECT_TRUE(comes_to({{"a"}, {}}));
+  world.crash("one");
+  world.lose_state("one");
+  given(orders_0, "a"), given(orders_0, "b");
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"a", "b"}, {}}));
+}
+
+TEST_F(repeated_event, that_was_filtered_out_before_does_not_count) {
+  given(orders_0, "unwanted"), given(orders_0, "unwanted"), given(orders_0, "a");
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"a"}, {}}));
+  EXPECT_EQ(dropped(), 0u);
+}
+
+TEST_F(repeated_event, whose_first_occurrence_is_gone_from_the_source_and_from_here_gets_through_and_it_is_said) {
+  for (int i = 0; i < 10; ++i) given(orders_0, "a" + std::to_string(i), 1min * i);
+  start("one", once());
+  EXPECT_TRUE(eventually([&] { return in_tokyo().size() == 10; }));
+  world.crash("one");
+  world.lose_state("one");
+  world.delete_records("home", "orders", 0, 5);
+  given(orders_0, "a2", 10min), given(orders_0, "a7", 10min);
+  start("one", once());
+  EXPECT_TRUE(eventually([&] { return in_tokyo().size() == 11; }));
+  EXPECT_EQ(in_tokyo().back(), "a2");
+  EXPECT_TRUE(said("repetitions of what came before offset 5 of orders/0 are not seen"));
+}
+
+TEST_F(repeated_event, is_written_once_wherever_its_worker_dies) {
+  int number = 0;
+  contents expected{{}, {}};
+  for (const auto step : steps)
+    for (const int nth : {1, 2, 3})
+      for (const bool loses_state : {false, true}) {
+        for (int i = 0; i < 5; ++i) {
+          const auto id = std::to_string(number++);
+          given(orders_0, id), given(orders_0, std::to_string(number / 2)), given(orders_1, id), given(orders_1, id);
+          expected[0].push_back(id), expected[1].push_back(id);
+        }
+        start("one", once());
+        world.crash_at("one", step, nth);
+        eventually([&] { return !world.is_running("one") || at("tokyo", "orders") == expected; });
+        if (world.is_running("one")) world.crash("one");
+        if (loses_state) world.lose_state("one");
+      }
+  start("one", once());
+  EXPECT_TRUE(comes_to(expected));
+}
+
+TEST_F(repeated_event, is_known_by_each_of_several_dedups_in_its_own_way) {
+  topology t{"sync"};
+  const auto all = t.from(topic<bytes, std::string>{"orders"});
+  all | dedup("by-id", std::identity{}, 1h) | to("by-id", {.cluster = "tokyo"});
+  all | dedup("by-length", [](const std::string& id) { return id.size(); }, 1h) | to("by-length", {.cluster = "tokyo"});
+  given(orders_0, "a"), given(orders_0, "b"), given(orders_0, "aa");
+  start("one", t);
+  EXPECT_TRUE(eventually([&] { return in_tokyo("by-id") == values{"a", "b", "aa"}; }));
+  world.crash("one");
+  world.lose_state("one");
+  given(orders_0, "b"), given(orders_0, "bb"), given(orders_0, "ccc");
+  start("one", t);
+  EXPECT_TRUE(eventually([&] { return in_tokyo("by-id") == values{"a", "b", "aa", "bb", "ccc"}; }));
+  EXPECT_TRUE(eventually([&] { return in_tokyo("by-length") == values{"a", "aa", "ccc"}; }));
+}
+
+}  // namespace
+}  // namespace flow::testing

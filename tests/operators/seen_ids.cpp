@@ -1,0 +1,166 @@
+#include <flow/seen_ids.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace flow {
+namespace {
+
+using namespace std::chrono_literals;
+
+const std::string key(192, 'x');
+
+struct seen {
+  std::string id;
+  std::int64_t offset, timestamp;
+};
+
+/// The rule, word by word.
+bool is_duplicate(const std::vector<seen>& before, const seen& what, std::int64_t window, std::int64_t now) {
+  return std::ranges::any_of(before, [&](const seen& each) {
+    const bool forgotten = now != stream_clock::unset && each.timestamp < now - window;
+    return each.id == what.id && each.offset < what.offset && std::abs(each.timestamp - what.timestamp) <= window && !forgotten;
+  });
+}
+
+/// Records as they may come: mostly in order of time, some late, some with an absurd clock, few ids or many.
+std::vector<seen> some_records(std::mt19937_64& dice, std::size_t count, std::int64_t window) {
+  std::vector<seen> made;
+  const auto ids = 1 + dice() % 200;
+  std::int64_t time = 1'000'000;
+  for (std::size_t i = 0; i < count; ++i) {
+    time += static_cast<std::int64_t>(dice() % 5);
+    auto timestamp = time;
+    if (dice() % 4 == 0) timestamp -= static_cast<std::int64_t>(dice() % static_cast<std::uint64_t>(2 * window));
+    if (dice() % 50 == 0) timestamp += static_cast<std::int64_t>(dice() % 1'000'000);
+    if (dice() % 200 == 0) timestamp = static_cast<std::int64_t>(dice() >> 1);
+    if (dice() % 200 == 0) timestamp = -1;
+    made.push_back({"id " + std::to_string(dice() % ids), static_cast<std::int64_t>(i * (1 + dice() % 2) + i), timestamp});
+  }
+  std::ranges::sort(made, {}, &seen::offset);
+  const auto [last, end] = std::ranges::unique(made, {}, &seen::offset);
+  made.erase(last, end);
+  return made;
+}
+
+TEST(seen_ids, judge_as_the_rule_says) {
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    std::mt19937_64 dice{seed};
+    const auto window = static_cast<std::int64_t>(1 + dice() % 300);
+    const auto records = some_records(dice, 400, window);
+    seen_ids ids{std::chrono::milliseconds{window}, key};
+    stream_clock clock;
+    std::vector<seen> before;
+    for (const auto& each : records) {
+      ASSERT_EQ(ids.judge(each.id, each.offset, each.timestamp, clock.now()),
+                is_duplicate(before, each, window, clock.now()))
+          << "seed " << seed << ", offset " << each.offset;
+      clock.see(each.timestamp, std::chrono::milliseconds{window});
+      before.push_back(each);
+      if (dice() % 20 == 0 && clock.now() != stream_clock::unset) ids.forget_before(clock.now() - window);
+    }
+  }
+}
+
+TEST(seen_ids, come_to_the_same_verdict_whoever_has_been_further) {
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    std::mt19937_64 dice{seed};
+    const auto window = static_cast<std::int64_t>(1 + dice() % 300);
+    const auto records = some_records(dice, 300, window);
+    seen_ids ids{std::chrono::milliseconds{window}, key};
+    const auto verdicts = [&] {
+      std::vector<bool> all;
+      stream_clock clock;
+      for (const auto& each : records) {
+        all.push_back(ids.judge(each.id, each.offset, each.timestamp, clock.now()));
+        clock.see(each.timestamp, std::chrono::milliseconds{window});
+      }
+      return all;
+    };
+    const auto first = verdicts();
+    EXPECT_EQ(verdicts(), first) << "seed " << seed;
+  }
+}
+
+TEST(seen_ids, are_what_was_exchanged_in_any_order) {
+  std::mt19937_64 dice{7};
+  const auto records = some_records(dice, 2000, 500);
+  seen_ids first{500ms, key};
+  for (const auto& each : records) first.judge(each.id, each.offset, each.timestamp, stream_clock::unset);
+  auto exchanged = first.take_new();
+  EXPECT_EQ(exchanged.size(), records.size());
+  std::ranges::shuffle(exchanged, dice);
+  seen_ids second{500ms, key};
+  for (const auto& each : exchanged) second.insert(each);
+  for (const auto& each : exchanged) second.insert(each);
+  for (const auto& each : records)
+    EXPECT_EQ(second.judge(each.id, each.offset, each.timestamp, each.timestamp),
+              first.judge(each.id, each.offset, each.timestamp, each.timestamp));
+}
+
+TEST(seen_ids, of_one_kind_are_no_way_to_make_it_slow) {
+  seen_ids ids{24h, key};
+  for (std::int64_t i = 0; i < 200'000; ++i) EXPECT_EQ(ids.judge("the same", i, i, i), i > 0);
+}
+
+TEST(seen_ids, that_are_empty_or_long_are_ids) {
+  seen_ids ids{1s, key};
+  const std::string text(1 << 20, 'a');
+  EXPECT_FALSE(ids.judge("", 0, 0, 0));
+  EXPECT_TRUE(ids.judge("", 1, 0, 0));
+  EXPECT_FALSE(ids.judge(text, 2, 0, 0));
+  EXPECT_FALSE(ids.judge(text + "b", 3, 0, 0));
+  EXPECT_TRUE(ids.judge(text, 4, 0, 0));
+}
+
+TEST(seen_ids, take_no_more_memory_than_the_window_needs) {
+  seen_ids ids{1s, key};
+  std::size_t most = 0;
+  for (std::int64_t i = 0; i < 1'000'000; ++i) {
+    ids.judge("id " + std::to_string(i), i, i / 100, i / 100);
+    if (i % 1000 == 0) ids.forget_before(i / 100 - 1000);
+    most = std::max(most, ids.memory());
+  }
+  EXPECT_LE(ids.size(), 115'000u);
+  EXPECT_LE(most / 100'000, 40u);
+}
+
+TEST(a_stream_clock, is_the_highest_timestamp) {
+  stream_clock clock;
+  for (const std::int64_t at : {100, 90, 120, 110}) clock.see(at, 50ms);
+  EXPECT_EQ(clock.now(), 120);
+}
+
+TEST(a_stream_clock, begins_when_two_in_a_row_agree) {
+  stream_clock clock;
+  clock.see(1'000'000, 50ms);
+  clock.see(100, 50ms);
+  EXPECT_EQ(clock.now(), stream_clock::unset);
+  clock.see(110, 50ms);
+  EXPECT_EQ(clock.now(), 110);
+}
+
+TEST(a_stream_clock, is_moved_by_the_sixteenth_in_a_row_that_is_far_ahead_to_the_lowest_of_them) {
+  stream_clock clock;
+  for (const std::int64_t at : {100, 100}) clock.see(at, 50ms);
+  for (int i = 0; i < 15; ++i) clock.see(100'000 + i, 50ms);
+  EXPECT_EQ(clock.now(), 100);
+  clock.see(100, 50ms);
+  for (int i = 0; i < 15; ++i) clock.see(100'000 + i, 50ms);
+  EXPECT_EQ(clock.now(), 100);
+  clock.see(std::numeric_limits<std::int64_t>::max(), 50ms);
+  EXPECT_EQ(clock.now(), 100'000);
+}
+
+TEST(a_stream_clock, does_not_look_at_records_without_a_timestamp) {
+  stream_clock clock;
+  for (const std::int64_t at : {-1, -1, -1}) clock.see(at, 50ms);
+  EXPECT_EQ(clock.now(), stream_clock::unset);
+}
+
+}  // namespace
+}  // namespace flow
