@@ -25,7 +25,7 @@
 namespace flow {
 
 /// False, for checks that nothing can pass.
-template <typename T>
+template <typename...>
 inline constexpr bool never = false;
 
 /// Whether equal keys are known to be in one partition.
@@ -93,9 +93,9 @@ class op {
     policy_ = what;
     return std::move(static_cast<Self&>(*this));
   }
-  template <typename T>
-  Self on_failure(const T&) && {
-    static_assert(never<T>, "flow: on_failure takes a policy: stop or skip");
+  template <typename... T>
+  Self on_failure(const T&...) && {
+    static_assert(never<T...>, "flow: on_failure takes a policy: stop or skip");
     return std::move(static_cast<Self&>(*this));
   }
 

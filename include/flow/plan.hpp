@@ -22,6 +22,15 @@ inline constexpr std::string_view home = "home";
 /// Where reading begins; counts only where no position exists yet.
 struct start_at {
   enum class kind { earliest, latest, time };
+
+  constexpr start_at() = default;
+  constexpr start_at(kind where, std::int64_t time) : where{where}, time{time} {}
+  /// A text where one of the names belongs.
+  template <std::size_t N>
+  constexpr start_at(const char (&)[N]) {
+    static_assert(N == 0, "flow: reading starts at beginning, end or at(time)");
+  }
+
   kind where = kind::earliest;
   std::int64_t time = 0;  ///< milliseconds since 1970 UTC
 

@@ -114,6 +114,11 @@ struct topics {
   template <typename KeyCodec, typename ValueCodec>
   topics(std::vector<std::string> include, std::vector<std::string> exclude, KeyCodec keys, ValueCodec values)
       : include{std::move(include)}, exclude{std::move(exclude)}, codecs{std::move(keys), std::move(values)} {}
+  /// Something else than lists.
+  template <typename... Others>
+  topics(const Others&...) : codecs{poisoned{}} {
+    static_assert(never<Others...>, "flow: topics takes lists: topics<K, V>{{\"orders\", \"payments[.].*\"}}");
+  }
 
   std::vector<std::string> include;
   std::vector<std::string> exclude;

@@ -16,7 +16,7 @@ namespace flow {
 
 struct fan_out_options {
   std::string rename = "{topic}";  ///< the name there; {topic} and {source} are where the record came from
-  flow::partition partition = partition::automatic;
+  flow::partition partition = automatic;
   bool create = true;  ///< a missing topic is created, partitioned as the source topic
 };
 
@@ -57,6 +57,11 @@ struct fan_out_op : op<fan_out_op> {
 /// or broken one holds up none of the rest. The name stands on disk, so it is required.
 inline fan_out_op fan_out(label name, std::vector<std::string> clusters, fan_out_options how = {}) {
   return {name, std::move(clusters), std::move(how)};
+}
+template <typename Cluster>
+requires(std::is_convertible_v<const Cluster&, std::string_view>) fan_out_op
+    fan_out(label name, const Cluster& cluster, fan_out_options how = {}) {
+  return {name, {std::string{cluster}}, std::move(how)};
 }
 
 /// A fan-out whose name was forgotten.

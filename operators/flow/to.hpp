@@ -18,7 +18,7 @@ namespace flow {
 
 struct to_options {
   std::string cluster{home};
-  flow::partition partition = partition::automatic;
+  flow::partition partition = automatic;
   bool create = true;  ///< a missing topic is created, partitioned as the source topic
 };
 
