@@ -11,7 +11,10 @@
 
 namespace flow {
 
+/// What becomes of the lanes of a process that is stopped: others take them over at once, or only if the same instance
+/// is not back within its session.
 enum class on_stop { leave, keep };
+/// How a line of the log is written: for people, or as one JSON object.
 enum class log_format { text, json };
 
 constexpr std::array<std::string_view, 2> words(guarantee) { return {"exactly_once", "at_least_once"}; }

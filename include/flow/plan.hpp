@@ -37,6 +37,7 @@ struct start_at {
   auto operator<=>(const start_at&) const = default;
 };
 
+/// What one source reads.
 struct source_spec {
   std::string name{};                  ///< the node's
   std::vector<std::string> include{};  ///< topic names, or regular expressions matched whole
@@ -93,6 +94,7 @@ struct blame {
   std::string reason;
 };
 
+/// What became of the records that came to a node.
 struct node_counts {
   std::uint64_t received = 0;
   std::uint64_t dropped = 0;  ///< by decision of the operator (`filter`)

@@ -13,6 +13,7 @@
 
 namespace flow {
 
+/// From the first record that is still there, or only from those that are yet to come.
 inline constexpr start_at beginning{start_at::kind::earliest, 0};
 inline constexpr start_at end{start_at::kind::latest, 0};
 

@@ -56,6 +56,7 @@ struct seat {
   void fail() const;
 };
 
+/// What a graph owns and its nodes point at. Stays where it is.
 class anchor {
  public:
   anchor() = default;
