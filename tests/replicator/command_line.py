@@ -502,6 +502,14 @@ class describe(Case):
         self.assertEqual([to["node"] for to in nodes["from-1"]["to"]], ["business-events"])
         self.assertEqual(nodes["regions"]["note"], "{source}.{topic} on osaka, virginia")
 
+    def test_a_full_disk(self) -> None:
+        self.write("sync.yaml", LEAST)
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([PROGRAM, "describe", "--config", "sync.yaml"], cwd=self.folder, env={}, stdout=full,
+                                  stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, "replicator: error: the output could not be written (is the disk full?)\n"))
+
     def test_an_unknown_form(self) -> None:
         self.write("sync.yaml", LEAST)
         self.assert_refused(self.call("describe", "--config", "sync.yaml", "--format", "jsn"),
