@@ -22,7 +22,8 @@ constexpr std::array<std::string_view, 2> words(on_stop) { return {"leave", "kee
 constexpr std::array<std::string_view, 2> words(log_format) { return {"text", "json"}; }
 constexpr std::array<std::string_view, 5> words(severity) { return {"trace", "debug", "info", "warn", "error"}; }
 
-/// "earliest", "latest", or a time as RFC 3339 writes it: "2026-01-31T12:00:00Z".
+/// "earliest", "latest", or a time as RFC 3339 writes it, in whole seconds: "2026-01-31T12:00:00Z",
+/// "2026-01-31T14:00:00+02:00". Without an offset it is UTC, without a time of day it is midnight. Written in UTC.
 template <>
 struct scalar<start_at> {
   static constexpr std::string_view kind = "earliest, latest, or a time like 2026-01-31T12:00:00Z";
