@@ -652,6 +652,12 @@ class demo(Case):
         self.assertEqual(done.out.count("every accepted event is there exactly once, in order"), 2)
         self.assertRegex(done.out, r"(?m)^verified: [1-9]\d* events in 2 regions")
 
+    def test_says_one_region(self) -> None:
+        done = self.call("demo", "--seconds", "3", "--regions", "1")
+        self.assertEqual((done.code, done.err), (0, ""), done.out)
+        self.assertRegex(done.out, r"(?m)^home [^,]+, 1 region, ")
+        self.assertRegex(done.out, r"(?m)^verified: [1-9]\d* events in 1 region, ")
+
     def test_refuses_what_it_cannot_show(self) -> None:
         self.assert_refused(self.call("demo", "--regions", "9", "--seconds", "1", "--speed", "2"),
                             "--regions: error: \"9\" is too much (write 1 to 5)",
