@@ -58,10 +58,12 @@ complaint scalar<start_at>::read(std::string_view text, start_at& out) {
   const std::string copy{text};
   const char* rest = strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
   if (!rest) rest = strptime(copy.c_str(), "%Y-%m-%d", &parts);
-  if (!rest || (std::string_view{rest} != "Z" && *rest != 0))
-    return {"is not a place to start", "use earliest, latest, or a time in UTC like 2026-01-31T12:00:00Z"};
+  if (rest && *rest != 0) rest = strptime(rest, "%z", &parts);
+  const std::chrono::seconds ahead_of_utc{parts.tm_gmtoff};
+  if (!rest || *rest != 0 || abs(ahead_of_utc) >= 24h)
+    return {"is not a place to start", "use earliest, latest, or a time like 2026-01-31T12:00:00Z"};
   const int day = parts.tm_mday;
-  const auto time = timegm(&parts);
+  const auto time = timegm(&parts) - ahead_of_utc.count();
   if (parts.tm_mday != day) return {"is no day of the calendar", "count the days of its month"};
   out = {start_at::kind::time, static_cast<std::int64_t>(time) * 1000};
   return {};

@@ -33,6 +33,10 @@ std::int64_t now_in_milliseconds() {
       .count();
 }
 
+std::string counted(std::size_t count, const std::string& thing) {
+  return std::to_string(count) + " " + thing + (count == 1 ? "" : "s");
+}
+
 /// One run of the demo.
 class show {
  public:
@@ -47,8 +51,8 @@ class show {
   }
 
   int run() {
-    out_ << "home " << home << ", " << how_.regions << " regions, " << how_.rate << " events/s for " << how_.seconds
-         << " s, seed " << how_.seed << std::endl;
+    out_ << "home " << home << ", " << counted(regions_.size(), "region") << ", " << how_.rate << " events/s for "
+         << how_.seconds << " s, seed " << how_.seed << std::endl;
     start();
     const auto begun = clock::now();
     const auto whole = std::chrono::seconds{how_.seconds};
@@ -179,11 +183,12 @@ class show {
         if (!same(found[p], expected_[p])) ++differing;
       out_ << "  " << region << ": "
            << (differing == 0 ? "every accepted event is there exactly once, in order"
-                              : std::to_string(differing) + " partitions differ")
+                              : "differs in " + counted(differing, "partition"))
            << "\n";
       good = good && differing == 0;
     }
-    out_ << (good ? "verified: " : "NOT verified: ") << accepted_ << " events in " << regions_.size() << " regions, through a cut and a crash\n";
+    out_ << (good ? "verified: " : "NOT verified: ") << accepted_ << " events in "
+         << counted(regions_.size(), "region") << ", through a cut and a crash\n";
     return good ? 0 : 3;
   }
 

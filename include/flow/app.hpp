@@ -20,6 +20,7 @@ namespace flow {
 
 class topology;
 
+/// What is promised to each cluster that is written to.
 enum class guarantee {
   exactly_once,  ///< per target, for `read_committed` readers: each record once, in the order of its partition
   at_least_once  ///< the same lanes and order without transactions around the records; a crash may repeat some
@@ -33,6 +34,7 @@ using connector = std::function<std::unique_ptr<port::cluster>(
     const std::string& name, const cluster_properties& properties, const std::string& client_id,
     std::shared_ptr<port::mailbox> mailbox, log_sink log)>;
 
+/// How and where a topology is run. An app cannot do without `clusters`, and checks everything before it starts.
 struct app_options {
   std::string application{};           ///< empty: the topology's name
   std::string instance{};              ///< of this process, stable over restarts; empty: the host's name

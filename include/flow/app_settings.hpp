@@ -11,7 +11,10 @@
 
 namespace flow {
 
+/// What becomes of the lanes of a process that is stopped: others take them over at once, or only if the same instance
+/// is not back within its session.
 enum class on_stop { leave, keep };
+/// How a line of the log is written: for people, or as one JSON object.
 enum class log_format { text, json };
 
 constexpr std::array<std::string_view, 2> words(guarantee) { return {"exactly_once", "at_least_once"}; }
@@ -19,7 +22,8 @@ constexpr std::array<std::string_view, 2> words(on_stop) { return {"leave", "kee
 constexpr std::array<std::string_view, 2> words(log_format) { return {"text", "json"}; }
 constexpr std::array<std::string_view, 5> words(severity) { return {"trace", "debug", "info", "warn", "error"}; }
 
-/// "earliest", "latest", or a time as RFC 3339 writes it: "2026-01-31T12:00:00Z".
+/// "earliest", "latest", or a time as RFC 3339 writes it, in whole seconds: "2026-01-31T12:00:00Z",
+/// "2026-01-31T14:00:00+02:00". Without an offset it is UTC, without a time of day it is midnight. Written in UTC.
 template <>
 struct scalar<start_at> {
   static constexpr std::string_view kind = "earliest, latest, or a time like 2026-01-31T12:00:00Z";

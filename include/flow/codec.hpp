@@ -29,6 +29,7 @@ class malformed : public std::runtime_error {
 template <typename T>
 struct codec;
 
+/// As they are; null is one of them.
 template <>
 struct codec<bytes> {
   static constexpr bool nullable = true;
@@ -36,6 +37,7 @@ struct codec<bytes> {
   static bytes encode(bytes value, std::string&) { return value; }
 };
 
+/// The bytes as they are, whatever they hold.
 template <>
 struct codec<std::string> {
   static std::string decode(bytes raw) { return raw.str(); }
@@ -99,6 +101,7 @@ struct codec<float> {
   }
 };
 
+/// What `codec<T>` reads and writes, or null.
 template <typename T>
 struct codec<std::optional<T>> : codec<T> {};
 
@@ -147,6 +150,7 @@ inline constexpr bool can_encode = requires(const Codec& codec, const typename c
   { codec.encode(value, room) } -> std::convertible_to<bytes>;
 };
 
+/// The coding that a codec makes. Shared by all threads.
 template <typename T, typename Codec>
 class coding_by final : public coding<T> {
  public:

@@ -98,7 +98,8 @@ class command_line {
   }
 
   /// Runs the verb that the arguments name; returns what the process should exit with. What a verb throws is printed,
-  /// and ends with `exit_code::misused` for a configuration_error, with `failed` for anything else.
+  /// and ends with `exit_code::misused` for a configuration_error, with `failed` for anything else; so does output that
+  /// could not be written.
   int run(int argc, const char* const* argv) const;
   /// The same without the program's name in front, and with streams of one's own.
   int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) const;

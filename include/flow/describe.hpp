@@ -6,6 +6,7 @@
 
 namespace flow {
 
+/// For people, for Markdown, for Graphviz, for programs.
 enum class format { text, mermaid, dot, json };
 
 /// The nodes of a plan and how they hang together, for people, documents and programs.

@@ -68,6 +68,7 @@ inline std::string to_string(const failure& what) {
 template <typename T>
 using result = tl::expected<T, failure>;
 
+/// A failure, as a function returns it in place of its value.
 inline tl::unexpected<failure> fail(failure_kind kind, std::string text, std::string remedy = {}) {
   return tl::unexpected<failure>{failure{kind, std::move(text), std::move(remedy)}};
 }

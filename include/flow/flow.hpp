@@ -3,6 +3,8 @@
 /// The front door: everything that a program of streams is written with.
 
 // Where one-sentence errors point comes first: the compiler prints the whole way by which a header was reached.
+#include <flow/plan.hpp>
+
 #include <flow/stream.hpp>
 
 #include <flow/outlet.hpp>

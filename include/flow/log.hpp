@@ -5,6 +5,7 @@
 
 namespace flow {
 
+/// How much a message matters, the least first.
 enum class severity { trace, debug, info, warn, error };
 
 /// The one door through which every room logs; `src/log.hpp` puts spdlog behind it. Called from any thread. What is

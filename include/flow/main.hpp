@@ -22,11 +22,13 @@ struct program {
 
 namespace verbs {
 
+/// The options of `describe`.
 struct describe_options {
   flow::format format = flow::format::text;
   void bind(auto& b) { b("format", format, "how the topology is printed"); }
 };
 
+/// Makes the topology of a verb; a `topology_error` or `std::invalid_argument` is a mistake in the configuration.
 using builder = std::function<topology()>;
 
 /// Runs until it is told to stop by SIGTERM or SIGINT, or cannot go on; a second signal ends it at once. If it is not
@@ -35,6 +37,7 @@ using builder = std::function<topology()>;
 int run(const builder& build, app_options options, bool enabled, invocation& how);
 /// Checks everything that can be checked without reaching a cluster.
 int lint(const builder& build, app_options options, invocation& how);
+/// Prints the topology; it need not be able to run.
 int describe(const builder& build, const app_options& options, format as, invocation& how);
 
 }  // namespace verbs

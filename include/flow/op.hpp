@@ -25,7 +25,7 @@
 namespace flow {
 
 /// False, for checks that nothing can pass.
-template <typename T>
+template <typename...>
 inline constexpr bool never = false;
 
 /// Whether equal keys are known to be in one partition.
@@ -93,9 +93,9 @@ class op {
     policy_ = std::move(what);
     return std::move(static_cast<Self&>(*this));
   }
-  template <typename T>
-  requires(!std::is_convertible_v<const T&, policy>) Self on_failure(const T&) && {
-    static_assert(never<T>, "flow: on_failure takes a policy: stop, skip, retry(5), dead_letter(\"{topic}.dlq\")");
+  template <typename... T>
+  requires(sizeof...(T) != 1 || !(std::is_convertible_v<const T&, policy> && ...)) Self on_failure(const T&...) && {
+    static_assert(never<T...>, "flow: on_failure takes a policy: stop, skip, retry(5), dead_letter(\"{topic}.dlq\")");
     return std::move(static_cast<Self&>(*this));
   }
 

@@ -46,7 +46,7 @@ class outlet {
 
   /// What `automatic` means for this stream.
   static constexpr bool keeps_partition(partition rule) {
-    return rule == partition::kept || (rule == partition::automatic && In::placed == placement::by_key);
+    return rule == kept || (rule == automatic && In::placed == placement::by_key);
   }
   static void place(emission& e, partition rule) {
     if (!keeps_partition(rule)) place_by_key(e);

@@ -24,12 +24,22 @@ inline constexpr std::string_view home = "home";
 /// Where reading begins; counts only where no position exists yet.
 struct start_at {
   enum class kind { earliest, latest, time };
+
+  constexpr start_at() = default;
+  constexpr start_at(kind where, std::int64_t time) : where{where}, time{time} {}
+  /// A text where one of the names belongs.
+  template <std::size_t N>
+  constexpr start_at(const char (&)[N]) {
+    static_assert(N == 0, "flow: reading starts at beginning, end or at(time)");
+  }
+
   kind where = kind::earliest;
   std::int64_t time = 0;  ///< milliseconds since 1970 UTC
 
   auto operator<=>(const start_at&) const = default;
 };
 
+/// What one source reads.
 struct source_spec {
   std::string name{};                  ///< the node's
   std::vector<std::string> include{};  ///< topic names, or regular expressions matched whole
@@ -110,6 +120,7 @@ struct attempts {
   std::chrono::milliseconds since{};  ///< the first of them
 };
 
+/// What became of the records that came to a node.
 struct node_counts {
   std::uint64_t received = 0;  ///< each try of a record that is tried again
   std::uint64_t dropped = 0;   ///< by decision of the operator (`filter`)

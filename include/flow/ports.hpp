@@ -31,6 +31,7 @@ using reply = std::function<void(result<T>)>;
 /// Wakes the worker: something can be polled now. Runs on any thread.
 using wake = std::function<void()>;
 
+/// Whether only what committed transactions wrote is seen, or everything, aborted records too.
 enum class isolation { read_committed, read_uncommitted };
 
 /// A member's place in one generation of a group: what a broker checks before it takes offsets (KIP-447).
@@ -44,6 +45,7 @@ struct membership {
   bool operator==(const membership&) const = default;
 };
 
+/// What a group has stored for a partition.
 struct group_offset {
   topic_partition where;
   std::int64_t offset = -1;  ///< -1: none is stored
@@ -52,18 +54,21 @@ struct group_offset {
   bool operator==(const group_offset&) const = default;
 };
 
+/// A member as its coordinator knows it.
 struct group_member {
   std::string member_id;
   std::string instance_id;
   std::string client_id;
 };
 
+/// A topic as it is.
 struct topic_description {
   std::string name;
   std::int32_t partitions = 0;
   std::map<std::string, std::string> settings;  ///< as the cluster names them: cleanup.policy, max.message.bytes, ...
 };
 
+/// A topic as it is to be created.
 struct new_topic {
   std::string name;
   std::int32_t partitions = 1;
@@ -91,6 +96,7 @@ struct kept_record {
   std::optional<std::string> value;
 };
 
+/// What `cluster::read_range` answers, in offset order.
 struct range_read {
   std::vector<kept_record> records;
   std::int64_t next = 0;  ///< where reading would go on; at least the asked-for end
@@ -110,6 +116,7 @@ class reader {
   virtual bool poll(fetched& into, std::size_t most) = 0;
 };
 
+/// How a reader reads all its partitions.
 struct reader_options {
   isolation isolated = isolation::read_committed;
   std::size_t buffer = 32u << 20;  ///< bytes that may wait unpolled
@@ -142,12 +149,13 @@ class member {
   virtual void leave(reply<void> done) = 0;
 };
 
+/// Which group a member joins, and when it is taken for dead.
 struct member_options {
   std::string group;
   std::string topic;
-  std::string instance_id;  ///< empty: a dynamic member
-  milliseconds session{10'000};
-  milliseconds max_poll_interval{30'000};
+  std::string instance_id;                 ///< empty: a dynamic member
+  milliseconds session{10'000};            ///< that long without a sign of life, or
+  milliseconds max_poll_interval{30'000};  ///< that long without a poll
 };
 
 /// How a transaction that was committed went.
@@ -181,9 +189,10 @@ class producer {
   virtual void flush(reply<committed> done) = 0;
 };
 
+/// Under which name a producer writes.
 struct producer_options {
-  std::string transactional_id;  ///< empty: idempotent only
-  milliseconds transaction_timeout{10'000};
+  std::string transactional_id;              ///< empty: idempotent only
+  milliseconds transaction_timeout{10'000};  ///< after which the cluster aborts what is left open
 };
 
 /// A connection of one worker to one cluster.
@@ -200,6 +209,7 @@ class cluster {
   virtual void create_topics(std::vector<new_topic> topics, reply<void> done) = 0;
   virtual void add_partitions(std::string topic, std::int32_t total, reply<void> done) = 0;
 
+  /// One offset for each partition, in the order of `where`.
   virtual void find_offsets(std::vector<topic_partition> where, offset_query what,
                             reply<std::vector<std::int64_t>> done) = 0;
   /// The records of [from, to), answered once reading has passed `to`; `timed_out` if an open transaction holds a
@@ -235,6 +245,7 @@ struct lane_state {
   bool operator==(const lane_state&) const = default;
 };
 
+/// A lane of the application: its number, on the cluster that it writes to.
 struct lane_key {
   std::string cluster;
   std::int32_t lane = 0;

@@ -7,6 +7,7 @@
 
 namespace flow {
 
+/// A header as bytes, by value; null is no value.
 struct raw_header {
   std::string key;
   std::optional<std::string> value{};

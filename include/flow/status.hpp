@@ -38,6 +38,7 @@ struct target_status {
   std::size_t buffered = 0;           ///< bytes
 };
 
+/// One worker: what it reads, and what it writes to each cluster.
 struct worker_status {
   std::string instance;
   std::vector<target_status> targets;
@@ -45,8 +46,10 @@ struct worker_status {
   std::optional<failure> trouble;  ///< with the cluster that is read
 };
 
+/// Where an app stands. `stopped` and `failed` are the last.
 enum class app_phase { created, running, stopping, stopped, failed };
 
+/// What an app says of itself.
 struct app_status {
   app_phase phase = app_phase::created;
   std::vector<worker_status> workers;  ///< one for each thread; without targets until it has told of itself

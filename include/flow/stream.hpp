@@ -197,6 +197,11 @@ inline ended handle(ends, draft&, std::uint32_t) {
   return {};
 }
 
+/// What the name of a function with several overloads could be.
+struct overloaded {
+  overloaded(...);
+};
+
 template <typename T>
 inline constexpr bool is_failed = std::is_same_v<T, poisoned>;
 template <std::size_t N>
@@ -229,6 +234,10 @@ auto operator|(stream<K, V, Placed> from, Op what) {
     }
   }
 }
+
+/// An operator without parentheses, of which the compiler says no more than that it is an overloaded function.
+template <typename K, typename V, placement Placed>
+poisoned operator|(stream<K, V, Placed>, wiring::overloaded);
 
 template <typename Op>
 poisoned operator|(poisoned, Op&&) {

@@ -13,6 +13,7 @@
 
 namespace flow {
 
+/// From the first record that is still there, or only from those that are yet to come.
 inline constexpr start_at beginning{start_at::kind::earliest, 0};
 inline constexpr start_at end{start_at::kind::latest, 0};
 
@@ -114,6 +115,11 @@ struct topics {
   template <typename KeyCodec, typename ValueCodec>
   topics(std::vector<std::string> include, std::vector<std::string> exclude, KeyCodec keys, ValueCodec values)
       : include{std::move(include)}, exclude{std::move(exclude)}, codecs{std::move(keys), std::move(values)} {}
+  /// Something else than lists.
+  template <typename... Others>
+  topics(const Others&...) : codecs{poisoned{}} {
+    static_assert(never<Others...>, "flow: topics takes lists: topics<K, V>{{\"orders\", \"payments[.].*\"}}");
+  }
 
   std::vector<std::string> include;
   std::vector<std::string> exclude;

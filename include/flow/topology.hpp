@@ -40,8 +40,9 @@ struct surroundings {
   std::vector<flaw> flaws{};          ///< what is wrong with them; told together with what is wrong with the topology
 };
 
+/// How a topic is read.
 struct from_options {
-  std::optional<start_at> start{};  ///< counts only where no position exists yet
+  std::optional<start_at> start{};  ///< counts only where no position exists yet; the application's unless set
 };
 
 /// A program under construction: sources, and operators behind them. Not for use by two threads at once.

@@ -27,6 +27,7 @@ struct header {
 /// Number of a source partition within one reader, chosen by whoever assigns it.
 using source_id = std::uint32_t;
 
+/// A record of a source partition.
 struct fetched_record {
   source_id source = 0;
   std::int64_t offset = 0;
@@ -43,6 +44,7 @@ struct reached_end {
   std::int64_t next = 0;
 };
 
+/// Why nothing more of a source partition is delivered until it is assigned anew.
 struct source_failure {
   source_id source = 0;
   failure why;
@@ -63,6 +65,7 @@ struct fetched {
 /// Number of an output topic within one producer; see `port::producer::topic`.
 using topic_id = std::uint32_t;
 
+/// A record on its way to a partition of one cluster.
 struct outgoing_record {
   topic_id topic = 0;
   std::int32_t partition = 0;

@@ -76,6 +76,7 @@ struct recollection {
   bool has_seen(std::optional<bytes> id, std::int64_t timestamp) const;
 };
 
+/// What a graph owns and its nodes point at. Stays where it is.
 class anchor {
  public:
   anchor() = default;

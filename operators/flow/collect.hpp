@@ -8,6 +8,7 @@
 
 namespace flow {
 
+/// What `collect` returns: a sink that writes to no topic.
 template <typename Container>
 struct collect_op : op<collect_op<Container>> {
   static constexpr std::string_view verb = "collect";

@@ -14,12 +14,15 @@
 
 namespace flow {
 
+/// How `fan_out` writes, on each cluster alike.
 struct fan_out_options {
   std::string rename = "{topic}";  ///< the name there; {topic} and {source} are where the record came from
-  flow::partition partition = partition::automatic;
+  flow::partition partition = automatic;
   bool create = true;  ///< a missing topic is created, partitioned as the source topic
 };
 
+/// What `fan_out` returns: a sink. Headers and timestamp are kept; a key or value that nobody wrote goes out byte for
+/// byte.
 struct fan_out_op : op<fan_out_op> {
   static constexpr std::string_view verb = "fan_out";
 
@@ -54,9 +57,15 @@ struct fan_out_op : op<fan_out_op> {
 };
 
 /// Writes each record to every one of `clusters`, independently of each other: each has its own position, and a slow
-/// or broken one holds up none of the rest. The name stands on disk, so it is required.
+/// or broken one holds up none of the rest. A single one may be given by its name. The name of the node stands on disk,
+/// so it is required.
 inline fan_out_op fan_out(label name, std::vector<std::string> clusters, fan_out_options how = {}) {
   return {name, std::move(clusters), std::move(how)};
+}
+template <typename Cluster>
+requires(std::is_convertible_v<const Cluster&, std::string_view>) fan_out_op
+    fan_out(label name, const Cluster& cluster, fan_out_options how = {}) {
+  return {name, {std::string{cluster}}, std::move(how)};
 }
 
 /// A fan-out whose name was forgotten.

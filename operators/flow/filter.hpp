@@ -7,6 +7,7 @@
 
 namespace flow {
 
+/// What `filter` returns. Records pass as they are, in their order; those held back are counted as dropped.
 template <typename Predicate>
 struct filter_op : op<filter_op<Predicate>> {
   static constexpr std::string_view verb = "filter";

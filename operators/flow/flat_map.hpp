@@ -9,6 +9,8 @@
 
 namespace flow {
 
+/// What `flat_map` returns. What comes of one record has its headers and timestamp, its key unless it is `keyed`, and
+/// stands in the order of the range where the record stood.
 template <typename F>
 struct flat_map_op : op<flat_map_op<F>> {
   static constexpr std::string_view verb = "flat_map";

@@ -7,6 +7,7 @@
 
 namespace flow {
 
+/// What `for_each` returns: a sink that writes to no topic; its position is kept on home.
 template <typename F>
 struct for_each_op : op<for_each_op<F>> {
   static constexpr std::string_view verb = "for_each";

@@ -55,6 +55,7 @@ class pointer {
   std::vector<std::string> names_;
 };
 
+/// Throws as `pointer` does.
 inline pointer at(std::string_view text) {
   return pointer{text};
 }

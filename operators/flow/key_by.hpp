@@ -11,6 +11,7 @@ namespace flow {
 struct colocated_t {};
 inline constexpr colocated_t colocated{};
 
+/// What `key_by` returns. Value, headers, timestamp and order are kept.
 template <typename F, placement Placed>
 struct key_by_op : op<key_by_op<F, Placed>> {
   static constexpr std::string_view verb = "key_by";

@@ -7,6 +7,7 @@
 
 namespace flow {
 
+/// What `map` returns. Headers, timestamp and order are kept, and the key unless `f` gives another.
 template <typename F>
 struct map_op : op<map_op<F>> {
   static constexpr std::string_view verb = "map";

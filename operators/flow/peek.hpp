@@ -6,6 +6,7 @@
 
 namespace flow {
 
+/// What `peek` returns. Records pass as they are, in their order.
 template <typename F>
 struct peek_op : op<peek_op<F>> {
   static constexpr std::string_view verb = "peek";

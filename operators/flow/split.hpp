@@ -27,6 +27,7 @@ struct otherwise_t {
   }
 };
 
+/// The way out for records for which `takes(value)`, `takes(key, value)` or `takes(record)` is true.
 template <typename Predicate>
 branch<Predicate> when(label name, Predicate takes) {
   return {std::string{name.text()}, std::move(takes)};
@@ -39,10 +40,12 @@ branch<Predicate> when(Predicate takes) {
   return {{}, std::move(takes)};
 }
 
+/// The way out for all that no branch before it takes; stands last.
 inline branch<otherwise_t> otherwise(label name) {
   return {std::string{name.text()}, {}};
 }
 
+/// What `split` returns. Records pass as they are, in their order within each branch.
 template <typename... Predicates>
 struct split_op : op<split_op<Predicates...>> {
   static constexpr std::string_view verb = "split";

@@ -16,10 +16,11 @@
 
 namespace flow {
 
+/// How `to` writes.
 struct to_options {
   std::string cluster{home};
-  flow::partition partition = partition::automatic;
-  bool create = true;  ///< a missing topic is created, partitioned as the source topic
+  flow::partition partition = automatic;  ///< counts only without `partition_by`
+  bool create = true;                     ///< a missing topic is created, partitioned as the source topic
 };
 
 /// No function chooses the partition; the options say which.
@@ -29,6 +30,7 @@ struct by_rule {};
 template <typename Route>
 struct route;
 
+/// What `to` returns: a sink. Headers and timestamp are kept; a key or value that nobody wrote goes out byte for byte.
 template <typename Route, typename Number>
 struct to_op : op<to_op<Route, Number>> {
   static constexpr std::string_view verb = "to";

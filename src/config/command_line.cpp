@@ -190,7 +190,10 @@ int command_line::run(int argc, const char* const* argv) const {
 }
 
 int command_line::run(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) const {
-  return front{*this, out, err}.run(arguments);
+  const int code = front{*this, out, err}.run(arguments);
+  if (out.flush()) return code;
+  err << name_ << ": error: the output could not be written (is the disk full?)\n";
+  return static_cast<int>(exit_code::failed);
 }
 
 }  // namespace flow

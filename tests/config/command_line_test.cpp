@@ -1,3 +1,4 @@
+#include <fstream>
 #include <sstream>
 
 #include <gmock/gmock.h>
@@ -167,6 +168,21 @@ TEST_F(line, prints_what_a_verb_throws) {
   EXPECT_EQ(err(), "replicator: error: the disk is full\n");
   EXPECT_EQ(run({"dlq", "refuse"}), 2);
   EXPECT_EQ(err(), "a.yaml:1:2: error: no such topic (make it)\n");
+}
+
+TEST(output, that_cannot_be_written_is_a_failure) {
+  flow::command_line program{"report", "1", "a report"};
+  program.add<>({"short", "", {}}, [](flow::invocation& how) { how.out << "done\n"; });
+  program.add<>({"long", "", {}}, [](flow::invocation& how) {
+    how.out << std::string(1 << 20, '.');
+    return flow::exit_code::difference;
+  });
+  for (const auto* words : {"short", "long", "--help"}) {
+    std::ofstream full{"/dev/full"};
+    std::ostringstream err;
+    EXPECT_EQ(program.run({words}, full, err), 1) << words;
+    EXPECT_EQ(err.str(), "report: error: the output could not be written (is the disk full?)\n") << words;
+  }
 }
 
 TEST_F(line, names_its_version) {

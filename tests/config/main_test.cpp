@@ -125,6 +125,35 @@ TEST_F(program, prints_why_its_topology_could_not_be_made) {
   expect_refused({"lint", "run", "describe"}, "copier.yaml: error: nothing is kept there\n");
 }
 
+std::string start_of(std::string_view text) {
+  flow::start_at start;
+  const auto wrong = flow::scalar<flow::start_at>::read(text, start);
+  return wrong ? wrong.text + " (" + wrong.remedy + ")" : flow::scalar<flow::start_at>::write(start);
+}
+
+TEST(start, is_a_word_or_a_time) {
+  EXPECT_EQ(start_of("earliest"), "earliest");
+  EXPECT_EQ(start_of("latest"), "latest");
+  EXPECT_EQ(start_of("2026-01-31T12:00:00Z"), "2026-01-31T12:00:00Z");
+  EXPECT_EQ(start_of("2026-01-31T12:00:00"), "2026-01-31T12:00:00Z");
+  EXPECT_EQ(start_of("2026-01-31"), "2026-01-31T00:00:00Z");
+}
+
+TEST(start, may_be_told_in_any_time_zone) {
+  EXPECT_EQ(start_of("2026-01-31T12:00:00+02:00"), "2026-01-31T10:00:00Z");
+  EXPECT_EQ(start_of("2026-01-01T01:30:00+05:30"), "2025-12-31T20:00:00Z");
+  EXPECT_EQ(start_of("2026-12-31T20:00:00-08:00"), "2027-01-01T04:00:00Z");
+  EXPECT_EQ(start_of("2026-01-31T12:00:00-00:00"), "2026-01-31T12:00:00Z");
+}
+
+TEST(start, says_what_is_wrong_with_a_time) {
+  const std::string no_place = "is not a place to start (use earliest, latest, or a time like 2026-01-31T12:00:00Z)";
+  for (const auto* text : {"soon", "", "2026-01-31T12:00", "2026-01-31T12:00:00+2", "2026-01-31T12:00:00+02:60",
+                           "2026-01-31T12:00:00+99:00", "2026-01-31T12:00:00+02:00Z", "2026-01-31T12:00:00 CET"})
+    EXPECT_EQ(start_of(text), no_place) << text;
+  EXPECT_EQ(start_of("2026-02-30T12:00:00+02:00"), "is no day of the calendar (count the days of its month)");
+}
+
 TEST(app, is_refused_with_the_flaws_of_its_topology_and_its_options_at_once) {
   app_options options;
   options.instance = "a/b";

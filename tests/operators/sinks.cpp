@@ -78,6 +78,17 @@ TEST(fan_out, is_one_sink_on_many_clusters) {
   EXPECT_TRUE(spec.keeps_partition);
 }
 
+TEST(fan_out, takes_a_single_cluster_by_its_name) {
+  topology t{"test"};
+  const std::string target = "oregon";
+  t.from("a", topic<bytes, bytes>{"in"}) | fan_out("one", "tokyo", {.rename = "copy.{topic}"});
+  t.from("b", topic<bytes, bytes>{"other"}) | fan_out("other", target);
+  const running r{t};
+  EXPECT_THAT(r.plan().sinks()[0].clusters, testing::ElementsAre("tokyo"));
+  EXPECT_EQ(r.plan().sinks()[0].topic, "copy.{topic}");
+  EXPECT_THAT(r.plan().sinks()[1].clusters, testing::ElementsAre("oregon"));
+}
+
 TEST(sinks, are_left_alone_while_their_bit_is_off) {
   topology t{"test"};
   auto s = t.from(topic<bytes, std::string>{"in"});

@@ -502,6 +502,14 @@ class describe(Case):
         self.assertEqual([to["node"] for to in nodes["from-1"]["to"]], ["business-events"])
         self.assertEqual(nodes["regions"]["note"], "{source}.{topic} on osaka, virginia")
 
+    def test_a_full_disk(self) -> None:
+        self.write("sync.yaml", LEAST)
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([PROGRAM, "describe", "--config", "sync.yaml"], cwd=self.folder, env={}, stdout=full,
+                                  stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, "replicator: error: the output could not be written (is the disk full?)\n"))
+
     def test_an_unknown_form(self) -> None:
         self.write("sync.yaml", LEAST)
         self.assert_refused(self.call("describe", "--config", "sync.yaml", "--format", "jsn"),
@@ -643,6 +651,12 @@ class demo(Case):
         self.assertEqual((done.code, done.err), (0, ""), done.out)
         self.assertEqual(done.out.count("every accepted event is there exactly once, in order"), 2)
         self.assertRegex(done.out, r"(?m)^verified: [1-9]\d* events in 2 regions")
+
+    def test_says_one_region(self) -> None:
+        done = self.call("demo", "--seconds", "3", "--regions", "1")
+        self.assertEqual((done.code, done.err), (0, ""), done.out)
+        self.assertRegex(done.out, r"(?m)^home [^,]+, 1 region, ")
+        self.assertRegex(done.out, r"(?m)^verified: [1-9]\d* events in 1 region, ")
 
     def test_refuses_what_it_cannot_show(self) -> None:
         self.assert_refused(self.call("demo", "--regions", "9", "--seconds", "1", "--speed", "2"),
