@@ -62,6 +62,8 @@ struct lane {
   destination* to = nullptr;
   std::int32_t number = 0;
   bool taken = false;                ///< its position is known, and its claim is written
+  time_point ask_again{};            ///< its partition of the lanes topic cannot be asked before
+  backoff asking{};
   std::int64_t sequence = 0;
   std::int64_t position_offset = 0;  ///< of the newest position record known, in its partition of the lanes topic
   std::map<topic_partition, source_position> committed;

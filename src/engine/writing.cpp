@@ -101,6 +101,8 @@ time_point writing::next_held() const {
   for (const auto* each : lanes_)
     for (const auto& course : each->courses)
       if (course->held_until > at_.loop.now()) next = std::min(next, course->held_until);
+  for (const auto* each : lanes_)
+    if (!each->taken && each->ask_again > at_.loop.now()) next = std::min(next, each->ask_again);
   return next;
 }
 
@@ -132,7 +134,7 @@ std::vector<lane*> writing::taken_lanes() const {
 
 std::vector<lane*> writing::fresh_lanes() const {
   auto fresh = lanes_;
-  std::erase_if(fresh, [](const auto* each) { return each->taken; });
+  std::erase_if(fresh, [&](const auto* each) { return each->taken || at_.loop.now() < each->ask_again; });
   return fresh;
 }
 
@@ -169,6 +171,7 @@ void writing::say_what_is_missing() {
 }
 
 void writing::recovered() {
+  if (std::any_of(lanes_.begin(), lanes_.end(), [](const auto* each) { return !each->taken; })) return;
   if (look_again_ == time_point::max() && !outputs_.missing() && suspects_.empty()) trouble_.settle();
   ready_ = true;
 }
@@ -190,7 +193,7 @@ task<void> writing::serve() {
     while (done && !closing()) {
       if (found_ && !fresh.empty()) {
         done = *found_;
-        if (done) done = co_await claim_lanes(fresh);
+        if (done && !placed_.empty()) done = co_await claim_lanes(placed_);
         if (done) fresh.clear();
         continue;
       }

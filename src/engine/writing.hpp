@@ -108,8 +108,9 @@ class writing final : public destination {
 
   // takeover.cpp
   task<void> find_places(std::vector<lane*> lanes);
-  task<result<void>> find_places_of(std::vector<lane*> lanes);
-  task<result<void>> read_positions(const std::vector<lane*>& lanes);
+  task<result<void>> find_places_of(std::vector<lane*>& lanes);
+  task<result<void>> read_positions(std::vector<lane*>& lanes);
+  task<result<void>> leave_out_those_that_cannot_be_asked(std::vector<lane*>& lanes);
   task<void> evict(std::vector<lane*> lanes);
   task<result<void>> open_courses(std::vector<lane*> lanes);
   task<result<void>> find_look_backs(std::vector<course*> placed);
@@ -163,6 +164,7 @@ class writing final : public destination {
   task<void> session_;
   std::shared_ptr<std::set<std::string>> fencing_ = std::make_shared<std::set<std::string>>();  // ids, being fenced
   std::optional<result<void>> found_;  // how finding the places of fresh lanes has ended
+  std::vector<lane*> placed_;          // and of which
   bool serving_ = false;
   bool transacting_ = false;
   bool ready_ = false;
