@@ -184,7 +184,7 @@ std::optional<blame> intake::push(feed& at, const fetched_record& record) {
 
 void intake::move(feed& at, std::int64_t to, const fetched_record* past) {
   if (memories_.used()) {
-    memories_.cover(*at.from, at.next, to, at.now);
+    memories_.cover(*at.from, at.next, to);
     const auto& specs = memories_.specs();
     for (std::size_t i = 0; past && i < at.now.size(); ++i) at.now[i].see(past->timestamp, specs[i].window);
   }

@@ -89,6 +89,11 @@ class intake {
          std::unique_ptr<port::reader> reader)
       : sinks_{topology.sinks()}, operators_{through}, memories_{memories}, clock_{std::move(clock)}, reader_{std::move(reader)} {}
 
+  /// Calls `see` for every feed.
+  void each_feed(auto see) const {
+    for (const auto& at : feeds_)
+      if (at) see(*at);
+  }
   feed* find(source_id id) const { return id < feeds_.size() ? feeds_[id].get() : nullptr; }
   bool empty() const;
 

@@ -241,12 +241,19 @@ bool reading::run() {
   bool moved = shared_->run(records_per_turn, nullptr);
   let_laggards_leave();
   if (go_on_looking_back()) moved = true;
-  if (memories_.used()) memories_.save();
+  if (memories_.used() && memories_.is_worth_saving()) save_memories();
   for (auto& [to, own] : catching_up_)
     if (own->run(records_per_turn, shared_.get())) moved = true;
   std::erase_if(catching_up_, [](const auto& each) { return each.second->empty(); });
   idle_ = !moved;
   return moved;
+}
+
+void reading::save_memories() {
+  const auto need = [&](const feed& at) { memories_.need(*at.from, at.now); };
+  shared_->each_feed(need);
+  for (const auto& [to, own] : catching_up_) own->each_feed(need);
+  memories_.save();
 }
 
 bool reading::can_go_on() const {

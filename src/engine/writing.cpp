@@ -216,7 +216,7 @@ task<void> writing::serve() {
       } else {
         if (fresh.empty() && (at_.loop.now() >= quiet || !trouble_.current())) recovered();
         const auto due = std::min({next_commit(), next_held(), found_ ? look_again_ : time_point::max()});
-        const bool has_to_settle = fresh.empty() && !ready_;
+        const bool has_to_settle = fresh.empty() && !ready_ && at_.loop.now() < quiet;
         co_await turned_.wait_until(has_to_settle ? std::min(due, quiet) : due);
       }
     }
@@ -238,7 +238,7 @@ task<void> writing::serve() {
   leave_all();
   if (producer_ready_ && serving_ && (!outbox_.empty() || worth_committing()))
     if (auto last = co_await transact(); !last) co_await recover(last.error());
-  if (at_.reading.memories().used()) at_.reading.memories().save(true);
+  if (at_.reading.memories().used()) at_.reading.save_memories();
   serving_ = false;
   ready_ = false;
   by_.changed();
