@@ -46,11 +46,8 @@ bool settings::topic_settings::reads_again(const std::string& home) const {
 }
 
 void settings::event_settings::check(flow::problems& found) const {
-  for (const std::string* pointer : {&source, &type}) try {
-      flow::json::at(*pointer);
-    } catch (const std::invalid_argument& wrong) {
-      found.at(*pointer, wrong.what());
-    }
+  for (const std::string* pointer : {&source, &type})
+    for (const auto& wrong : flow::json::at(*pointer).exists().flaws()) found.at(*pointer, wrong.text, wrong.remedy);
   if (critical_sources.empty() && consistency_types.empty())
     found.at(*this, "no event is of interest",
              "name some in critical_sources or consistency_types, or leave events out to replicate all");

@@ -157,7 +157,11 @@ facts facts_of(const Op& what) {
   if constexpr (requires { what.template sink<In>(); }) all.sink = what.template sink<In>();
   if constexpr (requires { Op::keeps_state_by_key; }) all.keeps_state_by_key = Op::keeps_state_by_key;
   if constexpr (requires { what.captures([](const auto&) {}); })
-    what.captures([&](const auto& captured) { add_words(all.words, captured); });
+    what.captures([&](const auto& captured) {
+      add_words(all.words, captured);
+      if constexpr (requires { captured.flaws(); })
+        for (auto& each : captured.flaws()) all.flaws.push_back(std::move(each));
+    });
   return all;
 }
 

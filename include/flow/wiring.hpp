@@ -12,6 +12,7 @@
 
 #include <flow/arena.hpp>
 #include <flow/codec.hpp>
+#include <flow/flaw.hpp>
 #include <flow/op.hpp>
 #include <flow/plan.hpp>
 #include <flow/policy.hpp>
@@ -20,14 +21,6 @@
 /// Between typed streams and the engine: blueprints, which a topology collects, and the graphs that are opened from
 /// them. Who writes programs or operators needs nothing of this.
 namespace flow {
-
-/// Something that is wrong with a topology, and what to do about it.
-struct flaw {
-  std::string text;
-  std::string remedy;
-
-  bool operator==(const flaw&) const = default;
-};
 
 namespace wiring {
 
@@ -144,6 +137,7 @@ struct facts {
   std::optional<source_spec> source{};
   std::optional<sink_spec> sink{};
   bool keeps_state_by_key = false;
+  std::vector<flaw> flaws{};            ///< of user code that knows what is wrong with it, as rules do
   std::vector<std::uintptr_t> words{};  ///< what user code has captured, as far as it is plain memory
 };
 
