@@ -76,6 +76,8 @@ struct formula {
   term add(const formula& other);
   /// Adds a rule.
   void add(term root);
+  /// True of everything, for want of a condition.
+  bool is_empty() const { return conditions.empty() && terms.back().what == term::kind::both; }
   /// Takes the last rule out again, all but what it is made of.
   term take();
 

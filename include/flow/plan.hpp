@@ -88,6 +88,7 @@ struct node_counts {
   std::uint64_t received = 0;
   std::uint64_t dropped = 0;  ///< by decision of the operator (`filter`)
   std::uint64_t skipped = 0;  ///< failed and passed over (`on_failure(skip)`)
+  std::vector<std::uint64_t> decided{};  ///< by each of `node_spec::deciders`
 };
 
 /// One instance of the operators, opened by one reader and used by one thread.
@@ -117,6 +118,7 @@ struct node_spec {
   std::string note;                ///< topics, clusters, policy, in words
   std::vector<std::uint32_t> to;   ///< indexes of the nodes that it feeds
   std::vector<std::string> ports;  ///< labels of `to`, where a node has several kinds of outputs
+  std::vector<std::string> deciders{};  ///< of a node that counts who has decided about a record
 };
 
 /// A topology that has been checked. Immutable, shared by all workers.

@@ -93,6 +93,8 @@ class opening {
   virtual ~opening() = default;
   virtual passage& way() const = 0;
   virtual flow::wiring::seat seat() const = 0;
+  /// How many outputs this node has.
+  virtual std::uint32_t ports() const = 0;
   /// The number of this sink in the plan.
   virtual std::uint32_t sink() const = 0;
   /// Keeps a node for as long as the graph lives.
@@ -133,7 +135,8 @@ struct facts {
   std::string_view verb{};
   std::string note{};
   std::optional<policy> on_failure{};
-  std::vector<std::string> ports{};  ///< names of the outputs, where there are several
+  std::vector<std::string> ports{};     ///< names of the outputs, where there are several
+  std::vector<std::string> deciders{};  ///< names of those who decide about a record, each of which is counted
   std::optional<source_spec> source{};
   std::optional<sink_spec> sink{};
   bool keeps_state_by_key = false;

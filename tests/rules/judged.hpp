@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <flow/json.hpp>
-#include <flow/rule.hpp>
+#include <flow/rules.hpp>
 
 namespace flow {
 
@@ -16,7 +16,8 @@ struct judged {
   std::vector<header> headers{};
   std::string topic = "orders";
 
-  auto by(const auto& rule) const { return rule(view()); }
+  bool by(const rule& what) const { return what(view()); }
+  rules::verdict by(const rules& all) const { return all.judge(view()); }
   std::optional<bool> decided_by(const rule& what) const { return what.decide(evidence{view()}); }
 
   record<bytes, bytes> view() const {

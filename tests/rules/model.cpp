@@ -5,6 +5,8 @@
 #include <memory>
 #include <random>
 
+#include <flow/rules.hpp>
+
 #include "judged.hpp"
 
 // Random rules on random documents, beside a model that is slow and plain.
@@ -222,6 +224,25 @@ TEST(rules, decide_as_the_model_does) {
   }
   EXPECT_GT(yes, 20'000);
   EXPECT_LT(yes, 80'000);
+}
+
+TEST(rules, let_the_first_decide_that_is_true) {
+  maker make{4711};
+  for (int i = 0; i < 5'000; ++i) {
+    std::vector<formed> all;
+    flow::rules list;
+    for (int size = 1 + make.pick(6); size > 0; --size) {
+      all.push_back(make.rule(2));
+      list.exclude("rule-" + std::to_string(all.size()), rule_of(all.back()));
+    }
+    for (int j = 0; j < 5; ++j) {
+      const auto document = make.object(4);
+      const auto text = make.spelled(document);
+      const auto first = std::ranges::find_if(all, [&](const formed& each) { return holds(each, document); });
+      const auto decider = first == all.end() ? "otherwise" : "rule-" + std::to_string(first - all.begin() + 1);
+      ASSERT_EQ(list.deciders()[judged{.value = text}.by(list).by], decider) << to_string(list) << "\n" << text;
+    }
+  }
 }
 
 // Whatever stands behind a decision counts for nothing, so a part of a document is decided as the whole, or refused.
