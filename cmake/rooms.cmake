@@ -3,12 +3,13 @@
 # fence: a folder of headers of the same names that say where the library belongs. A room has the fence of every
 # library that it does not name in THIRD_PARTY in front of it.
 
-set(FLOW_FENCED librdkafka rocksdb yaml-cpp CLI simdjson spdlog xxhash)
+set(FLOW_FENCED librdkafka rocksdb yaml-cpp CLI simdjson re2 spdlog xxhash)
 set(FLOW_FENCE_librdkafka_room src/kafka)
 set(FLOW_FENCE_rocksdb_room state)
 set(FLOW_FENCE_yaml-cpp_room src/config)
 set(FLOW_FENCE_CLI_room src/config)
 set(FLOW_FENCE_simdjson_room operators)
+set(FLOW_FENCE_re2_room operators)
 set(FLOW_FENCE_xxhash_room "operators/ and src/engine")
 set(FLOW_FENCE_spdlog_room src)
 
@@ -32,6 +33,7 @@ set(FLOW_LINK_rocksdb RocksDB::rocksdb-shared)
 set(FLOW_LINK_yaml-cpp yaml-cpp)
 set(FLOW_LINK_CLI CLI11::CLI11)
 set(FLOW_LINK_simdjson PkgConfig::SIMDJSON)
+set(FLOW_LINK_re2 PkgConfig::RE2)
 set(FLOW_LINK_xxhash PkgConfig::XXHASH)
 set(FLOW_LINK_spdlog spdlog::spdlog)
 

@@ -29,6 +29,7 @@ class graph_opening final : public wiring::opening {
   wiring::seat seat() const override {
     return {&way_, &counts_[current_], &plan_.nodes_[current_].name, &plan_.placed_[current_].on_failure};
   }
+  std::uint32_t ports() const override { return static_cast<std::uint32_t>(plan_.placed_[current_].targets.size()); }
   std::uint32_t sink() const override { return plan_.placed_[current_].number; }
   wiring::recollection memory() const override {
     return {&way_, &counts_[current_], plan_.placed_[current_].number};
@@ -63,6 +64,7 @@ class opened_graph final : public graph {
       seen_.push_back({.ids{each.window, std::string(most_of_a_key, 'k')}, .clock{}, .is_kept_outside = false});
     graph_opening opening{*plan_, way_, counts_, owned_};
     entries_.resize(plan_->sources_.size());
+    for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i].decided.resize(plan_->nodes_[i].deciders.size());
     for (std::uint32_t i = static_cast<std::uint32_t>(counts_.size()); i-- > 0;) {
       wiring::anchor& node = opening.open(i);
       const placed_node& placed = plan_->placed_[i];

@@ -137,6 +137,7 @@ class inspection {
     const wiring::facts& about = plan_.from().nodes()[node].about;
     const std::string& name = plan_.nodes_[node].name;
     if (!is_name(name)) find("a node has the name " + quoted(name), name_rule);
+    for (const flaw& each : about.flaws) find(quoted(name) + ": " + each.text, each.remedy);
     if (about.source && !about.source->bounded && about.source->include.empty()) return;
     const auto& targets = plan_.placed_[node].targets;
     for (std::size_t port = 0; port < targets.size(); ++port)

@@ -81,7 +81,8 @@ class drawing {
                    .verb = std::string{about.verb},
                    .note = about.note,
                    .to{},
-                   .ports{}};
+                   .ports{},
+                   .deciders = about.deciders};
     if (about.source) {
       placed.number = add_source(*about.source, spec.name);
       spec.note = note_on(*about.source);

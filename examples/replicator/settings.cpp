@@ -20,11 +20,6 @@ flow::complaint settings::topic_settings::check_entry(const std::string& entry) 
   }
 }
 
-flow::complaint settings::topic_settings::check_rename(const std::string& pattern) {
-  if (flow::is_topic_name(flow::topic_by_pattern(pattern, "t", "s"))) return {};
-  return {"makes no name for a topic", "use {topic}, {source}, letters, digits, dots, dashes and underscores"};
-}
-
 void settings::topic_settings::check(flow::problems& found) const {
   if (include.empty()) found.at(include, "there is no topic to replicate", "name one, or a pattern of several");
   const flow::topic_selection all{include, {}}, left{include, exclude};
@@ -38,22 +33,74 @@ void settings::topic_settings::check(flow::problems& found) const {
   }
 }
 
-bool settings::topic_settings::reads_again(const std::string& home) const {
+bool settings::topic_settings::reads_again(const std::string& pattern, const std::string& home) const {
   const flow::topic_selection read{include, exclude};
-  return rename == "{topic}" || std::ranges::any_of(include, [&](const std::string& entry) {
-           return read.contains(flow::topic_by_pattern(rename, entry, home));
+  return pattern == "{topic}" || std::ranges::any_of(include, [&](const std::string& entry) {
+           return read.contains(flow::topic_by_pattern(pattern, entry, home));
          });
 }
 
 void settings::event_settings::check(flow::problems& found) const {
-  for (const std::string* pointer : {&source, &type}) try {
-      flow::json::at(*pointer);
-    } catch (const std::invalid_argument& wrong) {
-      found.at(*pointer, wrong.what());
+  for (const std::string* pointer : {&source, &type})
+    for (const auto& wrong : flow::json::at(*pointer).exists().flaws()) found.at(*pointer, wrong.text, wrong.remedy);
+  if (!rules) {
+    if (critical_sources.empty() && consistency_types.empty())
+      found.at(*this, "no event is of interest",
+               "name some in critical_sources or consistency_types, or leave events out to replicate all");
+    return;
+  }
+  const event_settings untouched;
+  const auto refuse = [&](const auto& value, const auto& otherwise) {
+    if (value != otherwise) found.at(value, "this means nothing beside rules", "leave it out, or write it as a rule");
+  };
+  refuse(source, untouched.source), refuse(type, untouched.type);
+  refuse(critical_sources, untouched.critical_sources), refuse(consistency_types, untouched.consistency_types);
+  check_order(found);
+}
+
+void settings::event_settings::check_order(flow::problems& found) const {
+  std::set<std::string> names;
+  const event_rule* last = nullptr;
+  for (const auto& each : *rules) {
+    if (!names.insert(each.name).second)
+      found.at(each.name, "rule " + each.name + " is there twice", "give it another name");
+    if (last)
+      found.at(each, "this rule is never asked, since rule " + last->name + " above it decides about every event",
+               "move it up, or give that one a condition");
+    if (!last && !each.when && found.accepted(each.when)) last = &each;
+  }
+  if (rules->empty()) {
+    found.at(rules, "there is no rule", "add one, such as {name: rest, action: include}, or remove this");
+  } else if (std::ranges::all_of(*rules, [](const event_rule& each) { return each.action == action::exclude; })) {
+    found.at(rules, "no rule includes anything", "add one, such as {name: rest, action: include} for what is left");
+  }
+}
+
+flow::rules settings::event_settings::in_force() const {
+  flow::rules made;
+  if (tombstones == tombstones::drop) made.drop_tombstones();
+  if (!rules)
+    made.include("business-events",
+                 flow::json::at(source).any_of(critical_sources) || flow::json::at(type).any_of(consistency_types));
+  for (const auto& each : rules.value_or(std::vector<event_rule>{})) {
+    const auto when = each.when ? each.when->rule() : flow::rule{};
+    if (each.route) {
+      made.route(each.name, when);
+    } else if (each.action == action::include) {
+      made.include(each.name, when);
+    } else {
+      made.exclude(each.name, when);
     }
-  if (critical_sources.empty() && consistency_types.empty())
-    found.at(*this, "no event is of interest",
-             "name some in critical_sources or consistency_types, or leave events out to replicate all");
+  }
+  return made;
+}
+
+std::vector<settings::way> settings::ways() const {
+  std::vector<way> all{{"regions", topics.rename}};
+  if (events && events->rules)
+    for (const auto& each : *events->rules)
+      if (each.route) all.push_back({each.sink(), *each.route});
+  return all;
 }
 
 void settings::check(flow::problems& found) const {
@@ -63,9 +110,15 @@ void settings::check(flow::problems& found) const {
   for (const auto& target : targets) {
     check_cluster(target, "target", found);
     if (!seen.insert(target).second) found.at(target, "target " + target + " is named twice", "name it once");
-    if (target == home && topics.reads_again(home))
+    if (target == home && topics.reads_again(topics.rename, home))
       found.at(target, "target " + target + " is the home cluster, and what is written there would be read again",
                "take it out of targets, or rename topics to what is not included");
+    if (target == home && events && events->rules)
+      for (const auto& each : *events->rules)
+        if (each.route && topics.reads_again(*each.route, home))
+          found.at(each.route,
+                   "rule " + each.name + " routes to what would be read again, since home is a target as well",
+                   "route to a topic that is not included");
   }
 }
 

@@ -8,15 +8,26 @@
 #include <vector>
 
 #include <flow/app_settings.hpp>
+#include <flow/rules.hpp>
 #include <flow/settings.hpp>
+
+#include "rules.hpp"
 
 namespace replicator {
 
 enum class partitions { keep, by_key };
 enum class malformed { stop, skip };
+enum class tombstones { replicate, drop };
 
-constexpr std::array<std::string_view, 2> words(partitions) { return {"keep", "by_key"}; }
-constexpr std::array<std::string_view, 2> words(malformed) { return {"stop", "skip"}; }
+constexpr std::array<std::string_view, 2> words(partitions) {
+  return {"keep", "by_key"};
+}
+constexpr std::array<std::string_view, 2> words(malformed) {
+  return {"stop", "skip"};
+}
+constexpr std::array<std::string_view, 2> words(tombstones) {
+  return {"replicate", "drop"};
+}
 
 /// What the program is configured with; `replicator lint` checks it.
 struct settings : flow::app_settings {
@@ -35,16 +46,15 @@ struct settings : flow::app_settings {
           .check(check_entry);
       b("exclude", exclude, "topics to leave out, though they are included").check(check_entry);
       b("rename", rename, "a topic's name on the targets; {source} stands for the home cluster's name")
-          .check(check_rename);
+          .check(check_topic);
       b("partitions", partitions, "keep: a record keeps its partition; by_key: it goes where Java clients put its key");
       b("create", create, "create missing topics, with the source's partition count and settings");
     }
 
     void check(flow::problems& found) const;
     static flow::complaint check_entry(const std::string& entry);
-    static flow::complaint check_rename(const std::string& pattern);
-    /// Whether what is written on the home cluster would be replicated again.
-    bool reads_again(const std::string& home) const;
+    /// Whether what is written on the home cluster under these names would be replicated again.
+    bool reads_again(const std::string& pattern, const std::string& home) const;
   } topics;
 
   struct event_settings {
@@ -53,17 +63,26 @@ struct settings : flow::app_settings {
     std::vector<std::string> critical_sources{"genai-demo.customer", "genai-demo.order", "genai-demo.payment",
                                               "genai-demo.inventory"};
     std::vector<std::string> consistency_types{"EntityCreated", "EntityUpdated", "EntityDeleted", "StateChanged"};
+    std::optional<std::vector<event_rule>> rules;
     replicator::malformed malformed = replicator::malformed::stop;
+    replicator::tombstones tombstones = replicator::tombstones::replicate;
 
     void bind(auto& b) {
       b("source", source, "JSON pointer to an event's source");
       b("type", type, "JSON pointer to an event's type");
       b("critical_sources", critical_sources, "events of these sources are replicated");
       b("consistency_types", consistency_types, "and events of these types");
+      b("rules", rules, "in place of these two: the first that is true of an event decides; if none is, it stays here");
       b("malformed", malformed, "what becomes of a value that is no JSON: stop its partition, or skip it");
+      b("tombstones", tombstones, "what becomes of a null value, where a rule would have to read it; drop: of all");
     }
 
     void check(flow::problems& found) const;
+    /// What decides about events: the rules, or the one that the other settings make.
+    flow::rules in_force() const;
+
+   private:
+    void check_order(flow::problems& found) const;
   };
   std::optional<event_settings> events;
 
@@ -91,6 +110,14 @@ struct settings : flow::app_settings {
   }
 
   void check(flow::problems& found) const;
+
+  /// What writes the events that take one of the ways out of the rules, and to which topics.
+  struct way {
+    std::string sink;
+    std::string rename;
+  };
+  /// In the order of `flow::rules::ways`; the first is all there is without rules.
+  std::vector<way> ways() const;
 };
 
 }  // namespace replicator

@@ -1,7 +1,9 @@
 #include "sync.hpp"
 
+#include <vector>
+
 #include <flow/flow.hpp>
-#include <flow/json.hpp>
+#include <flow/rules.hpp>
 
 namespace replicator {
 
@@ -9,15 +11,17 @@ using namespace flow;
 
 topology sync(const settings& s) {
   topology t{s.application};
-  stream events = t.from(topics<bytes, bytes>{s.topics.include, s.topics.exclude});
+  std::vector<stream<bytes, bytes>> streams{t.from(topics<bytes, bytes>{s.topics.include, s.topics.exclude})};
   if (s.events)
-    events = events | filter("business-events", json::at(s.events->source).any_of(s.events->critical_sources) ||
-                                                    json::at(s.events->type).any_of(s.events->consistency_types))
-                          .on_failure(s.events->malformed == malformed::skip ? skip : stop);
-  events | fan_out("regions", s.targets,
-                   {.rename = s.topics.rename,
-                    .partition = s.topics.partitions == partitions::keep ? kept : by_key,
-                    .create = s.topics.create});
+    streams =
+        streams[0] |
+        split("business-events", s.events->in_force()).on_failure(s.events->malformed == malformed::skip ? skip : stop);
+  const auto ways = s.ways();
+  for (std::size_t i = 0; i < ways.size(); ++i)
+    streams[i] | fan_out(ways[i].sink, s.targets,
+                         {.rename = ways[i].rename,
+                          .partition = s.topics.partitions == partitions::keep ? kept : by_key,
+                          .create = s.topics.create});
   return t;
 }
 

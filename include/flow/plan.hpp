@@ -128,6 +128,7 @@ struct node_counts {
   std::uint64_t retried = 0;   ///< failed, and tried again
   std::uint64_t dead_lettered = 0;
   std::uint64_t without_id = 0;  ///< let through by a `dedup`, since it has nothing to tell it by
+  std::vector<std::uint64_t> decided{};  ///< by each of `node_spec::deciders`
 };
 
 /// What a record needs on its way through a graph.
@@ -165,6 +166,7 @@ struct node_spec {
   std::string note;                ///< topics, clusters, policy, in words
   std::vector<std::uint32_t> to;   ///< indexes of the nodes that it feeds
   std::vector<std::string> ports;  ///< labels of `to`, where a node has several kinds of outputs
+  std::vector<std::string> deciders{};  ///< of a node that counts who has decided about a record
 };
 
 /// A topology that has been checked. Immutable, shared by all workers.
