@@ -207,6 +207,30 @@ std::vector<flaw> rule::flaws() const {
   return formula_->flaws;
 }
 
+namespace {
+
+// Where a condition leaves what it has met.
+thread_local std::optional<std::string> met;
+
+bool meet(const finding& what) {
+  constexpr std::string_view kinds = " tnbr";
+  met.reset();
+  if (what.is != finding::kind::other) met = kinds[static_cast<std::size_t>(what.is)] + std::string{what.text};
+  return true;
+}
+
+}  // namespace
+
+subject::subject(part of, std::string name) : part_{of}, name_{std::move(name)}, finder_{asked(part_, name_, "", meet)} {}
+
+std::optional<std::string> subject::find(const evidence& of) const {
+  met.reset();
+  finder_->decide(of);
+  return met && met->size() > 1 ? std::exchange(met, std::nullopt) : std::nullopt;
+}
+
+std::vector<flaw> subject::flaws() const { return finder_->flaws; }
+
 rule subject::exists() const {
   return rule{asked(part_, name_, ".exists()", [](const finding&) { return true; })};
 }

@@ -123,7 +123,16 @@ class subject {
   enum class part { value, header, key, topic };
 
   /// The place in a value, or the header, is named by `name`.
-  subject(part of, std::string name) : part_{of}, name_{std::move(name)} {}
+  subject(part of, std::string name);
+
+  /// What stands there as an id, for `dedup`. Texts, numbers and booleans are of different kinds: `1` is not `"1"`. None
+  /// if nothing is there, or null, a list or an object; nor in a null value. Throws as a rule does.
+  template <typename K, typename V>
+  std::optional<std::string> operator()(const record<K, V>& r) const {
+    return find(evidence{r});
+  }
+  std::optional<std::string> find(const evidence& of) const;
+  std::vector<flaw> flaws() const;
 
   /// Something is there, be it null.
   rule exists() const;
@@ -150,6 +159,7 @@ class subject {
 
   part part_;
   std::string name_;
+  std::shared_ptr<const formula> finder_;
 };
 
 /// The last header of that name, which is the one that counts for Kafka's clients.
