@@ -108,10 +108,10 @@ class Case(unittest.TestCase):
     def write(self, name: str, text: str) -> None:
         (self.folder / name).write_text(text, encoding="utf-8")
 
-    def call(self, *words: str, variables: dict[str, str] | None = None) -> Ended:
-        done = subprocess.run([PROGRAM, *words], cwd=self.folder, env=variables or {}, stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=60, check=False)
-        return Ended(done.returncode, done.stdout, done.stderr)
+    def call(self, *words: str, variables: dict[str, str] | None = None, given: bytes = b"") -> Ended:
+        done = subprocess.run([PROGRAM, *words], cwd=self.folder, env=variables or {}, input=given, capture_output=True,
+                              timeout=60, check=False)
+        return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def start(self, *words: str, variables: dict[str, str] | None = None) -> Running:
         process = self.enterContext(
@@ -335,7 +335,7 @@ events:
         none:
           - {at: /test, exists: true}
           - {at: key, exists: false}
-    - {name: other, action: include, when: {at: /n, above: 0.5, at_most: "9", is_not: 7}}
+    - {name: other, action: include, when: {at: /n, above: 0.5, at_most: 9, is_not: 7}}
     - {name: rest, action: include}
 """
 
@@ -345,33 +345,37 @@ events:
     def test_every_question_can_be_asked(self) -> None:
         text = self.describe(self.GOOD)
         for told in (
-                "exclude tests if header_value(\"env\") == \"test\"; ", "route audit if topic_name().matches(\"orders.*\") && "
+                "exclude tests if header_value(\"env\") == \"test\"; ",
+                "route audit if topic_name().matches(\"orders.*\") && "
                 "((json::at(\"/detail/cents\") < 1e3 && json::at(\"/detail/cents\") >= 100) || "
                 "json::at(\"/kind\").any_of({\"A\", \"5\", 5, true, \"false\"})) && "
                 "!json::at(\"/test\").exists() && !!key_bytes().exists(); ",
-                "include other if json::at(\"/n\") != 7 && json::at(\"/n\") <= \"9\" && json::at(\"/n\") > 0.5; ",
+                "include other if json::at(\"/n\") != 7 && json::at(\"/n\") <= 9 && json::at(\"/n\") > 0.5; ",
                 "include rest; drop tombstones, on failure skip  -> included: regions, audit: regions.audit\n",
                 "regions.audit    fan_out {topic}.audit on osaka, virginia\n"):
             self.assertIn(told, text)
 
     def test_without_them_the_other_keys_make_the_only_one(self) -> None:
         self.assertIn(
-            "split include business-events if json::at(\"/source\").any_of({\"x\"}) || json::at(\"/t\").any_of({\"y\"})",
+            "split include business-events if "
+            "json::at(\"/source\").any_of({\"x\"}) || json::at(\"/t\").any_of({\"y\"})",
             self.describe(LEAST + "events: {critical_sources: [x], type: /t, consistency_types: [y]}\n"))
 
     def test_mistakes_in_the_order(self) -> None:
         self.assert_refused_in(
             self.with_rules("{name: some, action: exclude, when: {at: /a, is: 1}}", "{name: rest, action: exclude}",
                             "{name: some, action: exclude, when: {at: /b, is: 1}}"),
-            "- {name: some => no rule includes anything (add one, such as {name: rest, action: include} for what is left)",
-            "{name: some, action: exclude, when: {at: /b => this rule is never asked, since rule rest above it decides about "
-            "every event (move it up, or give that one a condition)",
+            "- {name: some => no rule includes anything "
+            "(add one, such as {name: rest, action: include} for what is left)",
+            "{name: some, action: exclude, when: {at: /b => this rule is never asked, since rule rest above it decides "
+            "about every event (move it up, or give that one a condition)",
             "some, action: exclude, when: {at: /b => rule some is there twice (give it another name)")
 
     def test_mistakes_in_a_rule(self) -> None:
         self.assert_refused_in(
             self.with_rules("{name: a b, action: excluded, when: {at: /a, is: 1}}",
-                            "{name: otherwise, action: include, when: {at: /a, is: 2}}", "{name: idle, when: {at: /a, is: 3}}",
+                            "{name: otherwise, action: include, when: {at: /a, is: 2}}",
+                            "{name: idle, when: {at: /a, is: 3}}",
                             "{name: both, action: include, route: r, when: {at: /a, is: 4}}",
                             "{name: bad, route: \"{tpoic}\", whn: {}, when: {at: /a, is: 5}}",
                             "{name: own, route: x.internal, when: [/a]}", "{action: include}"),
@@ -401,7 +405,8 @@ events:
             "\"(\" => regular expression '(': missing ): ( (mend it, or escape what is meant literally; "
             "there are no look-arounds and no back-references)",
             "mathces => \"mathces\" is not a setting of events.rules[1].when (did you mean matches?)",
-            "{is: One => it is not said what this asks about (add \"at: /...\", a JSON pointer, or header NAME, key or topic)",
+            "{is: One => it is not said what this asks about "
+            "(add \"at: /...\", a JSON pointer, or header NAME, key or topic)",
             "/n}} => nothing is asked about /n "
             "(add exists: true, is: ..., any_of: [...], matches: ... or a comparison)",
             "{}} => there is no condition in this, so it would be true of every event (add one, or leave it out)",
@@ -424,12 +429,13 @@ events:
 
     def test_of_which_none_is_left(self) -> None:
         self.assertIn("there is no rule", self.lint(LEAST + "events: {rules: []}\n").err)
-        self.assert_refused_in(LEAST + "events:\n  rules:\n    # - {name: all, action: include}\n",
-                               "rules:\n    # => events.rules has no value (write a list such as [{...}], or remove it)")
+        self.assert_refused_in(
+            LEAST + "events:\n  rules:\n    # - {name: all, action: include}\n",
+            "rules:\n    # => events.rules has no value (write a list such as [{...}], or remove it)")
         self.assertIn("include business-events", self.describe(LEAST + "events: {rules: none}\n"))
 
     def test_routes_on_the_home_cluster(self) -> None:
-        home_too = self.with_rules("{name: audit, route: orders}").replace("[osaka, virginia]", "[osaka, tokyo]").replace(
+        home_too = self.with_rules("{name: audit, route: orders}").replace("virginia]", "tokyo]").replace(
             "[orders]", "[orders], rename: \"copy.{topic}\"")
         self.assertEqual(self.lint(home_too.replace("route: orders", "route: audit")).code, 0)
         self.assert_refused_in(
@@ -444,7 +450,8 @@ events:
 
     def test_a_secret_is_never_shown(self) -> None:
         done = self.lint(
-            self.with_rules("{name: all, action: include, when: {at: \"${file:password}\", matches: \"(${file:password}\"}}"))
+            self.with_rules("{name: all, action: include, "
+                            "when: {at: \"${file:password}\", matches: \"(${file:password}\"}}"))
         self.assertEqual(done.code, 2)
         self.assertNotIn("hunter2", done.err)
 
@@ -652,6 +659,71 @@ class describe(Case):
                             "--format: error: \"jsn\" is not text, mermaid, dot or json (did you mean json?)")
 
 
+class explain(Case):
+    """Which rule decides about an event, and what becomes of it."""
+
+    def explain(self, text: str, given: bytes, *words: str) -> list[str]:
+        self.write("sync.yaml", text)
+        done = self.call("explain", "--config", "sync.yaml", *words, given=given)
+        self.assertEqual((done.code, done.err), (0, ""))
+        return done.out.splitlines()
+
+    def test_the_rule_that_the_simple_keys_make(self) -> None:
+        events = "events: {critical_sources: [shop.order], consistency_types: [EntityCreated]}\n"
+        given = b'{"source": "shop.order"}\n{"detail-type":"EntityCreated","source":"x"}\n{"source":"x"}\n[]'
+        self.assertEqual(
+            self.explain(LEAST.replace("[orders]", "[orders], rename: \"{source}.{topic}\"") + events, given), [
+                "1: replicated to tokyo.orders (rule business-events)",
+                "2: replicated to tokyo.orders (rule business-events)",
+                "3: not replicated (no rule is true of it)", "4: not replicated (no rule is true of it)"
+            ])
+
+    def test_rules_by_what_is_given_beside_the_events(self) -> None:
+        def said(given: bytes, *words: str) -> str:
+            line, = self.explain(rules.GOOD.replace("[orders]", "[orders, payments]"), given, *words)
+            return line
+
+        self.assertEqual(said(b'{"kind": 5}'), "1: replicated to orders (rule rest)")
+        self.assertEqual(said(b'{"kind": 5}', "--key", "k"), "1: replicated to orders.audit (rule audit)")
+        self.assertEqual(said(b'{"kind": "5"}', "--key", "k", "--headers", "trace=7,env=test"),
+                         "1: not replicated (rule tests)")
+        self.assertEqual(said(b'{"kind": 5}', "--key", "k", "--topic", "payments"),
+                         "1: replicated to payments (rule rest)")
+        self.assertEqual(said(b'{"n": 8}'), "1: replicated to orders (rule other)")
+
+    def test_malformed_events_are_said_and_no_reason_to_end(self) -> None:
+        given = b'{"source": x}\n\n{"source": "\xff"}\n{"source": "genai-demo.order"}\r\n' + b"[" * 5000 + b"\n"
+        lines = self.explain(LEAST + "events: {malformed: skip}\n", given)
+        self.assertEqual([re.sub(r"byte \d+: .*", "byte ...)", line) for line in lines], [
+            "1: malformed, and events.malformed is skip (not JSON at byte ...)",
+            "2: malformed, and events.malformed is skip (not JSON at byte ...)",
+            "3: malformed, and events.malformed is skip (not JSON at byte ...)",
+            "4: replicated to orders (rule business-events)",
+            "5: malformed, and events.malformed is skip (not JSON at byte ...)"
+        ])
+
+    def test_without_rules_and_without_events(self) -> None:
+        self.assertEqual(self.explain(LEAST, b"whatever"), ["1: replicated to orders (there are no rules)"])
+        self.assertEqual(self.explain(LEAST + "events: {}\n", b""), [])
+
+    def test_a_topic_that_is_not_known(self) -> None:
+        self.write("sync.yaml", LEAST.replace("[orders]", "[\"orders[.].*\"]"))
+        self.assert_refused(
+            self.call("explain", "--config", "sync.yaml"),
+            "--topic: error: it is not known where the events are from, since topics.include names no topic, "
+            "only patterns (name one of those that are replicated)")
+        self.assert_refused(
+            self.call("explain", "--config", "sync.yaml", "--topic", "orders-eu"),
+            "--topic: error: topic orders-eu is not replicated, by topics.include and topics.exclude "
+            "(name one that is)")
+        self.assertEqual(self.call("explain", "--config", "sync.yaml", "--topic", "orders.eu", given=b"1").out,
+                         "1: replicated to orders.eu (there are no rules)\n")
+
+    def test_a_broken_configuration(self) -> None:
+        self.write("sync.yaml", lint.MISTAKES)
+        self.assert_refused(self.call("explain", "--config", "sync.yaml", given=b"{}"), *lint.TOLD.splitlines())
+
+
 class usage(Case):
     """What is typed wrong, and what helps."""
 
@@ -679,7 +751,8 @@ class usage(Case):
     def test_help_names_every_command_and_its_options(self) -> None:
         overview = self.call("--help")
         self.assertEqual((overview.code, overview.err), (0, ""))
-        for verb, option in {"run": "--config", "lint": "--lanes", "describe": "--format", "demo": "--seconds"}.items():
+        for verb, option in {"run": "--config", "lint": "--lanes", "describe": "--format", "demo": "--seconds",
+                             "explain": "--topic"}.items():
             self.assertRegex(overview.out, rf"(?m)^  {verb} ")
             done = self.call(verb, "--help")
             self.assertEqual(done.code, 0)
