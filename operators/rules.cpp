@@ -4,6 +4,8 @@
 #include <set>
 #include <string_view>
 
+#include <flow/json.hpp>
+
 #include "formula.hpp"
 
 namespace flow {
@@ -12,6 +14,7 @@ namespace {
 // What is counted where no rule has decided.
 constexpr std::string_view undecided = "tombstones";
 constexpr std::string_view unmatched = "otherwise";
+constexpr std::string_view unreadable = "malformed";
 
 std::string quoted(std::string_view name) {
   return "'" + std::string{name} + "'";
@@ -35,12 +38,20 @@ rules& rules::drop_tombstones() {
   return *this;
 }
 
-rules::verdict rules::judge(const evidence& of) const {
+rules& rules::include_malformed() {
+  includes_malformed_ = true;
+  return *this;
+}
+
+rules::verdict rules::judge(const evidence& of) const try {
   if (drops_tombstones_ && of.value && of.value->is_null()) return {entries_.size(), std::nullopt};
   const auto decider = formula_->decide(of);
   if (!decider) return {entries_.size(), 0};
   if (*decider == entries_.size()) return {entries_.size() + 1, std::nullopt};
   return {*decider, entries_[*decider].way};
+} catch (const json::malformed&) {
+  if (!includes_malformed_) throw;
+  return {entries_.size() + 2, 0};
 }
 
 std::vector<std::string> rules::deciders() const {
@@ -48,6 +59,7 @@ std::vector<std::string> rules::deciders() const {
   for (const entry& each : entries_) all.push_back(each.name);
   all.emplace_back(undecided);
   all.emplace_back(unmatched);
+  if (includes_malformed_) all.emplace_back(unreadable);
   return all;
 }
 
@@ -60,7 +72,7 @@ std::vector<std::string> rules::ways() const {
 
 std::vector<flaw> rules::flaws() const {
   std::vector<flaw> all;
-  std::set<std::string_view> names{undecided, unmatched};
+  std::set<std::string_view> names{undecided, unmatched, unreadable};
   const entry* last = nullptr;
   for (const entry& each : entries_) {
     const auto name = "the rule " + quoted(each.name);
@@ -83,7 +95,8 @@ std::string to_string(const rules& what) {
     text += (text.empty() ? "" : "; ") + (does + each.name);
     if (!each.is_always) text += " if " + to_string(each.when);
   }
-  return text + (what.drops_tombstones_ ? "; drop tombstones" : "");
+  return text + (what.drops_tombstones_ ? "; drop tombstones" : "") +
+         (what.includes_malformed_ ? "; include malformed" : "");
 }
 
 }  // namespace flow

@@ -95,7 +95,7 @@ class drawing {
       placed.number = static_cast<std::uint32_t>(plan_->dedups_.size());
       plan_->dedups_.push_back({spec.name, about.dedup->window});
     }
-    if (about.on_failure || rule != stop) spec.note += (spec.note.empty() ? "" : ", ") + ("on failure " + rule.text());
+    if (rule != stop || draft_.on_failure() != stop) spec.note += (spec.note.empty() ? "" : ", ") + ("on failure " + rule.text());
     if (rule.what() == policy::kind::dead_letter) {
       const std::vector<std::string> homes{std::string{home}};
       placed.on_failure.letters = add_letters(rule.topic(), about.sink ? plan_->sinks_.back().clusters : homes);

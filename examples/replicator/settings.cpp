@@ -79,6 +79,7 @@ void settings::event_settings::check_order(flow::problems& found) const {
 flow::rules settings::event_settings::in_force() const {
   flow::rules made;
   if (tombstones == tombstones::drop) made.drop_tombstones();
+  if (malformed == malformed::replicate) made.include_malformed();
   if (!rules)
     made.include("business-events",
                  flow::json::at(source).any_of(critical_sources) || flow::json::at(type).any_of(consistency_types));
@@ -93,6 +94,38 @@ flow::rules settings::event_settings::in_force() const {
     }
   }
   return made;
+}
+
+void settings::dedup_settings::check(flow::problems& found) const {
+  for (const auto& wrong : flow::json::at(id).flaws()) found.at(id, wrong.text, wrong.remedy);
+  if (window <= std::chrono::milliseconds{0} || window > std::chrono::hours{366 * 24})
+    found.at(window, "the window has no length that makes sense", "give one of up to 366d, such as 24h");
+}
+
+void settings::failure_settings::check(flow::problems& found) const {
+  if (retries < 0) found.at(retries, "less than no retries", "give 0 or more");
+  if (backoff.from <= std::chrono::milliseconds{0} || backoff.to < backoff.from)
+    found.at(backoff, "the pauses do not grow from from to to", "give two times, such as {from: 100ms, to: 30s}");
+}
+
+flow::policy settings::failure_settings::in_force() const {
+  const auto last = policy == last_resort::skip          ? flow::skip
+                    : policy == last_resort::dead_letter ? flow::dead_letter(dead_letter)
+                                                         : flow::stop;
+  return retries == 0 ? last : flow::retry(retries, {backoff.from, backoff.to}).then(last);
+}
+
+flow::policy settings::for_malformed() const {
+  switch (events ? events->malformed : malformed::dead_letter) {
+    case malformed::skip:
+      return flow::skip;
+    case malformed::dead_letter:
+      return flow::dead_letter(on_failure.dead_letter);
+    case malformed::replicate:
+    case malformed::stop:
+      break;
+  }
+  return flow::stop;
 }
 
 std::vector<settings::way> settings::ways() const {

@@ -31,6 +31,8 @@ class rules {
   rules& route(label name, rule when = {}) { return add(name, std::move(when), ++routes_); }
   /// Null values go nowhere, whatever the rules say.
   rules& drop_tombstones();
+  /// Values that are no JSON are included, if a rule would have to read them, and are no failures.
+  rules& include_malformed();
 
   struct verdict {
     std::size_t by = 0;                ///< one of `deciders`
@@ -45,7 +47,8 @@ class rules {
   }
   verdict judge(const evidence& of) const;
 
-  /// The rules' names in their order, then "tombstones" and "otherwise", which stand for what no rule has decided.
+  /// The rules' names in their order, then "tombstones", "otherwise", and "malformed" if that is included, which stand
+  /// for what no rule has decided.
   std::vector<std::string> deciders() const;
   /// "included", then the names of the routes in their order.
   std::vector<std::string> ways() const;
@@ -66,6 +69,7 @@ class rules {
   std::shared_ptr<const formula> formula_;
   std::size_t routes_ = 0;
   bool drops_tombstones_ = false;
+  bool includes_malformed_ = false;
 };
 
 struct split_by_rules_op : op<split_by_rules_op> {

@@ -280,7 +280,7 @@ clusters:
             LEAST + "events: {source: source, type: /a~2, malformed: drop, kind: x}\n",
             "source, type => JSON pointer 'source', position 0: a pointer begins with '/' (write '/source')",
             "/a~2 => JSON pointer '/a~2', position 2: '~' stands only before 0 and 1 (write '~0' for '~' itself)",
-            "drop => \"drop\" is not stop or skip (write one of them)",
+            "drop => \"drop\" is not dead_letter, skip, replicate or stop (write one of them)",
             "kind => \"kind\" is not a setting of events "
             "(known here: source, type, critical_sources, consistency_types, rules, malformed or tombstones)")
 
@@ -295,6 +295,32 @@ clusters:
             LEAST + "events: {critical_sources: [], consistency_types: []}\n",
             "{critical => no event is of interest "
             "(name some in critical_sources or consistency_types, or leave events out to replicate all)")
+
+    def test_malformed_events(self) -> None:
+        self.assertIn("on failure dead_letter({topic}.dlq)", self.describe(LEAST + "events: {}\n"))
+        self.assertIn("on failure dead_letter(letters)",
+                      self.describe(LEAST + "events: {}\non_failure: {dead_letter: letters}\n"))
+        self.assertNotIn("on failure", self.describe(LEAST + "events: {malformed: stop}\n"))
+
+    def test_dedup(self) -> None:
+        self.assertNotIn("dedup", self.describe(LEAST))
+        self.assertIn("seen", self.describe(LEAST + "dedup: {id: /detail/id, window: 7d}\n"))
+        self.assert_refused_in(
+            LEAST + "dedup: {id: id, window: 0s}\n",
+            "id, => JSON pointer 'id', position 0: a pointer begins with '/' (write '/id')",
+            "0s => the window has no length that makes sense (give one of up to 366d, such as 24h)")
+
+    def test_on_failure(self) -> None:
+        self.assertIn("on failure retry(3).then(dead_letter(x.dlq))", self.describe(
+            LEAST + "on_failure: {policy: dead_letter, dead_letter: x.dlq, retries: 3}\n"))
+        self.assertIn("on failure skip", self.describe(LEAST + "on_failure: {policy: skip}\n"))
+        self.assert_refused_in(
+            LEAST + "on_failure: {policy: park, retries: -1, dead_letter: \"a b\", backoff: {from: 2s, to: 1s}}\n",
+            "park, => \"park\" is not stop, skip or dead_letter (write one of them)",
+            "-1 => less than no retries (give 0 or more)",
+            "\"a b => \"a b\" makes no name for a topic "
+            "(use {topic}, {source}, letters, digits, dots, dashes and underscores)",
+            "{from => the pauses do not grow from from to to (give two times, such as {from: 100ms, to: 30s})")
 
     def test_guarantee(self) -> None:
         self.assert_refused_in(LEAST + "guarantee: exactly\n",

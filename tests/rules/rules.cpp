@@ -173,5 +173,51 @@ TEST(the_rules, keep_a_topology_from_being_built) {
   }
 }
 
+TEST(rules, may_include_what_is_no_json) {
+  rules lenient;
+  lenient.exclude("tests", header_value("test").exists()).include("large", json::at("/n") > 5).include_malformed();
+  const auto verdict = judged{.value = "{broken"}.by(lenient);
+  EXPECT_EQ(lenient.deciders()[verdict.by], "malformed");
+  EXPECT_EQ(verdict.way, 0u);
+  EXPECT_EQ((judged{.value = "{broken", .headers = {{"test", "1"}}}.by(lenient).way), std::nullopt);
+  EXPECT_TRUE(lenient.flaws().empty());
+}
+
+std::optional<std::string> id_in(bytes value, const subject& where = json::at("/id")) {
+  return where(judged{.value = value}.view());
+}
+
+TEST(a_subject, is_an_id_that_tells_kinds_apart) {
+  EXPECT_EQ(id_in(R"({"id": "a"})"), id_in(R"({"x": {"id": 1}, "id": "\u0061"})"));
+  EXPECT_NE(id_in(R"({"id": 1})"), id_in(R"({"id": "1"})"));
+  EXPECT_NE(id_in(R"({"id": true})"), id_in(R"({"id": "true"})"));
+  EXPECT_EQ(header_value("id")(judged{.headers = {{"id", "a"}}}.view()), header_value("id")(judged{.headers = {{"id", "x"}, {"id", "a"}}}.view()));
+}
+
+TEST(a_subject, is_no_id_where_there_is_none) {
+  for (const bytes value : {bytes{R"({"id": null})"}, bytes{R"({"id": ""})"}, bytes{R"({"id": [1]})"}, bytes{R"({"x": 1})"}, bytes{"[]"}, bytes{}})
+    EXPECT_EQ(id_in(value), std::nullopt) << value.view();
+  EXPECT_THROW(id_in("{broken"), json::malformed);
+}
+
+TEST(a_subject, that_is_no_pointer_is_a_flaw_of_the_topology) {
+  topology t{"test"};
+  t.from(topic<bytes, bytes>{"in"}) | dedup("seen", json::at("id"), std::chrono::hours{1}) | to("out");
+  EXPECT_THROW(t.build(), topology_error);
+}
+
+TEST(dedup, looks_for_its_id_in_json) {
+  topology t{"test"};
+  t.from(topic<bytes, bytes>{"in"}) | dedup("seen", json::at("/id"), std::chrono::hours{1}) | to("out");
+  running r{t};
+  std::int64_t offset = 0;
+  for (const auto text : {R"({"id": 1, "n": 1})", R"({"n": 2, "id": 1})", R"({"id": "1"})", R"({"n": 3})", R"({"n": 3})"})
+    EXPECT_FALSE(r.push({.value = text, .offset = ++offset}));
+  EXPECT_FALSE(r.push({.key = "k", .value = std::nullopt, .offset = ++offset}));
+  EXPECT_EQ(r.take().size(), 5u);
+  EXPECT_EQ(r.counts("seen").dropped, 1u);
+  EXPECT_EQ(r.counts("seen").without_id, 3u);
+}
+
 }  // namespace
 }  // namespace flow
