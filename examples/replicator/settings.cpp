@@ -10,21 +10,6 @@
 
 namespace replicator {
 
-flow::complaint settings::topic_settings::check_entry(const std::string& entry) {
-  try {
-    flow::topic_selection{{entry}, {}};
-    return {};
-  } catch (const std::invalid_argument&) {
-    return {"is neither the name of a topic nor a regular expression",
-            "mend the expression, or escape what is meant literally"};
-  }
-}
-
-flow::complaint settings::topic_settings::check_rename(const std::string& pattern) {
-  if (flow::is_topic_name(flow::topic_by_pattern(pattern, "t", "s"))) return {};
-  return {"makes no name for a topic", "use {topic}, {source}, letters, digits, dots, dashes and underscores"};
-}
-
 void settings::topic_settings::check(flow::problems& found) const {
   if (include.empty()) found.at(include, "there is no topic to replicate", "name one, or a pattern of several");
   const flow::topic_selection all{include, {}}, left{include, exclude};
@@ -39,10 +24,7 @@ void settings::topic_settings::check(flow::problems& found) const {
 }
 
 bool settings::topic_settings::reads_again(const std::string& home) const {
-  const flow::topic_selection read{include, exclude};
-  return rename == "{topic}" || std::ranges::any_of(include, [&](const std::string& entry) {
-           return read.contains(flow::topic_by_pattern(rename, entry, home));
-         });
+  return flow::leads_back(rename, include, home, {include, exclude}).has_value();
 }
 
 void settings::event_settings::check(flow::problems& found) const {
@@ -58,6 +40,7 @@ void settings::event_settings::check(flow::problems& found) const {
 
 void settings::check(flow::problems& found) const {
   app_settings::check(found);
+  require_clusters(found);
   if (targets.empty()) found.at(targets, "there is no target", "name at least one of the clusters");
   std::set<std::string> seen;
   for (const auto& target : targets) {

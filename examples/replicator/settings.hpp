@@ -32,17 +32,15 @@ struct settings : flow::app_settings {
     void bind(auto& b) {
       b("include", include, "topics to replicate: names, or regular expressions matched whole")
           .required()
-          .check(check_entry);
-      b("exclude", exclude, "topics to leave out, though they are included").check(check_entry);
+          .check(flow::checks::source_topic);
+      b("exclude", exclude, "topics to leave out, though they are included").check(flow::checks::source_topic);
       b("rename", rename, "a topic's name on the targets; {source} stands for the home cluster's name")
-          .check(check_rename);
+          .check(flow::checks::sink_topic);
       b("partitions", partitions, "keep: a record keeps its partition; by_key: it goes where Java clients put its key");
       b("create", create, "create missing topics, with the source's partition count and settings");
     }
 
     void check(flow::problems& found) const;
-    static flow::complaint check_entry(const std::string& entry);
-    static flow::complaint check_rename(const std::string& pattern);
     /// Whether what is written on the home cluster would be replicated again.
     bool reads_again(const std::string& home) const;
   } topics;

@@ -252,6 +252,13 @@ clusters:
             LEAST.replace("[orders]", "[orders], rename: \"{tpoic}\""),
             "\"{tpoic => \"{tpoic}\" makes no name for a topic "
             "(use {topic}, {source}, letters, digits, dots, dashes and underscores)")
+        for internal in ("{topic}.internal", "__x"):
+            self.assert_refused_in(
+                LEAST.replace("[orders]", f"[orders], rename: \"{internal}\"").replace("sync", "my app"),
+                "my app => \"my app\" cannot be part of a name on Kafka "
+                "(use 1 to 100 letters, digits, dots, dashes or underscores)",
+                f"\"{internal} => \"{internal}\" makes the name of an internal topic, which nobody reads "
+                "(let it neither begin with __ nor end in .internal)")
 
     def test_topics_renamed_on_the_home_cluster(self) -> None:
         home_too = LEAST.replace("[osaka, virginia]", "[osaka, tokyo]")
@@ -445,6 +452,16 @@ sync.yaml:19:8: error: ${STATE} is not set (set the variable, or write ${STATE:-
                 "home is missing (add \"home: ...\", give --home or set AWS_REGION)",
                 "targets is missing (add \"targets: ...\", give --targets or set KAFKA_CROSS_REGION_TARGET_REGIONS)",
                 "topics.include is missing (add \"include: ...\" or give --topics.include)")))
+
+    def test_what_is_missing_with_all_clusters(self) -> None:
+        done = self.lint("topics: {include: [orders], rename: __x}\n")
+        self.assertEqual([line.split("error: ")[1].split(" (")[0] for line in done.err.splitlines()],
+                         ["application is missing", "home is missing", "targets is missing",
+                          "clusters: no cluster is described",
+                          "\"__x\" makes the name of an internal topic, which nobody reads"])
+        self.assertEqual(done.code, 2)
+        self.assertIn("clusters: no cluster is described",
+                      self.lint("home: tokyo\n", variables={"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}).err)
 
     def test_mistakes_before_a_broken_line_are_told_with_it(self) -> None:
         self.assert_refused(
