@@ -21,6 +21,8 @@ import unittest
 from dataclasses import dataclass
 from pathlib import Path
 
+from broker import Broker
+
 PROGRAM = Path()
 STOP_LIMIT = 30.0
 
@@ -652,6 +654,24 @@ class run(Case):
         running.wait_for("tokyo")
         self.assertEqual(running.stop(signal.SIGTERM), 0)
         self.assertEqual({line.split()[2] for line in running.log.splitlines()}, {"warning"})
+
+    def test_names_every_cluster_that_cannot_be_reached_at_once(self) -> None:
+        self.write("sync.yaml", LEAST)
+        running = self.start("run", "--config", "sync.yaml")
+        for name, servers in {"tokyo": "127.0.0.1:1", "osaka": "127.0.0.1:2", "virginia": "127.0.0.1:3"}.items():
+            told = f"{name}: cluster {name} cannot be reached at {servers} (check that the cluster is up and reachable"
+            running.wait_for(re.escape(told))
+        self.assertEqual(running.log.count("cannot be reached at"), 3)
+        self.assertEqual(running.stop(signal.SIGTERM), 0)
+
+    def test_does_not_write_to_its_home_by_another_name(self) -> None:
+        with Broker("one-and-only", ["orders"]) as broker:
+            both = LEAST.replace("127.0.0.1:1", broker.address).replace("127.0.0.1:2", broker.address)
+            self.write("sync.yaml", both.replace("[osaka, virginia]", "[osaka]"))
+            done = self.call("run", "--config", "sync.yaml")
+        self.assertEqual(done.code, 1)
+        self.assertIn("error osaka is the home cluster tokyo by another name, and what 'regions' writes to orders "
+                      "there would be read again (take osaka out of the targets, or ", done.err)
 
     def test_says_why_it_cannot_use_its_state(self) -> None:
         self.write("sync.yaml", LEAST + "state: password\n")
