@@ -47,12 +47,14 @@ class inspection {
   }
 
  private:
-  void find(std::string text, std::string remedy) { found_.push_back({std::move(text), std::move(remedy)}); }
+  void find(std::string text, std::string remedy, std::string about = {}) {
+    found_.push_back({std::move(text), std::move(remedy), std::move(about)});
+  }
 
   void check_whole() {
     if (!is_name(plan_.application()))
-      find("the application's name " + quoted(plan_.application()) + " cannot be part of a topic's name",
-           name_rule);
+      find("the application's name " + quoted(plan_.application()) + " cannot be part of a topic's name", name_rule,
+           plan_.application());
     if (plan_.sources_.empty()) find("nothing is read", "begin with from(topic<K, V>{...})");
     if (plan_.sinks_.empty()) find("nothing leaves the topology", "end it with to, fan_out or for_each");
     if (plan_.sinks_.size() > 64)
@@ -66,8 +68,9 @@ class inspection {
     if (source.bounded) return;
     if (source.include.empty()) find(quoted(source.name) + " reads no topic", "name a topic or a pattern");
     for (const std::string& topic : source.include)
-      if (topic.ends_with(".internal"))
-        find(quoted(source.name) + " reads the internal topic " + quoted(topic), "read what the application writes");
+      if (is_internal_topic(topic))
+        find(quoted(source.name) + " reads the internal topic " + quoted(topic), "read what the application writes",
+             topic);
     try {
       selections_.emplace_back(source);
     } catch (const std::invalid_argument& e) {
@@ -80,7 +83,7 @@ class inspection {
     std::set<std::string> seen;
     for (const std::string& cluster : sink.clusters) {
       if (!seen.insert(cluster).second)
-        find(quoted(sink.name) + " names the cluster " + quoted(cluster) + " twice", "name each once");
+        find(quoted(sink.name) + " names the cluster " + quoted(cluster) + " twice", "name each once", cluster);
       check_cluster(sink, cluster);
     }
     check_topic(sink);
@@ -99,38 +102,30 @@ class inspection {
         std::ranges::find(where_.clusters, cluster) != where_.clusters.end())
       return;
     find(quoted(sink.name) + " writes to the unknown cluster " + quoted(cluster),
-         known_or_meant(cluster, where_.clusters));
+         known_or_meant(cluster, where_.clusters), cluster);
   }
 
   void check_topic(const sink_spec& sink) {
     const bool named = sink.names == sink_spec::naming::fixed || sink.names == sink_spec::naming::pattern;
     if (named && is_internal_topic(topic_by_pattern(sink.topic, "t", "s")))
-      find(quoted(sink.name) + " writes to the internal topic " + quoted(sink.topic), "give its topic another name");
+      find(quoted(sink.name) + " writes to the internal topic " + quoted(sink.topic), "give its topic another name",
+           sink.topic);
     if (sink.names == sink_spec::naming::fixed && !is_topic_name(sink.topic))
       find(quoted(sink.name) + " writes to " + quoted(sink.topic) + ", which is no name for a topic",
-           "use 1 to 249 letters, digits, dots, dashes or underscores");
+           "use 1 to 249 letters, digits, dots, dashes or underscores", sink.topic);
     if (sink.names == sink_spec::naming::pattern && !is_topic_name(topic_by_pattern(sink.topic, "t", "s")))
       find(quoted(sink.name) + " writes to " + quoted(sink.topic) + ", which makes no name for a topic",
-           "use {topic}, {source}, letters, digits, dots, dashes and underscores");
+           "use {topic}, {source}, letters, digits, dots, dashes and underscores", sink.topic);
   }
 
   /// What is written on home must not come back in.
   void check_loop(const sink_spec& sink) {
-    for (const std::string& topic : topics_on_home(sink))
-      for (const topic_selection& read : selections_)
-        if (read.contains(topic))
-          return find(quoted(sink.name) + " writes to " + quoted(topic) + " on home, which is read as well",
-                      "write to another topic, or exclude it from what is read");
-  }
-
-  std::vector<std::string> topics_on_home(const sink_spec& sink) const {
-    if (sink.names == sink_spec::naming::fixed) return {sink.topic};
-    if (sink.names != sink_spec::naming::pattern) return {};
-    std::vector<std::string> all;
+    if (sink.names != sink_spec::naming::fixed && sink.names != sink_spec::naming::pattern) return;
     for (const source_spec& source : plan_.sources_)
-      for (const std::string& entry : source.include)
-        all.push_back(topic_by_pattern(sink.topic, is_topic_name(entry) ? entry : "any", where_.home));
-    return all;
+      for (const topic_selection& read : selections_)
+        if (const auto topic = leads_back(sink.topic, source.include, where_.home, read))
+          return find(quoted(sink.name) + " writes to " + quoted(*topic) + " on home, which is read as well",
+                      "write to another topic, or exclude it from what is read", sink.topic);
   }
 
   void check_node(std::size_t node) {

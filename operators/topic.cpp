@@ -74,4 +74,15 @@ std::string topic_by_pattern(std::string_view pattern, std::string_view topic, s
   return name;
 }
 
+std::optional<std::string> leads_back(std::string_view pattern, const std::vector<std::string>& include,
+                                      std::string_view source, const topic_selection& read) {
+  for (const std::string& entry : include) {
+    const bool is_name = is_topic_name(entry);
+    if (!is_name && pattern == "{topic}") return entry;
+    for (const std::string& topic : is_name ? std::vector{entry} : std::vector<std::string>{"any", entry})
+      if (auto made = topic_by_pattern(pattern, topic, source); read.contains(made)) return made;
+  }
+  return std::nullopt;
+}
+
 }  // namespace flow

@@ -63,6 +63,8 @@ std::vector<flaw> flaws_of(const app_options& options) {
       find(std::string{role} + " \"" + name + "\" cannot be part of a name on Kafka", name_rule);
   if (!options.clusters.contains(options.home))
     find("home cluster " + options.home + " is not among the clusters", "add its bootstrap.servers to clusters");
+  else if (options.home != home && options.clusters.contains(std::string{home}))
+    find("a cluster is called home, and the home cluster is " + options.home, "give it another name");
   if (options.threads < 1 || options.threads > 256) find("threads must be 1 to 256", "one per core is a good start");
   if (options.lanes < 1 || options.lanes > 10'000) find("lanes must be 1 to 10000", "32 is the default");
   if (options.commit_every < 1ms || options.commit_every > 5s)

@@ -7,9 +7,12 @@
 #include <ctime>
 #include <ostream>
 #include <stdexcept>
+#include <tuple>
 
 #include <flow/label.hpp>
 #include <flow/spelling.hpp>
+#include <flow/topic.hpp>
+#include <flow/topic_selection.hpp>
 
 #include "kafka/properties.hpp"
 #include "log.hpp"
@@ -88,6 +91,26 @@ complaint name(const std::string& text) {
 
 complaint servers(const std::string& text) { return kafka::check_property("bootstrap.servers", text); }
 
+complaint source_topic(const std::string& entry) {
+  try {
+    topic_selection{{entry}, {}};
+    return {};
+  } catch (const std::invalid_argument&) {
+    return {"is neither the name of a topic nor a regular expression",
+            "mend the expression, or escape what is meant literally"};
+  }
+}
+
+complaint sink_topic(const std::string& pattern) {
+  const auto name = topic_by_pattern(pattern, "t", "s");
+  if (!is_topic_name(name))
+    return {"makes no name for a topic", "use {topic}, {source}, letters, digits, dots, dashes and underscores"};
+  if (is_internal_topic(name))
+    return {"makes the name of an internal topic, which nobody reads",
+            "let it neither begin with __ nor end in .internal"};
+  return {};
+}
+
 void properties(const std::map<std::string, cluster_properties>& of_clusters, problems& found) {
   for (const auto& [cluster, all] : of_clusters) {
     bool each_fits = true;
@@ -105,18 +128,24 @@ void properties(const std::map<std::string, cluster_properties>& of_clusters, pr
 }  // namespace checks
 
 void app_settings::check(problems& found) const {
-  // Without any a topology can be described, if not run.
-  if (!clusters.empty()) check_cluster(home, "home", found);
+  if (runs || !clusters.empty()) check_cluster(home, "home", found);
   for (const auto& [cluster, properties] : clusters)
     if (!(cluster == home && tells_home(*this, found)) &&
         std::ranges::none_of(properties, kafka::names_servers, &cluster_properties::value_type::first))
       found.at(properties, "cluster " + cluster + " has no bootstrap.servers", "add them, as \"host:port,host:port\"");
+  const auto other = clusters.find(std::string{flow::home});
+  if (other != clusters.end() && home != flow::home && clusters.contains(home))
+    found.at(other->second, "a cluster is called home, and the home cluster is " + home, "give it another name");
+}
+
+void app_settings::require_clusters(problems& found) const {
+  if (clusters.empty())
+    found.at(clusters, "no cluster is described", "add each by its name, with its bootstrap.servers");
 }
 
 void app_settings::check_cluster(const std::string& name, std::string_view role, problems& found) const {
   if (clusters.contains(name) || (name == home && tells_home(*this, found))) return;
-  if (clusters.empty())
-    return found.at(clusters, "no cluster is described", "add each by its name, with its bootstrap.servers");
+  if (clusters.empty()) return require_clusters(found);
   std::vector<std::string> names;
   for (const auto& [cluster, properties] : clusters) names.push_back(cluster);
   const auto meant = spelling::nearest(name, names);
@@ -182,14 +211,26 @@ int run_until_told(app& running, const sigset_t& stops, const log_sink& log) {
 
 std::string source_of(const invocation& how) { return how.config.empty() ? "configuration" : how.config; }
 
-// What is found wrong only where a topology is made, which knows nothing of lines and columns.
+// Where a value was written, if one place and no other has it; a topology knows nothing of lines and columns.
+place place_of(const std::string& value, const invocation& how) {
+  std::vector<place> found;
+  for (const auto& setting : how.settings)
+    for (const auto& each : setting.written)
+      if (each.text == value) found.push_back(each.at);
+  return found.size() == 1 ? found.front() : place{source_of(how), 0, 0};
+}
+
+// What is found wrong only where a topology is made.
 template <class Make>
 auto checked(const invocation& how, Make make) {
   std::vector<problem> found;
   try {
     return make();
   } catch (const topology_error& wrong) {
-    for (const auto& each : wrong.flaws()) found.push_back({{source_of(how), 0, 0}, each.text, each.remedy});
+    for (const auto& each : wrong.flaws()) found.push_back({place_of(each.about, how), each.text, each.remedy});
+    std::ranges::stable_sort(found, {}, [](const problem& each) {
+      return std::tuple{each.at.line == 0, each.at.line, each.at.column};
+    });
   } catch (const std::invalid_argument& wrong) {
     found.push_back({{source_of(how), 0, 0}, wrong.what(), {}});
   }

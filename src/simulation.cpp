@@ -183,8 +183,13 @@ simulation::inside::~inside() {
 
 memory::broker& simulation::inside::cluster(const std::string& name) {
   auto& found = clusters_[name];
-  if (!found) found = std::make_unique<memory::broker>(name, clock);
+  if (!found) found = std::make_shared<memory::broker>(name, clock);
   return *found;
+}
+
+void simulation::inside::add_name(const std::string& name, const std::string& other) {
+  cluster(name);
+  clusters_[other] = clusters_[name];
 }
 
 process& simulation::inside::at(const std::string& instance) const {
@@ -200,6 +205,8 @@ void simulation::create_topic(const std::string& cluster, const std::string& top
                               const std::map<std::string, std::string>& settings) {
   inside_->cluster(cluster).create_topic(topic, partitions, settings);
 }
+
+void simulation::add_name(const std::string& cluster, const std::string& other) { inside_->add_name(cluster, other); }
 
 void simulation::add_partitions(const std::string& cluster, const std::string& topic, std::int32_t total) {
   inside_->cluster(cluster).add_partitions(topic, total);

@@ -41,6 +41,7 @@ class simulation::inside {
   ~inside();
 
   memory::broker& cluster(const std::string& name);
+  void add_name(const std::string& cluster, const std::string& other);
   simulated_state& state(const std::string& instance) { return states_[instance]; }
 
   process& at(const std::string& instance) const;
@@ -51,7 +52,7 @@ class simulation::inside {
   std::vector<std::string> log;
 
  private:
-  std::map<std::string, std::unique_ptr<memory::broker>> clusters_;
+  std::map<std::string, std::shared_ptr<memory::broker>> clusters_;
   std::map<std::string, simulated_state> states_;
 };
 

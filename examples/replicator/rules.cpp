@@ -54,14 +54,6 @@ std::optional<flow::subject> subject(const std::string& at) {
 
 }  // namespace
 
-flow::complaint check_topic(const std::string& pattern) {
-  const auto name = flow::topic_by_pattern(pattern, "t", "s");
-  if (!flow::is_topic_name(name))
-    return {"makes no name for a topic", "use {topic}, {source}, letters, digits, dots, dashes and underscores"};
-  if (flow::is_internal_topic(name)) return {"makes the name of an internal topic", "give it another one"};
-  return {};
-}
-
 flow::rule condition::rule() const {
   std::vector<flow::rule> both;
   if (const auto it = subject(at.value_or("")); at && it) {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include <flow/app_settings.hpp>
 #include <flow/rules.hpp>
 #include <flow/settings.hpp>
 
@@ -25,9 +26,6 @@ enum class action { include, exclude };
 constexpr std::array<std::string_view, 2> words(action) {
   return {"include", "exclude"};
 }
-
-/// Whether topics can be called as this pattern says, with {topic} and {source}.
-flow::complaint check_topic(const std::string& pattern);
 
 /// What an event has to be like: all that is said here.
 struct condition {
@@ -72,7 +70,7 @@ struct event_rule {
     b("name", name, "by which it is counted and explained").required().check(check_name);
     b("action", action, "include: the event is replicated; exclude: it is not");
     b("route", route, "the topic that it goes to on the targets instead; {topic} stands for its own")
-        .check(check_topic);
+        .check(flow::checks::sink_topic);
     b("when", when, "what the event has to be like; left out: whatever no rule above has decided about");
   }
 

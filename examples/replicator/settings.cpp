@@ -10,16 +10,6 @@
 
 namespace replicator {
 
-flow::complaint settings::topic_settings::check_entry(const std::string& entry) {
-  try {
-    flow::topic_selection{{entry}, {}};
-    return {};
-  } catch (const std::invalid_argument&) {
-    return {"is neither the name of a topic nor a regular expression",
-            "mend the expression, or escape what is meant literally"};
-  }
-}
-
 void settings::topic_settings::check(flow::problems& found) const {
   if (include.empty()) found.at(include, "there is no topic to replicate", "name one, or a pattern of several");
   const flow::topic_selection all{include, {}}, left{include, exclude};
@@ -34,10 +24,7 @@ void settings::topic_settings::check(flow::problems& found) const {
 }
 
 bool settings::topic_settings::reads_again(const std::string& pattern, const std::string& home) const {
-  const flow::topic_selection read{include, exclude};
-  return pattern == "{topic}" || std::ranges::any_of(include, [&](const std::string& entry) {
-           return read.contains(flow::topic_by_pattern(pattern, entry, home));
-         });
+  return flow::leads_back(pattern, include, home, {include, exclude}).has_value();
 }
 
 void settings::event_settings::check(flow::problems& found) const {
@@ -138,6 +125,7 @@ std::vector<settings::way> settings::ways() const {
 
 void settings::check(flow::problems& found) const {
   app_settings::check(found);
+  require_clusters(found);
   if (targets.empty()) found.at(targets, "there is no target", "name at least one of the clusters");
   std::set<std::string> seen;
   for (const auto& target : targets) {

@@ -49,16 +49,15 @@ struct settings : flow::app_settings {
     void bind(auto& b) {
       b("include", include, "topics to replicate: names, or regular expressions matched whole")
           .required()
-          .check(check_entry);
-      b("exclude", exclude, "topics to leave out, though they are included").check(check_entry);
+          .check(flow::checks::source_topic);
+      b("exclude", exclude, "topics to leave out, though they are included").check(flow::checks::source_topic);
       b("rename", rename, "a topic's name on the targets; {source} stands for the home cluster's name")
-          .check(check_topic);
+          .check(flow::checks::sink_topic);
       b("partitions", partitions, "keep: a record keeps its partition; by_key: it goes where Java clients put its key");
       b("create", create, "create missing topics, with the source's partition count and settings");
     }
 
     void check(flow::problems& found) const;
-    static flow::complaint check_entry(const std::string& entry);
     /// Whether what is written on the home cluster under these names would be replicated again.
     bool reads_again(const std::string& pattern, const std::string& home) const;
   } topics;
@@ -125,7 +124,7 @@ struct settings : flow::app_settings {
       b("policy", policy, "what becomes of an event that a target does not take: it stops its partition, is skipped, or "
                           "goes to dead_letter on that target");
       b("dead_letter", dead_letter, "the topic of dead letters; {topic} and {source} are where they came from")
-          .check(check_topic);
+          .check(flow::checks::sink_topic);
       b("retries", retries, "how often what may pass is tried again before that");
       b("backoff", backoff, "the pauses between, which double");
     }

@@ -39,6 +39,10 @@ namespace checks {
 complaint name(const std::string& text);
 /// "host:port,host:port"
 complaint servers(const std::string& text);
+/// What a source reads: the name of a topic, or a regular expression.
+complaint source_topic(const std::string& entry);
+/// What a sink writes to: the name of a topic, or a pattern with {topic} and {source}.
+complaint sink_topic(const std::string& pattern);
 /// Each property exists, is the user's to set, and takes its value. Shows no value and reaches no cluster.
 void properties(const std::map<std::string, cluster_properties>& of_clusters, problems& found);
 
@@ -62,6 +66,7 @@ struct app_settings {
   bool enabled = true;  ///< false: `run` says so and ends
   flow::on_stop on_stop = flow::on_stop::leave;
   std::chrono::milliseconds session{10'000};
+  bool runs = true;  ///< false: it is only described, which takes no cluster
   struct log_settings {
     severity level = severity::info;
     log_format format = log_format::text;
@@ -106,6 +111,8 @@ struct app_settings {
 
   /// Rules across the settings. Settings that derive from these and have rules of their own call it from their `check`.
   void check(problems& found) const;
+  /// Reports if no cluster is described.
+  void require_clusters(problems& found) const;
   /// Reports at `name` if no cluster is called that; `role` is what it is to be: "target".
   void check_cluster(const std::string& name, std::string_view role, problems& found) const;
   /// As an app takes them. The logger is a new one, to standard error.

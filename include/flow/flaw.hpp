@@ -8,6 +8,7 @@ namespace flow {
 struct flaw {
   std::string text;
   std::string remedy;
+  std::string about{};  ///< the value that it is about, as the user gave it, so that it can be found in a configuration
 
   bool operator==(const flaw&) const = default;
 };

@@ -28,6 +28,12 @@ struct describe_options {
   void bind(auto& b) { b("format", format, "how the topology is printed"); }
 };
 
+/// Settings of a verb that runs nothing.
+template <class Settings>
+struct described : Settings {
+  described() { this->runs = false; }
+};
+
 /// Makes the topology of a verb; a `topology_error` or `std::invalid_argument` is a mistake in the configuration.
 using builder = std::function<topology()>;
 
@@ -55,24 +61,22 @@ command_line command_line_of(const program& about, Build build) {
   const verb run{"run", "run until stopped", {example("run")}, true};
   const verb lint{"lint", "check the configuration, and say everything that is wrong at once", {example("lint")}};
   const verb describe{"describe", "print the topology", {example("describe") + " --format mermaid"}};
-  const auto add = [&]<class... Parts>(auto running, auto built_from) {
-    line.add<Parts...>(run, [=](Parts&... s, invocation& how) {
-      return verbs::run([&] { return build(built_from(s...)); }, running(s...).options(), running(s...).enabled, how);
+  const auto add = [&]<class Running, class... Rest>(auto built_from) {
+    line.add<Running, Rest...>(run, [=](Running& app, Rest&... rest, invocation& how) {
+      return verbs::run([&] { return build(built_from(app, rest...)); }, app.options(), app.enabled, how);
     });
-    line.add<Parts...>(lint, [=](Parts&... s, invocation& how) {
-      return verbs::lint([&] { return build(built_from(s...)); }, running(s...).options(), how);
+    line.add<Running, Rest...>(lint, [=](Running& app, Rest&... rest, invocation& how) {
+      return verbs::lint([&] { return build(built_from(app, rest...)); }, app.options(), how);
     });
-    line.add<Parts..., options<verbs::describe_options>>(
-        describe, [=](Parts&... s, verbs::describe_options& as, invocation& how) {
-          return verbs::describe([&] { return build(built_from(s...)); }, running(s...).options(), as.format, how);
+    line.add<verbs::described<Running>, Rest..., options<verbs::describe_options>>(
+        describe, [=](Running& app, Rest&... rest, verbs::describe_options& as, invocation& how) {
+          return verbs::describe([&] { return build(built_from(app, rest...)); }, app.options(), as.format, how);
         });
   };
   if constexpr (std::derived_from<Settings, app_settings>) {
-    const auto same = [](Settings& s) -> Settings& { return s; };
-    add.template operator()<Settings>(same, same);
+    add.template operator()<Settings>([](Settings& s) -> Settings& { return s; });
   } else {
-    add.template operator()<app_settings, Settings>([](app_settings& a, Settings&) -> app_settings& { return a; },
-                                                    [](app_settings&, Settings& s) -> Settings& { return s; });
+    add.template operator()<app_settings, Settings>([](app_settings&, Settings& s) -> Settings& { return s; });
   }
   return line;
 }

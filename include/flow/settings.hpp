@@ -39,6 +39,14 @@ struct place {
   bool operator==(const place&) const = default;
 };
 
+/// A text as somebody wrote it, and where.
+struct written_text {
+  std::string text;
+  place at;
+
+  bool operator==(const written_text&) const = default;
+};
+
 /// A mistake in the configuration, and what to do about it. Never holds a secret.
 struct problem {
   place at;
@@ -162,6 +170,7 @@ struct setting {
   bool positional = false;
   bool absent = false;               ///< an optional section that holds a value only while it is bound
   place at;                          ///< where the value in force came from; empty for the default
+  std::vector<written_text> written;  ///< each scalar in it, unless it is a secret
   std::vector<std::string> secrets;  ///< paths of the values in it that came from a secret file
   std::vector<setting> children;
 };
@@ -392,6 +401,7 @@ struct effective_setting {
   std::string path;
   std::string value;
   place at;
+  std::vector<written_text> written{};  ///< each scalar in it that is no default and no secret
 };
 std::vector<effective_setting> effective_settings(const binder& from);
 

@@ -48,6 +48,8 @@ class simulation {
   /// A cluster comes to be when it is first named.
   void create_topic(const std::string& cluster, const std::string& topic, std::int32_t partitions = 1,
                     const std::map<std::string, std::string>& settings = {});
+  /// A second name for a cluster, as if both led to the same servers.
+  void add_name(const std::string& cluster, const std::string& other);
   void add_partitions(const std::string& cluster, const std::string& topic, std::int32_t total);
   void delete_topic(const std::string& cluster, const std::string& topic);
   /// Deletes it and creates it empty, as it was.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,5 +28,11 @@ class topic_selection {
 
 /// What a sink's `naming::pattern` becomes for one topic of the home cluster.
 std::string topic_by_pattern(std::string_view pattern, std::string_view topic, std::string_view source);
+
+/// A topic that the pattern makes of one of those that `include` names, and that `read` selects: what is written there
+/// on the home cluster, called `source`, would come back in. Of a regular expression no more is known than its text
+/// tells.
+std::optional<std::string> leads_back(std::string_view pattern, const std::vector<std::string>& include,
+                                      std::string_view source, const topic_selection& read);
 
 }  // namespace flow

@@ -220,7 +220,7 @@ std::vector<binding::setting> binder::open(binding::setting& section) const {
 std::vector<effective_setting> effective_settings(const binder& from) {
   std::vector<effective_setting> all;
   for (const auto* each : binding::leaves(from.settings()))
-    all.push_back({each->path, binding::write(*each), each->at});
+    all.push_back({each->path, binding::write(*each), each->at, each->written});
   return all;
 }
 

@@ -244,13 +244,17 @@ class reader {
     read_section(inner.settings(), &value, path, source::file);
     finish(inner.settings(), path, source::file);
     run_check(inner.settings(), into, type, path);
-    for (const auto* each : binding::leaves(inner.settings()))
+    for (const auto* each : binding::leaves(inner.settings())) {
+      s.written.insert(s.written.end(), each->written.begin(), each->written.end());
       s.secrets.insert(s.secrets.end(), each->secrets.begin(), each->secrets.end());
+    }
   }
 
   void read_scalar(setting& s, void* into, const face& type, const incoming& given) {
     places_[given.path] = given.at;
-    if ((given.secret || s.secret) && !given.text.empty()) secrets_.emplace(given.text);
+    const bool secret = given.secret || s.secret;
+    if (secret && !given.text.empty()) secrets_.emplace(given.text);
+    if (!secret && !binding::names_a_secret(given.path)) s.written.push_back({std::string{given.text}, given.at});
     const auto before = type.write(into);
     const auto take = given.quoted && type.read_quoted != nullptr ? type.read_quoted : type.read;
     auto wrong = take(given.text, into);
@@ -268,6 +272,7 @@ class reader {
     const auto* type = s.type;
     void* into = s.value;
     places_[s.path] = at;
+    s.written.clear();
     s.secrets.clear();
     if (words.empty()) return;
     if (type->is == form::optional) {

@@ -133,23 +133,43 @@ task<result<bool>> outputs::outputs_hold_records() {
   co_return *first != *behind;
 }
 
-task<result<void>> outputs::prepare_routes() {
-  struct output {
-    std::uint32_t sink;
-    const source* from;  // nullptr: whatever names the topic
-    std::string topic;
-  };
-  std::vector<output> all;
+std::vector<outputs::output> outputs::all() const {
+  std::vector<output> found;
   const auto& sinks = at_.topology.sinks();
   for (std::uint32_t i = 0; i < sinks.size(); ++i) {
     if (!names_topics(i)) continue;
     for (const auto& from : at_.reading.sources())
-      all.push_back({i, from.get(), topic_of(sinks[i], at_.options.home, from->where.topic, {})});
+      found.push_back({i, from.get(), topic_of(sinks[i], at_.options.home, from->where.topic, {})});
   }
-  for (const auto& [sink, topic] : asked_for_) all.push_back({sink, nullptr, topic});
+  for (const auto& [sink, topic] : asked_for_) found.push_back({sink, nullptr, topic});
+  return found;
+}
 
+std::optional<failure> outputs::leads_back() const {
+  if (!at_.is_home()) return std::nullopt;
+  for (const auto& [sink, from, topic] : all()) {
+    if (!at_.reading.selects(topic)) continue;
+    const auto& writer = at_.topology.sinks()[sink].name;
+    if (at_.name == at_.options.home)
+      return failure{failure_kind::refused,
+                     "'" + writer + "' writes to " + topic + " on " + at_.name + ", which is read as well",
+                     "let it write to another topic, or exclude that from what is read"};
+    return failure{failure_kind::refused,
+                   at_.name + " is the home cluster " + at_.options.home + " by another name, and what '" + writer +
+                       "' writes to " + topic + " there would be read again",
+                   "take " + at_.name +
+                       " out of the targets, or correct its bootstrap.servers, or rename its topics to " +
+                       "what is not read"};
+  }
+  return std::nullopt;
+}
+
+task<result<void>> outputs::prepare_routes() {
+  if (auto refused = leads_back()) co_return tl::unexpected{*refused};
+  const auto& sinks = at_.topology.sinks();
+  const auto outputs = all();
   std::map<std::string, wanted_topic> wanted;
-  for (const auto& each : all) {
+  for (const auto& each : outputs) {
     const auto* like = each.from ? each.from : at_.reading.sources().front().get();
     const auto& sink = sinks[each.sink];
     auto& how = wanted.try_emplace(each.topic, wanted_topic{like, sink.create, sink.takes_letters}).first->second;
@@ -158,7 +178,7 @@ task<result<void>> outputs::prepare_routes() {
   }
   auto found = co_await find_or_create(std::move(wanted));
   if (!found) co_return tl::unexpected{found.error()};
-  for (const auto& [sink, from, topic] : all) {
+  for (const auto& [sink, from, topic] : outputs) {
     const auto there = found->find(topic);
     if (there == found->end()) continue;
     auto to = make_route(there->second, number_of(topic));

@@ -20,6 +20,8 @@ class outputs {
  public:
   explicit outputs(const site& at);
 
+  /// Something written here would be read again: this is the home cluster, and the topic is among its sources.
+  std::optional<failure> leads_back() const;
   /// The positions' topic: there, and as the protocol needs it.
   task<result<void>> prepare_lanes_topic();
   /// Finds out where everything goes, and makes what is missing if it may. What cannot be made is `missing`.
@@ -38,6 +40,11 @@ class outputs {
   bool concern(const lane& of, const topic_partition& where) const;
 
  private:
+  struct output {
+    std::uint32_t sink;
+    const source* from;  // nullptr: whatever names the topic
+    std::string topic;
+  };
   struct wanted_topic {
     const source* like;  // whose topic of the home cluster it is made after
     bool create;
@@ -47,6 +54,7 @@ class outputs {
       std::map<std::string, wanted_topic> wanted);
   task<result<bool>> outputs_hold_records();
   bool names_topics(std::uint32_t sink) const;
+  std::vector<output> all() const;
   topic_id number_of(const std::string& topic);
 
   const site& at_;

@@ -176,6 +176,10 @@ bool reading::add_sources(const std::vector<port::topic_description>& topics) {
   return added;
 }
 
+bool reading::selects(std::string_view topic) const {
+  return std::ranges::any_of(selections_, [&](const auto& each) { return each.contains(topic); });
+}
+
 std::vector<const source*> reading::of_task(std::int32_t task) const {
   std::vector<const source*> found;
   for (const auto& each : sources_)

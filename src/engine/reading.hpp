@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -43,6 +44,8 @@ class reading {
 
   port::cluster& home() { return with_.home; }
   const std::string& cluster_id() const { return cluster_id_; }
+  /// A source of the topology takes this topic's records, if it is there.
+  bool selects(std::string_view topic) const;
   const mapping& how() const { return how_; }
   class memories& memories() { return memories_; }
   void save_memories();

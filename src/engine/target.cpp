@@ -18,7 +18,34 @@ target::target(site at)
   counted_.cluster = at_.name;
 }
 
+// That it cannot be reached is said at once, and not only when the cluster that is read can be.
+task<void> target::identify() {
+  backoff pause;
+  while (!stopping_) {
+    identity_.reset();
+    at_.cluster.identify([this](auto id) { identity_ = std::move(id), changed_.notify(); });
+    while (!identity_ && !stopping_) co_await changed_.wait();
+    if (identity_ && *identity_) break;
+    if (!identity_) continue;
+    trouble_.raise(identity_->error());
+    co_await changed_.wait_until(at_.loop.now() + pause());
+  }
+  if (!identity_ || !*identity_) co_return;
+  trouble_.settle();
+  at_.identities[at_.name] = **identity_;
+}
+
+std::optional<failure> target::known_by_another_name() const {
+  const auto& own = at_.identities.at(at_.name);
+  for (const auto& [name, id] : at_.identities)
+    if (id == own && name != at_.name)
+      return failure{failure_kind::refused, at_.name + " and " + name + " are one and the same cluster (" + id + ")",
+                     "take one of the two out of the targets, or correct its bootstrap.servers"};
+  return std::nullopt;
+}
+
 task<void> target::run() {
+  co_await identify();
   backoff pause;
   for (;;) {
     while (!at_.reading.ready() && !stopping_) co_await at_.reading.changed().wait_until(at_.loop.now() + 1s);
@@ -41,6 +68,8 @@ task<void> target::run() {
 }
 
 task<result<void>> target::prepare_topics() {
+  if (auto refused = outputs_.leads_back()) co_return tl::unexpected{*refused};
+  if (auto refused = known_by_another_name()) co_return tl::unexpected{*refused};
   auto prepared = co_await outputs_.prepare_lanes_topic();
   if (prepared) prepared = co_await outputs_.prepare_routes();
   co_return prepared;

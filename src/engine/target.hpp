@@ -35,6 +35,8 @@ class target final : private writing::owner {
   const std::optional<failure>& ended() const { return ended_; }
 
  private:
+  task<void> identify();
+  std::optional<failure> known_by_another_name() const;
   task<result<void>> prepare_topics();
   std::unique_ptr<port::member> join();
   task<void> follow_group();
@@ -63,6 +65,7 @@ class target final : private writing::owner {
   std::map<std::int32_t, std::unique_ptr<lane>> lanes_;
   bool stopping_ = false;
   bool left_ = false;
+  std::optional<result<std::string>> identity_;
   std::optional<failure> ended_;
   signal changed_;  // the group, the writings, or whether to go on
   complaint trouble_;

@@ -33,7 +33,8 @@ worker::worker(surroundings with)
                                                      .name = name,
                                                      .cluster = *with_.clusters.at(name),
                                                      .names = {with_.options.application, with_.options.home},
-                                                     .sinks = its_sinks}));
+                                                     .sinks = its_sinks,
+                                                     .identities = identities_}));
   running_.push_back(reading_.discover());
   for (const auto& each : targets_) running_.push_back(each->run());
 }

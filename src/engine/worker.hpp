@@ -46,6 +46,7 @@ class worker {
   surroundings with_;
   engine::loop loop_;
   engine::reading reading_;
+  std::map<std::string, std::string> identities_;
   std::vector<std::unique_ptr<target>> targets_;
   std::vector<task<void>> running_;
   bool begun_ = false;

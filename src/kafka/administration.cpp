@@ -41,7 +41,7 @@ partitions_ptr times_of(const std::vector<topic_partition>& where, std::int64_t 
 result<metadata_ptr> ask_metadata(const client& by, port::milliseconds limit) {
   const rd_kafka_metadata_t* got = nullptr;
   if (const auto code = rd_kafka_metadata(by.get(), 1, nullptr, &got, in_ms(limit)))
-    return tl::unexpected{failure_of(code, "topics of " + by.cluster())};
+    return tl::unexpected{by.unreached(code)};
   return metadata_ptr{got};
 }
 
@@ -107,7 +107,7 @@ result<std::string> ask_identity(administration& by, port::milliseconds limit) {
   const auto handle = by.reading(port::isolation::read_uncommitted);
   if (!handle) return tl::unexpected{handle.error()};
   char* const id = rd_kafka_clusterid((*handle)->get(), in_ms(limit));
-  if (!id) return tl::unexpected{failure_of(RD_KAFKA_RESP_ERR__TIMED_OUT, "identity of " + by.cluster())};
+  if (!id) return tl::unexpected{(*handle)->unreached(RD_KAFKA_RESP_ERR__TIMED_OUT)};
   std::string found{id};
   rd_kafka_mem_free((*handle)->get(), id);
   return found;

@@ -127,7 +127,7 @@ result<std::shared_ptr<client>> client::open(const context& in, rd_kafka_type_t 
 }
 
 client::client(const context& in, rd_kafka_t* handle, std::unique_ptr<wiretap> tap)
-    : cluster_{in.to.name}, closing_{in.closing}, handle_{handle}, tap_{std::move(tap)} {}
+    : cluster_{in.to.name}, servers_{servers_of(in.to)}, closing_{in.closing}, handle_{handle}, tap_{std::move(tap)} {}
 
 client::~client() {
   closing_->close(handle_, std::move(tap_));
@@ -140,6 +140,12 @@ std::optional<failure> client::fatal(std::string_view what) const {
   failure made = failure_of(code, what, why.data());
   if (made.kind != failure_kind::fenced && made.kind != failure_kind::fenced_member) made.kind = failure_kind::fatal;
   return made;
+}
+
+failure client::unreached(rd_kafka_resp_err_t code) const {
+  if (!heals(kind_of(code))) return failure_of(code, "cluster " + cluster_);
+  return {kind_of(code), "cluster " + cluster_ + " cannot be reached at " + servers_,
+          std::string{remedy_for(RD_KAFKA_RESP_ERR__TRANSPORT)}};
 }
 
 void client::retire_after(std::chrono::milliseconds time) {

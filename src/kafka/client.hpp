@@ -94,6 +94,8 @@ class client {
   rd_kafka_t* get() const { return handle_; }
   wiretap& tap() const { return *tap_; }
   const std::string& cluster() const { return cluster_; }
+  /// What no broker of the cluster has answered to has not been answered for this reason.
+  failure unreached(rd_kafka_resp_err_t code) const;
   /// Why nothing that this handle does can succeed any more.
   std::optional<failure> fatal(std::string_view what) const;
 
@@ -103,6 +105,7 @@ class client {
 
  private:
   const std::string cluster_;
+  const std::string servers_;
   const std::shared_ptr<closer> closing_;
   rd_kafka_t* const handle_;
   std::unique_ptr<wiretap> tap_;

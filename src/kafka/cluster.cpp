@@ -24,6 +24,7 @@ using port::milliseconds;
 using clock = std::chrono::steady_clock;
 
 constexpr milliseconds request_limit = 15s;
+constexpr milliseconds hello_limit = 5s;   ///< for what any broker answers, so that it is soon known that none does
 constexpr milliseconds fence_limit = 60s;  ///< longer than any transaction that is in the way
 constexpr milliseconds round_trip = 2s;    ///< what a blocking call gets before others have their turn
 constexpr milliseconds pause = 20ms;       ///< between two attempts
@@ -99,7 +100,7 @@ class kafka_cluster : public port::cluster {
         requests_{thread_name(in_.to.name, "ask")} {}
 
   void identify(port::reply<std::string> done) override {
-    ask(std::move(done), request_limit,
+    ask(std::move(done), hello_limit,
         blocking_question<std::string>([this](milliseconds limit) { return ask_identity(administration_, limit); }));
   }
 

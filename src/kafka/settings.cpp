@@ -45,6 +45,11 @@ conf_ptr configure(const connection& to, const properties& defaults, const prope
   return conf;
 }
 
+std::string servers_of(const connection& to) {
+  const auto found = std::ranges::find_if(to.properties, names_servers, &properties::value_type::first);
+  return found == to.properties.end() ? std::string{} : found->second;
+}
+
 std::vector<std::string> secrets_of(const connection& to) {
   std::vector<std::string> secrets;
   for (const auto& [name, value] : to.properties)

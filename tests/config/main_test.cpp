@@ -102,21 +102,43 @@ TEST_F(program, says_what_is_wrong_with_its_clusters_where_it_stands) {
 
 TEST_F(program, needs_a_cluster_to_run_and_none_to_be_described) {
   here_.write("copier.yaml", "application: copies\n");
-  expect_refused({"lint", "run"},
-                 "copier.yaml: error: home cluster home is not among the clusters (add its bootstrap.servers to "
-                 "clusters)\n");
+  const std::string told =
+      "copier.yaml:1:1: error: clusters: no cluster is described (add each by its name, with its bootstrap.servers)\n";
+  expect_refused({"lint", "run"}, told);
   EXPECT_EQ(run({"describe", "--config", "copier.yaml"}), 0) << err_.str();
   EXPECT_THAT(out_.str(), HasSubstr("copies on home"));
+
+  here_.write("copier.yaml", "application: copies\nlanes: 0\n");
+  expect_refused({"lint", "run"}, told + "copier.yaml:2:8: error: \"0\" is too little (write 1 to 10000)\n");
 }
 
-TEST_F(program, prints_a_line_for_each_flaw_of_its_topology) {
+TEST_F(program, tells_its_home_from_another_cluster_of_that_name) {
+  here_.write("copier.yaml",
+              "application: copies\nhome: tokyo\nclusters:\n  tokyo: {bootstrap.servers: \"127.0.0.1:1\"}\n"
+              "  home: {bootstrap.servers: \"127.0.0.1:2\"}\n");
+  expect_refused({"lint", "run", "describe"},
+                 "copier.yaml:5:9: error: a cluster is called home, and the home cluster is tokyo (give it another "
+                 "name)\n");
+}
+
+TEST_F(program, says_where_each_flaw_of_its_topology_was_written) {
   here_.write("copier.yaml",
               "application: copies\nclusters: {home: {bootstrap.servers: \"127.0.0.1:1\"}}\n"
               "into: not a topic\ncluster: hoome\n");
   expect_refused({"lint", "run", "describe"},
-                 "copier.yaml: error: 'copies' writes to the unknown cluster 'hoome' (did you mean 'home'?)\n"
-                 "copier.yaml: error: 'copies' writes to 'not a topic', which is no name for a topic (use 1 to 249 "
-                 "letters, digits, dots, dashes or underscores)\n");
+                 "copier.yaml:3:7: error: 'copies' writes to 'not a topic', which is no name for a topic (use 1 to "
+                 "249 letters, digits, dots, dashes or underscores)\n"
+                 "copier.yaml:4:10: error: 'copies' writes to the unknown cluster 'hoome' (did you mean 'home'?)\n");
+  EXPECT_EQ(run({"lint", "--config", "copier.yaml", "--into", "__x", "--cluster", "home"}), 2);
+  EXPECT_EQ(err_.str(), "--into: error: 'copies' writes to the internal topic '__x' (give its topic another name)\n");
+}
+
+TEST_F(program, says_no_place_of_what_was_written_at_several) {
+  here_.write("copier.yaml",
+              "application: orders\nclusters: {home: {bootstrap.servers: \"127.0.0.1:1\"}}\ninto: orders\n");
+  expect_refused({"lint"},
+                 "copier.yaml: error: 'copies' writes to 'orders' on home, which is read as well (write to another "
+                 "topic, or exclude it from what is read)\n");
 }
 
 TEST_F(program, prints_why_its_topology_could_not_be_made) {

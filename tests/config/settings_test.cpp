@@ -268,8 +268,12 @@ TEST_F(reading, says_what_is_in_force_and_where_it_came_from) {
   ASSERT_TRUE(
       flow::read_settings(b, {"app.yaml", {{"ratio", {"1"}}}, sample::lookup({{"COMMIT_EVERY", "2s"}}), {}}).empty());
   std::map<std::string, std::string> said;
-  for (const auto& each : flow::effective_settings(b))
+  std::map<std::string, int> columns;
+  for (const auto& each : flow::effective_settings(b)) {
     said[each.path] = each.value + " " + each.at.source + ":" + std::to_string(each.at.line);
+    for (const auto& text : each.written) columns[text.text] = text.at.column;
+  }
+  EXPECT_THAT(columns, ElementsAre(Pair("1", 0), Pair("2s", 0), Pair("7", 8), Pair("orders", 20), Pair("x", 39)));
   EXPECT_EQ(said["lanes"], "7 app.yaml:2");
   EXPECT_EQ(said["commit_every"], "2s environment COMMIT_EVERY:0");
   EXPECT_EQ(said["ratio"], "1 --ratio:0");

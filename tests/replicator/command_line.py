@@ -21,6 +21,8 @@ import unittest
 from dataclasses import dataclass
 from pathlib import Path
 
+from broker import Broker
+
 PROGRAM = Path()
 STOP_LIMIT = 30.0
 
@@ -252,6 +254,13 @@ clusters:
             LEAST.replace("[orders]", "[orders], rename: \"{tpoic}\""),
             "\"{tpoic => \"{tpoic}\" makes no name for a topic "
             "(use {topic}, {source}, letters, digits, dots, dashes and underscores)")
+        for internal in ("{topic}.internal", "__x"):
+            self.assert_refused_in(
+                LEAST.replace("[orders]", f"[orders], rename: \"{internal}\"").replace("sync", "my app"),
+                "my app => \"my app\" cannot be part of a name on Kafka "
+                "(use 1 to 100 letters, digits, dots, dashes or underscores)",
+                f"\"{internal} => \"{internal}\" makes the name of an internal topic, which nobody reads "
+                "(let it neither begin with __ nor end in .internal)")
 
     def test_topics_renamed_on_the_home_cluster(self) -> None:
         home_too = LEAST.replace("[osaka, virginia]", "[osaka, tokyo]")
@@ -615,6 +624,16 @@ sync.yaml:19:8: error: ${STATE} is not set (set the variable, or write ${STATE:-
                 "targets is missing (add \"targets: ...\", give --targets or set KAFKA_CROSS_REGION_TARGET_REGIONS)",
                 "topics.include is missing (add \"include: ...\" or give --topics.include)")))
 
+    def test_what_is_missing_with_all_clusters(self) -> None:
+        done = self.lint("topics: {include: [orders], rename: __x}\n")
+        self.assertEqual([line.split("error: ")[1].split(" (")[0] for line in done.err.splitlines()],
+                         ["application is missing", "home is missing", "targets is missing",
+                          "clusters: no cluster is described",
+                          "\"__x\" makes the name of an internal topic, which nobody reads"])
+        self.assertEqual(done.code, 2)
+        self.assertIn("clusters: no cluster is described",
+                      self.lint("home: tokyo\n", variables={"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}).err)
+
     def test_mistakes_before_a_broken_line_are_told_with_it(self) -> None:
         self.assert_refused(
             self.lint("aplication: sync\n" + CLUSTERS.replace("bootstrap.servers: \"127.0.0.1:2\"", "linger.sm: 1") +
@@ -870,6 +889,24 @@ class run(Case):
         running.wait_for("tokyo")
         self.assertEqual(running.stop(signal.SIGTERM), 0)
         self.assertEqual({line.split()[2] for line in running.log.splitlines()}, {"warning"})
+
+    def test_names_every_cluster_that_cannot_be_reached_at_once(self) -> None:
+        self.write("sync.yaml", LEAST)
+        running = self.start("run", "--config", "sync.yaml")
+        for name, servers in {"tokyo": "127.0.0.1:1", "osaka": "127.0.0.1:2", "virginia": "127.0.0.1:3"}.items():
+            told = f"{name}: cluster {name} cannot be reached at {servers} (check that the cluster is up and reachable"
+            running.wait_for(re.escape(told))
+        self.assertEqual(running.log.count("cannot be reached at"), 3)
+        self.assertEqual(running.stop(signal.SIGTERM), 0)
+
+    def test_does_not_write_to_its_home_by_another_name(self) -> None:
+        with Broker("one-and-only", ["orders"]) as broker:
+            both = LEAST.replace("127.0.0.1:1", broker.address).replace("127.0.0.1:2", broker.address)
+            self.write("sync.yaml", both.replace("[osaka, virginia]", "[osaka]"))
+            done = self.call("run", "--config", "sync.yaml")
+        self.assertEqual(done.code, 1)
+        self.assertIn("error osaka is the home cluster tokyo by another name, and what 'regions' writes to orders "
+                      "there would be read again (take osaka out of the targets, or ", done.err)
 
     def test_says_why_it_cannot_use_its_state(self) -> None:
         self.write("sync.yaml", LEAST + "state: password\n")
