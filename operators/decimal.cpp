@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstddef>
 #include <cstdint>
 
 namespace flow {
@@ -54,25 +53,27 @@ std::strong_ordering compare_digits(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-bool is_number(std::string_view text) {
-  const auto take = [&](std::string_view any) {
-    const bool found = !text.empty() && any.find(text.front()) != any.npos;
-    text.remove_prefix(found ? 1 : 0);
-    return found;
-  };
+std::size_t number_length(std::string_view text) {
+  const char* at = text.data();
+  const char* const end = at + text.size();
   const auto digits = [&] {
-    const auto count = std::min(text.find_first_not_of("0123456789"), text.size());
-    text.remove_prefix(count);
-    return count > 0;
+    const char* const first = at;
+    while (at != end && *at >= '0' && *at <= '9') ++at;
+    return at != first;
   };
-  take("-");
-  if (!take("0") && !digits()) return false;
-  if (take(".") && !digits()) return false;
-  if (take("eE")) {
-    take("+-");
-    if (!digits()) return false;
+  if (at != end && *at == '-') ++at;
+  if (at != end && *at == '0') {
+    ++at;
+  } else if (!digits()) {
+    return 0;
   }
-  return text.empty();
+  if (at != end && *at == '.' && (++at, !digits())) return 0;
+  if (at != end && (*at == 'e' || *at == 'E')) {
+    ++at;
+    if (at != end && (*at == '+' || *at == '-')) ++at;
+    if (!digits()) return 0;
+  }
+  return static_cast<std::size_t>(at - text.data());
 }
 
 std::strong_ordering compare_numbers(std::string_view a, std::string_view b) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cctype>
+#include <cstdint>
 #include <cstring>
 #include <optional>
 
@@ -29,6 +30,20 @@ std::ptrdiff_t escape_length(const char* at) {
   return std::all_of(at + 2, at + 6, [](unsigned char digit) { return std::isxdigit(digit); }) ? 6 : 0;
 }
 
+// The first quote or backslash in a string. There is one: simdjson has looked for strings that do not end.
+const char* quote_or_escape(const char* at) {
+  static_assert(std::endian::native == std::endian::little);
+  constexpr std::uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
+  for (;; at += sizeof ones) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, at, sizeof word);
+    const auto quotes = word ^ ones * '"', escapes = word ^ ones * '\\';
+    // The lowest byte that is set here was zero above; those beyond it may only seem to have been.
+    const auto found = (((quotes - ones) & ~quotes) | ((escapes - ones) & ~escapes)) & tops;
+    if (found) return at + std::countr_zero(found) / 8;
+  }
+}
+
 // What the first pass of simdjson finds has no place: it looks at blocks.
 std::size_t first_break(std::string_view text, simdjson::error_code why) {
   std::size_t at = 0;
@@ -49,8 +64,9 @@ std::size_t first_break(std::string_view text, simdjson::error_code why) {
   return opened.value_or(text.size());
 }
 
-// simdjson on demand checks only what it is asked for. Here everything is asked for, up to the decision: a rule that
-// passed over a broken member would drop an event in silence.
+// simdjson on demand checks only what it is asked for. Here everything is checked up to the decision, since a rule that
+// passed over a broken member would drop an event in silence: what a rule asks about as simdjson reads it, the rest by
+// the plain grammar, which is faster.
 class walk {
  public:
   /// @param text followed by zeros, which no state of the walk takes for JSON
@@ -65,11 +81,15 @@ class walk {
         scalar(token);
       end_at(token.data() + token.size());
     } else {
-      const bool object = document.type() == ondemand::json_type::object;
-      read(document.get_value(), object ? &rules_.places.front() : nullptr, deepest);
-      if (decider_) return *decider_;
-      const char* rest = nullptr;
-      end_at(document.current_location().get(rest) == simdjson::SUCCESS ? rest : text_.data() + text_.size());
+      const std::string_view token = document.raw_json_token();
+      if (token.front() == '[') {
+        end_at(behind_space(behind(token.data(), deepest)));
+      } else {
+        read(document.get_value(), &rules_.places.front(), deepest);
+        if (decider_) return *decider_;
+        const char* rest = nullptr;
+        end_at(document.current_location().get(rest) == simdjson::SUCCESS ? rest : text_.data() + text_.size());
+      }
     }
     settle(rules_.places.front());
     return *decider_;
@@ -78,14 +98,18 @@ class walk {
  private:
   void read(ondemand::value value, const place* where, int levels) {
     const auto token = value.raw_json_token();
-    switch (*token.data()) {
+    if (!where && (token.front() == '{' || token.front() == '[')) {
+      behind(token.data(), levels);
+      return;
+    }
+    switch (token.front()) {
       case '{':
         found(where, {});
-        if (!decider_) read_members(value.get_object(), where, below(token, levels));
+        if (!decider_) read_members(value.get_object(), where, below(token.data(), levels));
         break;
       case '[':
         found(where, {});
-        if (!decider_) read_elements(value.get_array(), where, below(token, levels));
+        if (!decider_) read_elements(value.get_array(), where, below(token.data(), levels));
         break;
       case '"': {
         // Taken rather than left for simdjson to skip, which would take a colon behind it for granted.
@@ -125,14 +149,9 @@ class walk {
 
   // The string behind a quote, checked; unescaped only if somebody wants it, and none if it is no text.
   std::optional<std::string_view> text_of(const char* begin, bool wanted, auto unescape) const {
-    const auto* quote = static_cast<const char*>(std::memchr(begin, '"', rest(begin)));
-    const auto* escape = static_cast<const char*>(std::memchr(begin, '\\', static_cast<std::size_t>(quote - begin)));
-    if (!escape) return std::string_view{begin, quote};
-    for (const char* at = escape; *at != '"';) {
-      const auto length = *at == '\\' ? escape_length(at) : 1;
-      if (length == 0) refuse(offset(at), "an escape sequence that does not exist");
-      at += length;
-    }
+    const char* const end = quote_or_escape(begin);
+    if (*end == '"') return std::string_view{begin, end};
+    behind_string(end);
     std::string_view text;
     return wanted && unescape().get(text) == simdjson::SUCCESS ? std::optional{text} : std::nullopt;
   }
@@ -145,8 +164,53 @@ class walk {
     return {finding::kind::number, text};
   }
 
-  int below(std::string_view token, int levels) const {
-    if (levels == 0) refuse(offset(token.data()), "nested deeper than " + std::to_string(deepest) + " levels");
+  // What stands behind a value that nobody asks about.
+  const char* behind(const char* at, int levels) const {
+    if (*at == '"') return behind_string(at + 1);
+    if (*at != '{' && *at != '[') return behind_scalar(at);
+    const bool object = *at == '{';
+    const char close = object ? '}' : ']';
+    levels = below(at, levels);
+    at = behind_space(at + 1);
+    if (*at == close) return at + 1;
+    for (;; at = behind_space(at + 1)) {
+      if (object) {
+        if (*at != '"') refuse(offset(at), "the name of a member is expected");
+        at = behind_space(behind_string(at + 1));
+        if (*at != ':') refuse(offset(at), "a colon is expected");
+        at = behind_space(at + 1);
+      }
+      at = behind_space(behind(at, levels));
+      if (*at == close) return at + 1;
+      if (*at != ',') refuse(offset(at), "a comma or the end is expected");
+    }
+  }
+
+  const char* behind_string(const char* at) const {
+    for (at = quote_or_escape(at); *at != '"'; at = quote_or_escape(at)) {
+      const auto length = escape_length(at);
+      if (length == 0) refuse(offset(at), "an escape sequence that does not exist");
+      at += length;
+    }
+    return at + 1;
+  }
+
+  const char* behind_scalar(const char* at) const {
+    const std::string_view text{at, rest(at)};
+    const auto length = text.starts_with("true") || text.starts_with("null") ? 4
+                        : text.starts_with("false")                          ? 5
+                                                                             : number_length(text);
+    if (length == 0) refuse(offset(at), "a value is expected");
+    return at + length;
+  }
+
+  static const char* behind_space(const char* at) {
+    while (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t') ++at;
+    return at;
+  }
+
+  int below(const char* at, int levels) const {
+    if (levels == 0) refuse(offset(at), "nested deeper than " + std::to_string(deepest) + " levels");
     return levels - 1;
   }
 
