@@ -78,7 +78,7 @@ void formula::add(std::shared_ptr<const condition> what) {
     std::size_t at = 0;
     places[at].below.push_back(number);
     for (const auto& name : what->names) {
-      const auto* found = inside(&places[at], std::string_view{name});
+      const auto* found = inside(places[at], std::string_view{name});
       const auto next = found ? static_cast<std::size_t>(found - places.data()) : places.size();
       if (!found) {
         places[at].inside.push_back(next);

@@ -86,10 +86,9 @@ struct formula {
   /// The same by what is known.
   std::optional<std::size_t> decided(sheet& known) const;
 
-  const place* inside(const place* where, const auto& name) const {
-    if (where)
-      for (const auto number : where->inside)
-        if (places[number].names(name)) return &places[number];
+  const place* inside(const place& where, const auto& name) const {
+    for (const auto number : where.inside)
+      if (places[number].names(name)) return &places[number];
     return nullptr;
   }
 };

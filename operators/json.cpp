@@ -73,35 +73,22 @@ class walk {
   walk(const formula& rules, sheet& known, std::string_view text) : rules_{rules}, known_{known}, text_{text} {}
 
   std::size_t read(ondemand::document& document) {
-    if (document.is_scalar()) {
-      const std::string_view token = document.raw_json_token();
-      if (token.front() == '"')
-        text_of(token.data() + 1, false, [&] { return document.get_string(); });
-      else
-        scalar(token);
-      end_at(token.data() + token.size());
+    const std::string_view token = document.raw_json_token();
+    if (token.front() == '{') {
+      read(document.get_value(), rules_.places.front(), deepest);
+      if (decider_) return *decider_;
+      const char* rest = nullptr;
+      end_at(document.current_location().get(rest) == simdjson::SUCCESS ? rest : text_.data() + text_.size());
     } else {
-      const std::string_view token = document.raw_json_token();
-      if (token.front() == '[') {
-        end_at(behind_space(behind(token.data(), deepest)));
-      } else {
-        read(document.get_value(), &rules_.places.front(), deepest);
-        if (decider_) return *decider_;
-        const char* rest = nullptr;
-        end_at(document.current_location().get(rest) == simdjson::SUCCESS ? rest : text_.data() + text_.size());
-      }
+      end_at(behind_space(behind(token.data(), deepest)));
     }
     settle(rules_.places.front());
     return *decider_;
   }
 
  private:
-  void read(ondemand::value value, const place* where, int levels) {
+  void read(ondemand::value value, const place& where, int levels) {
     const auto token = value.raw_json_token();
-    if (!where && (token.front() == '{' || token.front() == '[')) {
-      behind(token.data(), levels);
-      return;
-    }
     switch (token.front()) {
       case '{':
         found(where, {});
@@ -114,7 +101,7 @@ class walk {
       case '"': {
         // Taken rather than left for simdjson to skip, which would take a colon behind it for granted.
         const ondemand::raw_json_string string = value.get_raw_json_string();
-        const auto text = text_of(string.raw(), where, [&] { return value.get_string(); });
+        const auto text = text_of(string.raw(), [&] { return value.get_string(); });
         found(where, text ? finding{finding::kind::text, *text} : finding{});
         break;
       }
@@ -124,14 +111,15 @@ class walk {
   }
 
   void read_inside(ondemand::value value, const place* there, int levels) {
-    read(value, there, levels);
-    if (there) settle(*there);
+    if (!there) return over(value.raw_json_token().data(), levels);
+    read(value, *there, levels);
+    settle(*there);
   }
 
-  void read_members(ondemand::object object, const place* where, int levels) {
+  void read_members(ondemand::object object, const place& where, int levels) {
     for (ondemand::field member : object) {
       const char* key = ondemand::raw_json_string{member.key()}.raw();
-      const auto name = text_of(key, where, [&] { return member.unescaped_key(); });
+      const auto name = text_of(key, [&] { return member.unescaped_key(); });
       const place* there = name ? rules_.inside(where, *name) : nullptr;
       const bool repeated = there && known_.conditions[there->below.front()] != truth::open;
       read_inside(member.value(), repeated ? nullptr : there, levels);
@@ -139,7 +127,7 @@ class walk {
     }
   }
 
-  void read_elements(ondemand::array array, const place* where, int levels) {
+  void read_elements(ondemand::array array, const place& where, int levels) {
     std::size_t index = 0;
     for (ondemand::value element : array) {
       read_inside(element, rules_.inside(where, index++), levels);
@@ -147,13 +135,13 @@ class walk {
     }
   }
 
-  // The string behind a quote, checked; unescaped only if somebody wants it, and none if it is no text.
-  std::optional<std::string_view> text_of(const char* begin, bool wanted, auto unescape) const {
+  // The string behind a quote, checked and unescaped; none if it is no text.
+  std::optional<std::string_view> text_of(const char* begin, auto unescape) const {
     const char* const end = quote_or_escape(begin);
     if (*end == '"') return std::string_view{begin, end};
     behind_string(end);
     std::string_view text;
-    return wanted && unescape().get(text) == simdjson::SUCCESS ? std::optional{text} : std::nullopt;
+    return unescape().get(text) == simdjson::SUCCESS ? std::optional{text} : std::nullopt;
   }
 
   finding scalar(std::string_view token) const {
@@ -164,7 +152,12 @@ class walk {
     return {finding::kind::number, text};
   }
 
-  // What stands behind a value that nobody asks about.
+  // Nobody asks about this value, and simdjson will skip it, which takes for granted what stands behind it.
+  void over(const char* at, int levels) const {
+    at = behind_space(behind(at, levels));
+    if (*at != ',' && *at != '}' && *at != ']') refuse(offset(at), "a comma or the end is expected");
+  }
+
   const char* behind(const char* at, int levels) const {
     if (*at == '"') return behind_string(at + 1);
     if (*at != '{' && *at != '[') return behind_scalar(at);
@@ -218,9 +211,9 @@ class walk {
     if (rest(end) > 0) refuse(offset(end), "the document has ended before");
   }
 
-  void found(const place* where, const finding& what) {
-    if (!where || where->here.empty()) return;
-    for (const auto number : where->here)
+  void found(const place& where, const finding& what) {
+    if (where.here.empty()) return;
+    for (const auto number : where.here)
       known_.conditions[number] = rules_.conditions[number]->holds(what) ? truth::yes : truth::no;
     decider_ = rules_.decided(known_);
   }
@@ -228,9 +221,10 @@ class walk {
   // What is still open below a place that has been read is not there.
   void settle(const place& where) {
     if (decider_) return;
+    bool news = false;
     for (const auto number : where.below)
-      if (known_.conditions[number] == truth::open) known_.conditions[number] = truth::no;
-    decider_ = rules_.decided(known_);
+      if (known_.conditions[number] == truth::open) known_.conditions[number] = truth::no, news = true;
+    if (news) decider_ = rules_.decided(known_);
   }
 
   std::size_t offset(const char* at) const { return static_cast<std::size_t>(at - text_.data()); }
