@@ -16,7 +16,7 @@ add_library(flow_warnings INTERFACE)
 target_compile_options(flow_warnings INTERFACE -Wall -Wextra -Wpedantic -Werror -Wnon-virtual-dtor
                        -Woverloaded-virtual -Wold-style-cast -Wcast-align -Wunused)
 # Once it optimises, GCC 12 takes the empty half of a tl::expected for an uninitialised value.
-target_compile_options(flow_warnings INTERFACE -Wno-maybe-uninitialized)
+target_compile_options(flow_warnings INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 if(FLOW_SANITIZE)
   target_compile_options(flow_warnings INTERFACE -fsanitize=${FLOW_SANITIZE} -fno-omit-frame-pointer
                          -fno-sanitize-recover=all)

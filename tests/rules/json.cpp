@@ -4,6 +4,7 @@
 #include <random>
 #include <thread>
 
+#include "grammar.hpp"
 #include "judged.hpp"
 
 namespace flow {
@@ -367,75 +368,6 @@ TEST(json_rule, decides_random_documents_as_they_were_made) {
     ASSERT_EQ(passes(!critical, text), !match.value_or(false)) << text;
   }
 }
-
-/// JSON by RFC 8259 for ASCII, as plainly as it can be written.
-class grammar {
- public:
-  static bool accepts(std::string_view text) {
-    grammar g{text};
-    return g.value() && g.space() && g.text_.empty();
-  }
-
- private:
-  explicit grammar(std::string_view text) : text_{text} {}
-
-  bool space() {
-    text_.remove_prefix(std::min(text_.find_first_not_of(" \t\r\n"), text_.size()));
-    return true;
-  }
-  bool take(std::string_view what) {
-    if (!text_.starts_with(what)) return false;
-    text_.remove_prefix(what.size());
-    return true;
-  }
-  bool any(std::string_view of) {
-    if (text_.empty() || of.find(text_.front()) == of.npos) return false;
-    text_.remove_prefix(1);
-    return true;
-  }
-  bool list(char close, auto item) {
-    space();
-    if (any({&close, 1})) return true;
-    do
-      if (!item()) return false;
-    while (space() && take(","));
-    return any({&close, 1});
-  }
-  bool digits() {
-    bool some = false;
-    while (any("0123456789")) some = true;
-    return some;
-  }
-  bool number() {
-    take("-");
-    if (!take("0") && !digits()) return false;
-    if (take(".") && !digits()) return false;
-    return !any("eE") || (any("+-"), digits());
-  }
-  bool string() {
-    if (!take("\"")) return false;
-    while (!take("\"")) {
-      if (text_.empty() || static_cast<unsigned char>(text_.front() - 0x20) >= 0x60) return false;
-      if (!take("\\"))
-        text_.remove_prefix(1);
-      else if (!take("u")) {
-        if (!any("\"\\/bfnrt")) return false;
-      } else {
-        for (int i = 0; i < 4; ++i)
-          if (!any("0123456789abcdefABCDEF")) return false;
-      }
-    }
-    return true;
-  }
-  bool value() {
-    space();
-    if (take("{")) return list('}', [&] { return space() && string() && space() && take(":") && value(); });
-    if (take("[")) return list(']', [&] { return value(); });
-    if (text_.starts_with("\"")) return string();
-    return take("true") || take("false") || take("null") || number();
-  }
-  std::string_view text_;
-};
 
 TEST(json_malformed, random_damage_is_found_by_the_grammar_alone) {
   const auto never = json::at("/nowhere").exists();
