@@ -16,6 +16,7 @@ void draft::check_open() const {
 
 std::uint32_t draft::add(facts about, std::span<const port> inputs, std::unique_ptr<const blueprint> how) {
   check_open();
+  flaws_.insert(flaws_.end(), about.flaws.begin(), about.flaws.end());
   std::vector<frame> captured = frames_behind(about.words);
   nodes_.push_back({std::move(about), {inputs.begin(), inputs.end()}, std::move(how), std::move(captured)});
   return static_cast<std::uint32_t>(nodes_.size() - 1);

@@ -154,6 +154,7 @@ facts facts_of(const Op& what) {
   all.on_failure = what.own_policy();
   if constexpr (requires { what.note(); }) all.note = what.note();
   if constexpr (requires { what.ports(); }) all.ports = what.ports();
+  if constexpr (requires { what.flaws(); }) all.flaws = what.flaws();
   if constexpr (requires { what.template sink<In>(); }) all.sink = what.template sink<In>();
   if constexpr (requires { Op::keeps_state_by_key; }) all.keeps_state_by_key = Op::keeps_state_by_key;
   if constexpr (requires { what.captures([](const auto&) {}); })

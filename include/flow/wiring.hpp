@@ -154,6 +154,7 @@ struct facts {
   std::optional<sink_spec> sink{};
   bool keeps_state_by_key = false;
   std::vector<std::uintptr_t> words{};  ///< what user code has captured, as far as it is plain memory
+  std::vector<flaw> flaws{};            ///< what the operator itself finds wrong
 };
 
 /// A call of a function on a thread's stack, told from all others by where its part of the stack ends.

@@ -55,7 +55,7 @@ topic_id outputs::number_of(const std::string& topic) {
 
 bool outputs::names_topics(std::uint32_t sink) const {
   const auto naming = at_.topology.sinks()[sink].names;
-  return (at_.sinks >> sink & 1) && naming != sink_spec::naming::nowhere && naming != sink_spec::naming::by_record;
+  return (at_.sinks >> sink & 1) && (naming == sink_spec::naming::fixed || naming == sink_spec::naming::pattern);
 }
 
 task<result<void>> outputs::prepare_lanes_topic() {
@@ -142,6 +142,8 @@ task<result<void>> outputs::prepare_routes() {
   std::vector<output> all;
   const auto& sinks = at_.topology.sinks();
   for (std::uint32_t i = 0; i < sinks.size(); ++i) {
+    if (at_.outside == i)
+      for (const auto& from : at_.reading.sources()) routes_.add(i, *from, outside());
     if (!names_topics(i)) continue;
     for (const auto& from : at_.reading.sources())
       all.push_back({i, from.get(), topic_of(sinks[i], at_.options.home, from->where.topic, {})});

@@ -1,6 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "loop.hpp"
@@ -24,11 +27,14 @@ struct site {
   port::state& state;
   port::probe& probe;
   port::wake wake;
+  std::function<std::int64_t()> wall_clock;  ///< milliseconds since 1970 UTC
   log_sink log;
-  std::string name;
+  std::string name;  ///< of the cluster, and of the sink if it has lanes of its own
   port::cluster& cluster;
   engine::names names;
-  std::uint64_t sinks = 0;  ///< bit i: sink i of the plan writes here
+  std::uint64_t sinks = 0;                 ///< bit i: sink i of the plan writes here
+  std::optional<std::uint32_t> outside{};  ///< the one of them that delivers to a destination, if one does
+  std::function<std::unique_ptr<flow::destination>()> take_destination{};  ///< once
 
   topic_partition lane_topic(std::int32_t lane) const { return {names.lanes_topic(), lane}; }
   provenance provenance_now() const {
