@@ -1,7 +1,5 @@
 #include "graph.hpp"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <exception>
 #include <utility>
@@ -136,15 +134,6 @@ std::unique_ptr<graph> drawn_plan::open() const {
 namespace wiring {
 namespace {
 
-/// Between nothing and the bound that doubles with each try. Of the record and the try, so that a run can be repeated.
-std::chrono::milliseconds pause_before(int failed, const retries& tries, const origin& from) {
-  const int doublings = std::min(failed - 1, 30);
-  const auto bound = std::min(tries.between.to, tries.between.from * (std::int64_t{1} << doublings));
-  const std::uint64_t dice[] = {static_cast<std::uint64_t>(from.offset), static_cast<std::uint64_t>(from.partition),
-                                static_cast<std::uint64_t>(failed)};
-  return std::chrono::milliseconds{XXH3_64bits(dice, sizeof dice) % static_cast<std::uint64_t>(bound.count() + 1)};
-}
-
 /// Behind `out`, for the sink of the rule: the record as it was read.
 void post(const passage& way, const failure_rule& rule, const letter& what) {
   const fetched_record none{};
@@ -195,7 +184,7 @@ void seat::fail() const {
   const auto& tries = rule->what.tries();
   if (!is_permanent && failed <= tries.times && (!again || way->before->since < tries.within)) {
     ++counts->retried;
-    way->stopped = blame{*name, std::move(text), pause_before(failed, tries, way->from)};
+    way->stopped = blame{*name, std::move(text), pause_after(failed, tries.between, way->from)};
     return;
   }
   switch (rule->what.what()) {

@@ -22,6 +22,8 @@ std::string quoted(std::string_view text) {
   return "'" + std::string{text} + "'";
 }
 
+constexpr std::size_t longest_topic_name = 249;
+
 std::string known_or_meant(const std::string& name, const std::vector<std::string>& known) {
   const std::string meant = spelling::nearest(name, known);
   if (!meant.empty()) return "did you mean " + quoted(meant) + "?";
@@ -87,6 +89,7 @@ class inspection {
       check_cluster(sink, cluster);
     }
     check_topic(sink);
+    if (sink.names == sink_spec::naming::outside) check_destination(sink);
     if (seen.contains(std::string{home})) check_loop(sink);
   }
 
@@ -116,6 +119,16 @@ class inspection {
     if (sink.names == sink_spec::naming::pattern && !is_topic_name(topic_by_pattern(sink.topic, "t", "s")))
       find(quoted(sink.name) + " writes to " + quoted(sink.topic) + ", which makes no name for a topic",
            "use {topic}, {source}, letters, digits, dots, dashes and underscores", sink.topic);
+  }
+
+  void check_destination(const sink_spec& sink) {
+    for (const auto& [what, value] :
+         {std::pair{"in_flight", sink.to.how.in_flight}, {"batch", sink.to.how.batch}, {"ahead", sink.to.how.ahead}})
+      if (value < 1) find(quoted(sink.name) + " has " + what + " " + std::to_string(value), "1 is the least");
+    const std::string lanes = plan_.application() + "." + where_.home + "." + sink.lanes + ".lanes.internal";
+    if (lanes.size() > longest_topic_name)
+      find("the topic " + quoted(lanes) + " cannot be made, its name is too long",
+           "shorten the name of the application, its home, or the sink");
   }
 
   /// What is written on home must not come back in.

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "database.hpp"
+#include "destinations.hpp"
 #include "kafka/cluster.hpp"
 #include "kafka/properties.hpp"
 #include "log.hpp"
@@ -237,7 +238,8 @@ class app::runtime {
                          std::chrono::system_clock::now().time_since_epoch())
                   .count();
             },
-        .log = log_});
+        .log = log_,
+        .open_destination = [box](const sink_spec& sink) { return open_destination(sink, box); }});
   }
 
   std::string names_client(std::size_t index) const {
@@ -246,7 +248,8 @@ class app::runtime {
 
   // A record waits for a target once here and once in its client, and the reader has its own share.
   std::size_t buffer_per_target() const {
-    const auto targets = std::max<std::size_t>(options_.clusters.size(), 1);
+    const auto ordered = std::ranges::count(what_->sinks(), sink_spec::naming::outside, &sink_spec::names);
+    const auto targets = std::max<std::size_t>(options_.clusters.size() + static_cast<std::size_t>(ordered), 1);
     return std::clamp<std::size_t>(options_.memory / (static_cast<std::size_t>(options_.threads) * targets * 4), 1u << 20,
                                    64u << 20);
   }
@@ -284,7 +287,8 @@ class app::runtime {
     for (const auto& worker : now.workers) {
       text += '|' + (worker.trouble ? to_string(*worker.trouble) : std::string{});
       for (const auto& target : worker.targets) {
-        text += ';' + target.cluster + (target.ready ? "+" : "-") + (target.trouble ? to_string(*target.trouble) : "");
+        text += ';' + target.cluster + target.sink + (target.ready ? "+" : "-") +
+                (target.trouble ? to_string(*target.trouble) : "");
         for (const auto number : target.lanes) text += ',' + std::to_string(number);
         for (const auto& each : target.halted) text += '!' + to_string(each.where);
       }

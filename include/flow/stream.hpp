@@ -198,6 +198,7 @@ facts facts_of(const Op& what) {
   if constexpr (requires { what.note(); }) all.note = what.note();
   if constexpr (requires { what.ports(); }) all.ports = what.ports();
   if constexpr (requires { what.deciders(); }) all.deciders = what.deciders();
+  if constexpr (requires { what.flaws(); }) all.flaws = what.flaws();
   if constexpr (requires { what.template sink<In>(); }) all.sink = what.template sink<In>();
   if constexpr (keeps_seen_ids<Op>) all.dedup = what.dedup();
   if constexpr (requires { Op::keeps_state_by_key; }) all.keeps_state_by_key = Op::keeps_state_by_key;

@@ -163,7 +163,7 @@ struct facts {
   std::optional<sink_spec> sink{};
   std::optional<dedup_spec> dedup{};
   bool keeps_state_by_key = false;
-  std::vector<flaw> flaws{};            ///< of user code that knows what is wrong with it, as rules do
+  std::vector<flaw> flaws{};            ///< of operators and user code that know what is wrong with them, as rules do
   std::vector<std::uintptr_t> words{};  ///< what user code has captured, as far as it is plain memory
 };
 

@@ -27,7 +27,8 @@ struct reading::look_back final : destination {
     nobodys.to = this;
   }
 
-  class outbox& outbox() override { return none; }
+  void append(const route&, const emission&, const source&, const fetched_record&,
+              const std::shared_ptr<held>&) override {}
   const class routes& routes() const override { return nowhere; }
   std::uint64_t sinks() const override { return 0; }
   bool full() const override { return false; }
@@ -47,7 +48,6 @@ struct reading::look_back final : destination {
   time_point again = time_point::max();
 
  private:
-  class outbox none;
   class routes nowhere;
   lane nobodys;
 };

@@ -25,6 +25,7 @@ writing::writing(const site& at, engine::outputs& outputs, owner& by, target_sta
       trouble_{at_.loop, at_.log, at_.name},
       limit_{std::min(at_.options.buffer, first_transaction), unlimited} {
   name_producer(std::move(transactional_id));
+  if (at_.outside) courier_ = open_courier();
   sources_seen_ = at_.reading.version();
 }
 
@@ -33,6 +34,7 @@ void writing::start(std::vector<lane*> lanes) {
   for (auto* each : lanes_) each->to = this;
   finishing_ = retired_ = false;
   clean_commits_ = 0;
+  if (courier_) courier_->resume();
   session_ = serve();
   session_.start();
 }
@@ -53,9 +55,23 @@ void writing::give_up(const std::vector<lane*>& lanes) {
   std::erase_if(lanes_, [&](auto* each) { return std::find(lanes.begin(), lanes.end(), each) != lanes.end(); });
 }
 
-void writing::finish() {
+void writing::finish(time_point limit) {
   finishing_ = true;
+  finish_limit_ = limit;
   turned_.notify();
+}
+
+void writing::turn() {
+  if (courier_) follow_courier();
+  turned_.notify();
+}
+
+void writing::append(const route& to, const emission& what, const source& from, const fetched_record& record,
+                     const std::shared_ptr<held>& by) {
+  if (courier_)
+    courier_->take(from, record, what);
+  else
+    outbox_.append(to, what, {&from, record.offset}, by);
 }
 
 void writing::drop() {
@@ -65,6 +81,7 @@ void writing::drop() {
   ready_ = false;
   leave_all();
   outbox_.drop();
+  if (courier_) courier_->abandon();
   lanes_.clear();
 }
 
@@ -194,6 +211,8 @@ task<void> writing::serve() {
       if (found_ && !fresh.empty()) {
         done = *found_;
         if (done && !placed_.empty()) done = co_await claim_lanes(placed_);
+        if (done && courier_)
+          for (const auto* each : placed_) courier_->own(each->number, each->sequence);
         if (done) fresh.clear();
         continue;
       }
@@ -236,9 +255,11 @@ task<void> writing::serve() {
   }
   retired_ = healed();
   leave_all();
+  if (courier_) co_await finish_deliveries();
   if (producer_ready_ && serving_ && (!outbox_.empty() || worth_committing()))
     if (auto last = co_await transact(); !last) co_await recover(last.error());
   if (at_.reading.memories().used()) at_.reading.save_memories();
+  if (courier_) turn_back();
   serving_ = false;
   ready_ = false;
   by_.changed();
