@@ -155,11 +155,14 @@ class Replicator:
 
     @property
     def can_be_told(self) -> bool:
-        """Before its first thread a program does not hear SIGTERM, which ends it then; killing it is always fair.
+        """Before it waits for signals, for which it blocks them, a SIGTERM ends a program; killing it is always fair.
 
         That may be long after its start: one that was frozen on the way there has not come any further.
         """
-        return len(os.listdir(f"/proc/{self.process.pid}/task")) > 1
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("SigBlk:"):
+                return bool(int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+        return False
 
     def tick(self, now: float) -> None:
         if self.state in ("running", "stopping") and self.process.poll() is not None:
