@@ -679,6 +679,13 @@ class run(Case):
         self.assertEqual(done.code, 1)
         self.assertIn("password", done.err)
 
+    def test_says_what_to_do_about_its_state_before_the_next_start(self) -> None:
+        self.write("sync.yaml", LEAST + "state: /proc/no/such/place\n")
+        done = self.call("run", "--config", "sync.yaml")
+        self.assertEqual(done.code, 1)
+        self.assertRegex(done.err, r"error .*'/proc/no/such/place' cannot be used: .* and start again\)\n$")
+        self.assertNotIn("by itself", done.err)
+
 
 class demo(Case):
     """The whole system in one process."""
