@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -29,6 +30,7 @@ class writing final : public destination {
    public:
     virtual ~owner() = default;
     virtual const port::membership& assignment() const = 0;  ///< that the lanes are owned under
+    virtual std::size_t writings() const = 0;                ///< how many share the target's memory
     virtual bool writes_as(const std::string& transactional_id) const = 0;
     virtual std::string next_id() = 0;  ///< a transactional id that nobody writes as
     /// These partitions stored nothing while others did: the lanes that write there should not hold up the rest.
@@ -68,9 +70,7 @@ class writing final : public destination {
   class outbox& outbox() override { return outbox_; }
   const class routes& routes() const override { return outputs_.routes(); }
   std::uint64_t sinks() const override { return at_.sinks; }
-  bool full() const override {
-    return outbox_.size() >= limit_.transaction || outbox_.records() >= limit_.records;
-  }
+  bool full() const override { return outbox_.size() >= room() || outbox_.records() >= limit_.records; }
   bool idle() const override { return serving_ && !transacting_ && outbox_.empty(); }
   void resolve(std::uint32_t sink, const std::string& topic) override;
   void interrupted(course& at, const failure& why) override;
@@ -135,6 +135,7 @@ class writing final : public destination {
   task<void> recover(failure why);
   written_lane write_position(lane& of);
   bool must_close(time_point began, std::size_t bytes, std::size_t records) const;
+  std::size_t room() const { return std::min(limit_.transaction, at_.options.share.transaction / by_.writings()); }
   void narrow_down(const failure& why);
   void clear_suspects();
   void learn_rate(time_point began, std::size_t bytes);

@@ -313,6 +313,12 @@ clusters:
         self.assert_refused_in(LEAST + "commit_every: 100\n", "100 => \"100\" has no unit (write 100ms or 100s)")
         self.assert_refused_in(LEAST + "commit_every: 6s\n", "6s => \"6s\" is too much (write 1ms to 5s)")
 
+    def test_memory(self) -> None:
+        self.assert_refused_in(LEAST + "memory: 1MiB\n", "1MiB => \"1MiB\" is too little (write 16MiB to 1TiB)")
+        self.assert_refused_in(LEAST + "threads: 64\n" + "memory: 100MiB\n",
+                               "100MiB => memory of 100MiB is too little for threads: 64 with targets: 2 "
+                               "(give 416MiB, or fewer threads)")
+
     def test_lanes(self) -> None:
         self.assert_refused_in(LEAST + "lanes: 0\n", "0\n => \"0\" is too little (write 1 to 10000)")
 
