@@ -85,8 +85,21 @@ std::vector<flaw> flaws_of(const app_options& options) {
   return found;
 }
 
+engine::sharers sharers_of(const app_options& options, const plan& what) {
+  return engine::sharers_of(what, options.home, static_cast<std::size_t>(std::max(options.threads, 1)));
+}
+
+std::string in_mib(std::size_t bytes) {
+  return std::to_string(bytes >> 20) + "MiB";
+}
+
 void check(const app_options& options, const plan& what) {
   auto found = flaws_of(options);
+  if (const auto among = sharers_of(options, what); options.memory < engine::budget::least(among))
+    found.push_back({"memory of " + in_mib(options.memory) + " is too little for threads: " +
+                         std::to_string(among.workers) + " with targets: " + std::to_string(among.targets),
+                     "give " + in_mib(engine::budget::least(among) + (1u << 20) - 1) + ", or fewer threads",
+                     in_mib(options.memory)});
   std::set<std::string> unknown;
   for (const auto& sink : what.sinks())
     for (const auto& name : sink.clusters)
@@ -221,7 +234,7 @@ class app::runtime {
     how.leave_on_stop = options_.leave_on_stop;
     how.commit_every = options_.commit_every;
     how.session = options_.session;
-    how.buffer = buffer_per_target();
+    how.share = engine::budget::share_out(options_.memory, sharers_of(options_, *what_));
     std::map<std::string, std::unique_ptr<port::cluster>> clusters;
     for (const auto& [name, properties] : options_.clusters)
       clusters[name] = options_.connect(name, properties, names_client(index), box, log_);
@@ -244,14 +257,6 @@ class app::runtime {
 
   std::string names_client(std::size_t index) const {
     return options_.application + "-" + options_.instance + "-" + std::to_string(index);
-  }
-
-  // A record waits for a target once here and once in its client, and the reader has its own share.
-  std::size_t buffer_per_target() const {
-    const auto ordered = std::ranges::count(what_->sinks(), sink_spec::naming::outside, &sink_spec::names);
-    const auto targets = std::max<std::size_t>(options_.clusters.size() + static_cast<std::size_t>(ordered), 1);
-    return std::clamp<std::size_t>(options_.memory / (static_cast<std::size_t>(options_.threads) * targets * 4), 1u << 20,
-                                   64u << 20);
   }
 
   void told(std::size_t index, const worker_status& now, const std::optional<failure>& ended, bool over) {

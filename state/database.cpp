@@ -355,9 +355,11 @@ std::string new_dedup_key() {
 }
 
 result<std::unique_ptr<port::state>> open_state(const fs::path& directory, identity owner) {
-  return open_database_of(owner, directory).map([&](auto opened) -> std::unique_ptr<port::state> {
-    return std::make_unique<state>(directory, std::move(owner), std::move(opened));
-  });
+  return open_database_of(owner, directory)
+      .map([&](auto opened) -> std::unique_ptr<port::state> {
+        return std::make_unique<state>(directory, std::move(owner), std::move(opened));
+      })
+      .map_error(at_start);
 }
 
 }  // namespace flow::database

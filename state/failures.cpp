@@ -63,6 +63,11 @@ failure because(int error, const fs::path& directory, const std::string& detail)
   }
 }
 
+failure at_start(failure why) {
+  if (why.kind == failure_kind::retriable) why.remedy = "mend that, or choose another directory, and start again";
+  return why;
+}
+
 failure because(const rocksdb::Status& status, const fs::path& directory) {
   const auto text = status.ToString();
   if (text.find("lock hold by current process") != text.npos)

@@ -20,4 +20,7 @@ std::string quoted(const std::filesystem::path& directory);
 failure because(int error, const std::filesystem::path& directory, const std::string& detail);
 failure because(const rocksdb::Status& status, const std::filesystem::path& directory);
 
+/// The same for who is about to start: nobody tries again by himself.
+failure at_start(failure why);
+
 }  // namespace flow::database

@@ -111,8 +111,8 @@ class reader {
   virtual void assign(source_id id, const topic_partition& where, std::int64_t offset) = 0;
   /// Nothing of this id is delivered any more, from now on; the id is free again.
   virtual void unassign(source_id id) = 0;
-  /// Fills `into` with at most about `most` records of what has arrived; false if that is nothing. What is not polled
-  /// is buffered up to the reader's bound and then left at the cluster.
+  /// Fills `into` with at most about `most` records of what has arrived, and no more bytes than the reader's batch;
+  /// false if that is nothing. What is not polled is buffered up to the reader's bound and then left at the cluster.
   virtual bool poll(fetched& into, std::size_t most) = 0;
 };
 
@@ -120,6 +120,7 @@ class reader {
 struct reader_options {
   isolation isolated = isolation::read_committed;
   std::size_t buffer = 32u << 20;  ///< bytes that may wait unpolled
+  std::size_t batch = 1u << 20;    ///< bytes after which a poll has enough, with `kept_beside_each` record
 };
 
 /// What happens to a member. One event at a time; the next comes only after `release` for revoked and lost lanes.

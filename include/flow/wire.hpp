@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -23,6 +24,10 @@ struct header {
 
   bool operator==(const header&) const = default;
 };
+
+/// What a client keeps beside the bytes of each record, about: what is counted without it is a multiple of what was
+/// meant where records are small.
+inline constexpr std::size_t kept_beside_each = 512;
 
 /// Number of a source partition within one reader, chosen by whoever assigns it.
 using source_id = std::uint32_t;

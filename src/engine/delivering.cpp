@@ -26,7 +26,7 @@ std::unique_ptr<courier> writing::open_courier() {
                             .sink = at_.topology.sinks()[*at_.outside],
                             .number = *at_.outside,
                             .application = at_.options.application,
-                            .room = at_.options.buffer,
+                            .room = at_.options.share.transaction,
                             .wall_clock = at_.wall_clock,
                             .reached = [this](std::string_view step) { return at_.probe.reached(step, at_.name); },
                             .log = at_.log,

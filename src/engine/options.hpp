@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "budget.hpp"
+
 #include <flow/app.hpp>
 #include <flow/log.hpp>
 #include <flow/plan.hpp>
@@ -22,7 +24,7 @@ struct options {
   bool fresh = false;  ///< the outputs may hold records although no position exists
   bool leave_on_stop = true;
   std::chrono::milliseconds commit_every{100};
-  std::size_t buffer = 32u << 20;  ///< bytes that may wait for one target, and bytes of one transaction at most
+  budget share;  ///< of the application's memory
   std::chrono::milliseconds session{10'000};
   std::chrono::milliseconds max_poll_interval{30'000};
   std::chrono::milliseconds transaction_timeout{10'000};

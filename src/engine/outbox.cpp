@@ -14,9 +14,11 @@ void outbox::append(const route& to, const emission& what, source_record from, c
   if (from != std::exchange(latest_record_, from)) ++records_;
   if (by.get() != latest_) {
     latest_ = by.get();
-    held_ += by->size;
+    counted_ = 0;
     waiting_.buffers.push_back(by);
   }
+  const auto size = by->size + by->written.capacity();
+  held_ += size - std::exchange(counted_, size);
   waiting_.size += size_of(what.key, what.value, what.headers);
   waiting_.records.push_back({.topic = to.topic,
                               .partition = partition_of(to, what),

@@ -14,10 +14,6 @@ namespace flow::engine {
 
 std::size_t size_of(bytes key, bytes value, std::span<const header> headers);
 
-/// What a client keeps beside the bytes of each record, about: what is counted without it is a multiple of what was meant
-/// where records are small.
-inline constexpr std::size_t kept_beside_each = 512;
-
 /// A record of a source partition.
 struct source_record {
   const source* from = nullptr;
@@ -53,6 +49,7 @@ class outbox {
   outgoing waiting_;
   std::size_t held_ = 0;
   const held* latest_ = nullptr;
+  std::size_t counted_ = 0;  // of the latest; operators may write more for the records that follow
   std::size_t records_ = 0;
   source_record latest_record_;
 };

@@ -66,8 +66,9 @@ reading::reading(surroundings with)
 }
 
 std::unique_ptr<intake> reading::open_intake() {
-  return std::make_unique<intake>(with_.topology, operators_, memories_, with_.wall_clock,
-                                  with_.home.open_reader({.buffer = with_.options.buffer}, with_.wake));
+  return std::make_unique<intake>(
+      with_.topology, operators_, memories_, with_.wall_clock,
+      with_.home.open_reader({.buffer = with_.options.share.reader, .batch = with_.options.share.batch}, with_.wake));
 }
 
 task<void> reading::discover() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -49,6 +50,7 @@ class target final : private writing::owner {
   std::vector<lane*> lanes_of(const writing& who) const;
 
   const port::membership& assignment() const override { return assignment_; }
+  std::size_t writings() const override { return std::max<std::size_t>(writings_.size(), 1); }
   bool writes_as(const std::string& transactional_id) const override;
   std::string next_id() override;
   void part(writing& from, const std::vector<topic_partition>& sick) override;

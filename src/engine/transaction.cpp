@@ -85,8 +85,8 @@ duration writing::pause_between_positions() const {
 
 bool writing::must_close(time_point began, std::size_t bytes, std::size_t records) const {
   const auto now = at_.loop.now();
-  return closing() || now >= began + at_.options.commit_every || bytes >= limit_.transaction ||
-         records >= limit_.records || (at_.reading.idle() && now >= began + (bytes < telling ? 0ms : pause_between));
+  return closing() || now >= began + at_.options.commit_every || bytes >= room() || records >= limit_.records ||
+         (at_.reading.idle() && now >= began + (bytes < telling ? 0ms : pause_between));
 }
 
 task<result<void>> writing::transact() {
@@ -149,7 +149,7 @@ void writing::learn_rate(time_point began, std::size_t bytes) {
   const std::chrono::duration<double> whole = at_.options.transaction_timeout;
   const double most = static_cast<double>(bytes) * (whole / 4 / std::max(took, std::chrono::duration<double>{1ms}));
   limit_.transaction = std::clamp(static_cast<std::size_t>(most), smallest_transaction,
-                                  std::max(at_.options.buffer, smallest_transaction));
+                                  std::max(at_.options.share.transaction, smallest_transaction));
 }
 
 writing::written_lane writing::write_position(lane& of) {

@@ -23,7 +23,7 @@ writing::writing(const site& at, engine::outputs& outputs, owner& by, target_sta
       counted_{counted},
       turned_{at_.loop},
       trouble_{at_.loop, at_.log, at_.name},
-      limit_{std::min(at_.options.buffer, first_transaction), unlimited} {
+      limit_{std::min(at_.options.share.transaction, first_transaction), unlimited} {
   name_producer(std::move(transactional_id));
   if (at_.outside) courier_ = open_courier();
   sources_seen_ = at_.reading.version();

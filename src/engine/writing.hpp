@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -30,6 +31,7 @@ class writing final : public destination, private courier::owner {
    public:
     virtual ~owner() = default;
     virtual const port::membership& assignment() const = 0;  ///< that the lanes are owned under
+    virtual std::size_t writings() const = 0;                ///< how many share the target's memory
     virtual bool writes_as(const std::string& transactional_id) const = 0;
     virtual std::string next_id() = 0;  ///< a transactional id that nobody writes as
     /// These partitions stored nothing while others did: the lanes that write there should not hold up the rest.
@@ -99,7 +101,7 @@ class writing final : public destination, private courier::owner {
   void leave_all();
   auto step(std::string_view name) { return crash_point{at_.probe.reached(name, at_.name)}; }
   writer writer_now() const;
-  bool outbox_full() const { return outbox_.size() >= limit_.transaction || outbox_.records() >= limit_.records; }
+  bool outbox_full() const { return outbox_.size() >= room() || outbox_.records() >= limit_.records; }
   bool moved(const lane& of) const;
   /// As far as a course has come, with all that was made of it stored or delivered once this is committed.
   source_position place_of(const course& at) const;
@@ -143,6 +145,7 @@ class writing final : public destination, private courier::owner {
   task<void> recover(failure why);
   written_lane write_position(lane& of);
   bool must_close(time_point began, std::size_t bytes, std::size_t records) const;
+  std::size_t room() const { return std::min(limit_.transaction, at_.options.share.transaction / by_.writings()); }
   void narrow_down(const failure& why);
   void clear_suspects();
   void learn_rate(time_point began, std::size_t bytes);

@@ -11,14 +11,16 @@ namespace {
 
 using metadata_ptr = std::unique_ptr<const rd_kafka_metadata_t, destroys<rd_kafka_metadata_destroy>>;
 
-const properties defaults{{"fetch.wait.max.ms", "20"},
-                          {"fetch.error.backoff.ms", "50"},
-                          {"queued.max.messages.kbytes", "4096"},
-                          {"fetch.max.bytes", "4194304"},
-                          {"topic.metadata.refresh.fast.interval.ms", "50"},
-                          {"topic.metadata.propagation.max.ms", "2000"},
-                          {"reconnect.backoff.ms", "50"},
-                          {"reconnect.backoff.max.ms", "1000"}};
+properties defaults_for(const connection& to) {
+  return {{"fetch.wait.max.ms", "20"},
+          {"fetch.error.backoff.ms", "50"},
+          {"queued.max.messages.kbytes", "4096"},
+          {"fetch.max.bytes", std::to_string(std::max<std::size_t>(4u << 20, least_fetch(to)))},
+          {"topic.metadata.refresh.fast.interval.ms", "50"},
+          {"topic.metadata.propagation.max.ms", "2000"},
+          {"reconnect.backoff.ms", "50"},
+          {"reconnect.backoff.max.ms", "1000"}};
+}
 
 const char* name_of(port::isolation isolated) {
   return isolated == port::isolation::read_committed ? "read_committed" : "read_uncommitted";
@@ -80,7 +82,7 @@ result<std::shared_ptr<client>> administration::reading(port::isolation isolated
   auto& found = reading_[isolated];
   if (found && !found->retired()) return found;
   auto opened = client::open(in_, RD_KAFKA_CONSUMER,
-                             configure(in_.to, defaults,
+                             configure(in_.to, defaults_for(in_.to),
                                        {{"isolation.level", name_of(isolated)},
                                         {"enable.partition.eof", "true"},
                                         {"auto.offset.reset", "error"},
@@ -93,8 +95,9 @@ result<std::shared_ptr<client>> administration::reading(port::isolation isolated
 result<std::shared_ptr<client>> administration::of_group(const std::string& group) {
   auto& found = of_groups_[group];
   if (found && !found->retired()) return found;
-  auto opened = client::open(in_, RD_KAFKA_CONSUMER,
-                             configure(in_.to, defaults, {{"group.id", group}, {"enable.auto.commit", "false"}}));
+  auto opened =
+      client::open(in_, RD_KAFKA_CONSUMER,
+                   configure(in_.to, defaults_for(in_.to), {{"group.id", group}, {"enable.auto.commit", "false"}}));
   if (opened) found = *opened;
   return opened;
 }

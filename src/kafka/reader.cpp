@@ -12,13 +12,14 @@ namespace {
 /// Below this size of record it is their number that fills the client's queue: to it each is half a kilobyte more.
 constexpr std::size_t small_record = 160;
 
-properties defaults_for(std::size_t buffer) {
+properties defaults_for(const connection& to, std::size_t buffer) {
   // What waits, waits in two places: the client's queue, and what was taken from it at once. Either holds at most a
   // full queue and what one more fetch brings.
-  const std::size_t quarter = std::max<std::size_t>(buffer / 4, 1 << 20);
-  return {{"queued.max.messages.kbytes", std::to_string(quarter / 1000)},
-          {"queued.min.messages", std::to_string(quarter / small_record)},
-          {"fetch.max.bytes", std::to_string(quarter)},
+  const std::size_t fetch = std::max(buffer / 4, least_fetch(to));
+  const std::size_t queue = std::max<std::size_t>(buffer / 2, fetch + 48'000) - fetch;
+  return {{"queued.max.messages.kbytes", std::to_string(queue / 1000)},
+          {"queued.min.messages", std::to_string(queue / small_record)},
+          {"fetch.max.bytes", std::to_string(fetch)},
           {"fetch.min.bytes", "1000000"},
           {"fetch.wait.max.ms", "25"},
           {"fetch.error.backoff.ms", "100"},
@@ -87,7 +88,7 @@ std::shared_ptr<kafka_reader::batch> kafka_reader::fresh_batch() {
 result<std::unique_ptr<kafka_reader>> kafka_reader::open(const context& in, port::reader_options options,
                                                          port::wake readable) {
   const bool committed = options.isolated == port::isolation::read_committed;
-  conf_ptr conf = configure(in.to, defaults_for(options.buffer),
+  conf_ptr conf = configure(in.to, defaults_for(in.to, options.buffer),
                             {{"isolation.level", committed ? "read_committed" : "read_uncommitted"},
                              {"enable.partition.eof", "true"},
                              {"auto.offset.reset", "error"},
@@ -95,7 +96,7 @@ result<std::unique_ptr<kafka_reader>> kafka_reader::open(const context& in, port
                              {"enable.auto.offset.store", "false"}});
   const std::size_t most_queued = number(conf.get(), "queued.min.messages");
   const std::size_t most_bytes = number(conf.get(), "queued.max.messages.kbytes") * 1000;
-  std::unique_ptr<kafka_reader> reader{new kafka_reader{std::move(readable), most_queued, most_bytes}};
+  std::unique_ptr<kafka_reader> reader{new kafka_reader{std::move(readable), most_queued, most_bytes, options.batch}};
   auto tap = std::make_unique<wiretap>();
   tap->errored = [self = reader.get()](rd_kafka_resp_err_t code, std::string_view text) { self->errored(code, text); };
   auto connected = client::open(in, RD_KAFKA_CONSUMER, std::move(conf), std::move(tap));
@@ -104,8 +105,8 @@ result<std::unique_ptr<kafka_reader>> kafka_reader::open(const context& in, port
   return reader;
 }
 
-kafka_reader::kafka_reader(port::wake readable, std::size_t most_queued, std::size_t most_bytes)
-    : readable_{std::move(readable)}, most_queued_{most_queued}, most_bytes_{most_bytes} {}
+kafka_reader::kafka_reader(port::wake readable, std::size_t most_queued, std::size_t most_bytes, std::size_t batch)
+    : readable_{std::move(readable)}, most_queued_{most_queued}, most_bytes_{most_bytes}, batch_{batch} {}
 
 void kafka_reader::use(std::shared_ptr<client> connected) {
   rd_kafka_t* const handle = connected->get();
@@ -285,7 +286,11 @@ bool kafka_reader::poll(fetched& into, std::size_t most) {
   if (delivered_ < arrived_.size()) {
     const auto kept = fresh_batch();
     const std::size_t until = std::min(arrived_.size(), delivered_ + most);
-    while (delivered_ < until) deliver(arrived_[delivered_++], into, *kept);
+    for (std::size_t size = 0; delivered_ < until && size < batch_;) {
+      const arrival& next = arrived_[delivered_++];
+      size += next.message->len + next.message->key_len + kept_beside_each;
+      deliver(next, into, *kept);
+    }
     if (!kept->messages.empty()) into.buffers = kept;
   }
   return !into.empty();

@@ -73,7 +73,7 @@ class kafka_reader : public port::reader {
     std::vector<std::unique_ptr<batch>> free_;
   };
 
-  kafka_reader(port::wake readable, std::size_t most_queued, std::size_t most_bytes);
+  kafka_reader(port::wake readable, std::size_t most_queued, std::size_t most_bytes, std::size_t batch);
   void use(std::shared_ptr<client> connected);
   void errored(rd_kafka_resp_err_t code, std::string_view text);
   void look_at_growth(subject& topic);
@@ -93,6 +93,7 @@ class kafka_reader : public port::reader {
   const port::wake readable_;
   const std::size_t most_queued_;  ///< messages after which the client stops fetching
   const std::size_t most_bytes_;   ///< bytes after which it does
+  const std::size_t batch_;        ///< bytes that are delivered at once
   std::shared_ptr<connection_parts> parts_ = std::make_shared<connection_parts>();
   std::shared_ptr<batch_pool> pool_ = std::make_shared<batch_pool>();
   queue_ptr queue_;

@@ -45,6 +45,12 @@ conf_ptr configure(const connection& to, const properties& defaults, const prope
   return conf;
 }
 
+std::size_t least_fetch(const connection& to) {
+  constexpr std::size_t its_default = 1'000'000;
+  const auto own = to.properties.find("message.max.bytes");
+  return own == to.properties.end() ? its_default : std::max<std::size_t>(its_default, std::stoull(own->second));
+}
+
 std::string servers_of(const connection& to) {
   const auto found = std::ranges::find_if(to.properties, names_servers, &properties::value_type::first);
   return found == to.properties.end() ? std::string{} : found->second;

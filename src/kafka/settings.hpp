@@ -27,6 +27,9 @@ bool set(rd_kafka_conf_t* conf, const std::string& name, const std::string& valu
 /// Our defaults, the user's properties over them, and over those what the protocol needs.
 conf_ptr configure(const connection& to, const properties& defaults, const properties& needed);
 
+/// What `fetch.max.bytes` has to be at least, so that the client takes it beside the user's properties.
+std::size_t least_fetch(const connection& to);
+
 /// "host:port,host:port"
 std::string servers_of(const connection& to);
 

@@ -93,10 +93,11 @@ bool memory_reader::poll(fetched& into, std::size_t most) {
   into.clear();
   const std::scoped_lock lock{home().mutex};
   taken_.clear();
+  taken_bytes_ = 0;
   while (!arrivals_.empty()) {
     arrival& next = arrivals_.front();
     if (auto* slice = std::get_if<log_slice>(&next.what)) {
-      if (taken_.size() >= most) break;
+      if (taken_.size() >= most || taken_bytes_ >= options_.batch) break;
       take(next.source, *slice, most);
       if (slice->first < slice->last) break;
     } else if (const auto* end = std::get_if<reached_end>(&next.what)) {
@@ -120,9 +121,10 @@ bool memory_reader::poll(fetched& into, std::size_t most) {
 void memory_reader::take(source_id id, log_slice& slice, std::size_t most) {
   const auto records = slice.records->records();
   lent_.push_back(slice.records);
-  for (; slice.first < slice.last && taken_.size() < most; ++slice.first) {
+  for (; slice.first < slice.last && taken_.size() < most && taken_bytes_ < options_.batch; ++slice.first) {
     taken_.push_back(records[slice.first]);
     taken_.back().source = id;
+    taken_bytes_ += size_of(taken_.back()) + kept_beside_each;
     buffered_ -= weight(taken_.back());
   }
 }

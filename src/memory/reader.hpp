@@ -45,6 +45,7 @@ class memory_reader final : public port::reader, private asker {
   std::deque<arrival> arrivals_;
   std::size_t buffered_ = 0;
   std::vector<fetched_record> taken_;
+  std::size_t taken_bytes_ = 0;
   std::vector<std::shared_ptr<const packed_records>> lent_;  // what they look at, though it may be deleted meanwhile
   std::shared_ptr<lending_pool> pool_ = std::make_shared<lending_pool>();
 };

@@ -57,6 +57,18 @@ TEST(options, are_refused_with_every_problem_and_its_remedy_at_once) {
   EXPECT_THAT(problems, Each(MatchesRegex(".+ \\(.+\\)")));
 }
 
+TEST(options, are_refused_if_their_memory_is_too_little_for_what_they_ask_for) {
+  world w;
+  auto options = w.options();
+  options.memory = 16u << 20;
+  EXPECT_THAT(problems_of(options), IsEmpty());
+  options.threads = 16;
+  EXPECT_THAT(
+      problems_of(options),
+      testing::ElementsAre("memory of 16MiB is too little for threads: 16 with targets: 1 (give 68MiB, or fewer "
+                           "threads)"));
+}
+
 TEST(options, do_not_help_a_topology_that_reads_a_range) {
   topology t{"copies"};
   t.from("range", std::vector<std::string>{"one", "two"}) | to("numbers");

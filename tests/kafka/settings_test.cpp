@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "administration.hpp"
 #include "cluster.hpp"
 
 namespace flow::kafka {
@@ -27,6 +28,31 @@ std::string problems(std::map<std::string, std::string> properties) {
   } catch (const std::invalid_argument& refused) {
     return refused.what();
   }
+}
+
+/// Why a reader cannot be opened on such a cluster; empty if it can.
+std::string reader_refused(std::map<std::string, std::string> properties, std::size_t buffer) {
+  properties.emplace("bootstrap.servers", "127.0.0.1:1");
+  const auto cluster = connect({"tokyo", std::move(properties), "test"}, std::make_shared<nobody>(), {});
+  const auto reader = cluster->open_reader({.buffer = buffer}, [] {});
+  reader->assign(0, {"orders", 0}, 0);
+  fetched batch;
+  return reader->poll(batch, 1) && !batch.failures.empty() ? to_string(batch.failures.front().why) : std::string{};
+}
+
+TEST(readers, open_with_any_buffer_and_any_size_of_record) {
+  for (const std::size_t buffer : {std::size_t{1}, std::size_t{2} << 20, std::size_t{256} << 20}) {
+    EXPECT_EQ(reader_refused({}, buffer), "") << buffer;
+    EXPECT_EQ(reader_refused({{"message.max.bytes", "20000000"}}, buffer), "") << buffer;
+  }
+}
+
+TEST(questions, are_asked_whatever_the_size_of_records) {
+  const connection to{"tokyo", {{"bootstrap.servers", "127.0.0.1:1"}, {"message.max.bytes", "20000000"}}, "test"};
+  administration asking{{to, std::make_shared<complaints>("tokyo", std::vector<std::string>{}, log_sink{}),
+                         std::make_shared<closer>("tokyo")}};
+  EXPECT_TRUE(asking.reading(port::isolation::read_committed));
+  EXPECT_TRUE(asking.of_group("group"));
 }
 
 TEST(properties, of_the_client_are_taken) {

@@ -339,6 +339,12 @@ clusters:
         self.assert_refused_in(LEAST + "commit_every: 100\n", "100 => \"100\" has no unit (write 100ms or 100s)")
         self.assert_refused_in(LEAST + "commit_every: 6s\n", "6s => \"6s\" is too much (write 1ms to 5s)")
 
+    def test_memory(self) -> None:
+        self.assert_refused_in(LEAST + "memory: 1MiB\n", "1MiB => \"1MiB\" is too little (write 16MiB to 1TiB)")
+        self.assert_refused_in(LEAST + "threads: 64\n" + "memory: 100MiB\n",
+                               "100MiB => memory of 100MiB is too little for threads: 64 with targets: 2 "
+                               "(give 416MiB, or fewer threads)")
+
     def test_lanes(self) -> None:
         self.assert_refused_in(LEAST + "lanes: 0\n", "0\n => \"0\" is too little (write 1 to 10000)")
 
@@ -913,6 +919,13 @@ class run(Case):
         done = self.call("run", "--config", "sync.yaml")
         self.assertEqual(done.code, 1)
         self.assertIn("password", done.err)
+
+    def test_says_what_to_do_about_its_state_before_the_next_start(self) -> None:
+        self.write("sync.yaml", LEAST + "state: /proc/no/such/place\n")
+        done = self.call("run", "--config", "sync.yaml")
+        self.assertEqual(done.code, 1)
+        self.assertRegex(done.err, r"error .*'/proc/no/such/place' cannot be used: .* and start again\)\n$")
+        self.assertNotIn("by itself", done.err)
 
 
 class demo(Case):

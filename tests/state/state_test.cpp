@@ -338,7 +338,8 @@ TEST_F(state_test, a_newer_format_is_refused_whatever_it_holds) {
   open();
   rocksdb::DB* raw = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> families;
-  ASSERT_TRUE(rocksdb::DB::Open({}, directory(), {{"default", {}}, {"positions", {}}, {"seen", {}}}, &families, &raw).ok());
+  ASSERT_TRUE(
+      rocksdb::DB::Open({}, directory(), {{"default", {}}, {"positions", {}}, {"seen", {}}}, &families, &raw).ok());
   std::unique_ptr<rocksdb::DB> db{raw};
   families.emplace_back();
   ASSERT_TRUE(db->CreateColumnFamily({}, "of the future", &families.back()).ok());
@@ -407,6 +408,13 @@ TEST_F(state_test, files_without_rights_are_refused) {
                                user + " with all its files, or choose another one)");
 }
 
+TEST_F(state_test, what_nobody_foresaw_is_said_with_what_to_do_before_the_next_start) {
+  const auto why = database::open_state("/proc/no/such/place", {"sync", "home"}).error();
+  EXPECT_EQ(to_string(why),
+            "the state directory '/proc/no/such/place' cannot be used: No such file or directory (mend that, or choose "
+            "another directory, and start again)");
+}
+
 TEST_F(state_test, a_full_disk_is_said_and_writing_goes_on_once_there_is_room) {
   const auto state = open();
   ASSERT_TRUE(state->write({{{"tokyo", 0}, {7, "here"}}}));
@@ -438,7 +446,7 @@ TEST_F(state_test, a_disk_without_any_room_is_said_and_opening_works_once_there_
     EXPECT_EQ(found.error().kind, failure_kind::retriable);
     EXPECT_EQ(found.error().text, "no space is left for " + named());
     state.reset();
-    EXPECT_EQ(refusal(), found.error());
+    EXPECT_EQ(to_string(refusal()), found.error().text + " (mend that, or choose another directory, and start again)");
   }
   EXPECT_EQ(open()->read({"tokyo", 0}), (lane_state{7, "here"}));
 }
