@@ -60,8 +60,8 @@ struct ordered_sink_op : op<ordered_sink_op<D>> {
     constexpr bool fits = takes_batches || delivers<D, const delivery&>;
     static_assert(
         fits,
-        "flow: ordered_sink needs a destination: http::post{url}, or a function of a delivery, or of a span of "
-        "them, that returns a receipt, one for each, or nothing");
+        "flow: ordered_sink needs a destination: a function of a delivery, or of a span of them, that returns a "
+        "receipt, one for each, or nothing");
     if constexpr (!fits) {
       return poisoned{};
     } else if constexpr (is_writable<In>()) {
@@ -116,7 +116,7 @@ struct ordered_sink_op : op<ordered_sink_op<D>> {
 /// policy at once. Its dead letters go to home. A partition of which `how.ahead` records are under way waits for the
 /// first.
 ///
-/// `where` is a `http::post`, or a function: of a `const delivery&` or a `std::span<const delivery>`, which may block,
+/// `where` is a function: of a `const delivery&` or a `std::span<const delivery>`, which may block,
 /// and returns a `receipt`, a `std::vector<receipt>`, or nothing; it runs on threads of its own, called as const by
 /// several at once. Or of `const delivery_options&`, returning the `std::unique_ptr<destination>` of one worker. The
 /// name stands on disk.

@@ -4,7 +4,7 @@
 
 using namespace flow;
 
-// says: ordered_sink needs a destination: http::post{url}, or a function of a delivery
+// says: ordered_sink needs a destination: a function of a delivery
 
 void build(topology& t) {
   t.from(topic<bytes, int>{"numbers"})
