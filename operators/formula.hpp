@@ -46,7 +46,7 @@ struct term {
 };
 
 /// Where pointers lead, as a tree, so that a document is walked once for all of them.
-struct place {
+struct waypoint {
   std::string name{};
   std::optional<std::size_t> index{};  ///< what the name means in an array
   std::vector<std::size_t> inside{};
@@ -68,7 +68,7 @@ struct formula {
   std::vector<std::shared_ptr<const condition>> conditions{};
   std::vector<term> terms{};
   std::vector<std::size_t> roots{};  ///< the term of each rule, in order
-  std::vector<place> places{1};
+  std::vector<waypoint> places{1};
   std::vector<flaw> flaws{};
 
   void add(std::shared_ptr<const condition> what);
@@ -86,7 +86,7 @@ struct formula {
   /// The same by what is known.
   std::optional<std::size_t> decided(sheet& known) const;
 
-  const place* inside(const place& where, const auto& name) const {
+  const waypoint* inside(const waypoint& where, const auto& name) const {
     for (const auto number : where.inside)
       if (places[number].names(name)) return &places[number];
     return nullptr;

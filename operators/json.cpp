@@ -87,7 +87,7 @@ class walk {
   }
 
  private:
-  void read(ondemand::value value, const place& where, int levels) {
+  void read(ondemand::value value, const waypoint& where, int levels) {
     const auto token = value.raw_json_token();
     switch (token.front()) {
       case '{':
@@ -110,24 +110,24 @@ class walk {
     }
   }
 
-  void read_inside(ondemand::value value, const place* there, int levels) {
+  void read_inside(ondemand::value value, const waypoint* there, int levels) {
     if (!there) return over(value.raw_json_token().data(), levels);
     read(value, *there, levels);
     settle(*there);
   }
 
-  void read_members(ondemand::object object, const place& where, int levels) {
+  void read_members(ondemand::object object, const waypoint& where, int levels) {
     for (ondemand::field member : object) {
       const char* key = ondemand::raw_json_string{member.key()}.raw();
       const auto name = text_of(key, [&] { return member.unescaped_key(); });
-      const place* there = name ? rules_.inside(where, *name) : nullptr;
+      const waypoint* there = name ? rules_.inside(where, *name) : nullptr;
       const bool repeated = there && known_.conditions[there->below.front()] != truth::open;
       read_inside(member.value(), repeated ? nullptr : there, levels);
       if (decider_) return;
     }
   }
 
-  void read_elements(ondemand::array array, const place& where, int levels) {
+  void read_elements(ondemand::array array, const waypoint& where, int levels) {
     std::size_t index = 0;
     for (ondemand::value element : array) {
       read_inside(element, rules_.inside(where, index++), levels);
@@ -211,7 +211,7 @@ class walk {
     if (rest(end) > 0) refuse(offset(end), "the document has ended before");
   }
 
-  void found(const place& where, const finding& what) {
+  void found(const waypoint& where, const finding& what) {
     if (where.here.empty()) return;
     for (const auto number : where.here)
       known_.conditions[number] = rules_.conditions[number]->holds(what) ? truth::yes : truth::no;
@@ -219,7 +219,7 @@ class walk {
   }
 
   // What is still open below a place that has been read is not there.
-  void settle(const place& where) {
+  void settle(const waypoint& where) {
     if (decider_) return;
     bool news = false;
     for (const auto number : where.below)

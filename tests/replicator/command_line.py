@@ -428,7 +428,8 @@ events:
             "\"{tpoic => \"{tpoic}\" makes no name for a topic "
             "(use {topic}, {source}, letters, digits, dots, dashes and underscores)",
             "whn => \"whn\" is not a setting of events.rules[4] (did you mean when?)",
-            "x.internal => \"x.internal\" makes the name of an internal topic (give it another one)",
+            "x.internal => \"x.internal\" makes the name of an internal topic, which nobody reads "
+            "(let it neither begin with __ nor end in .internal)",
             "[/a => events.rules[5].when has to be a mapping, not a list (write a mapping)",
             "{action: include} => events.rules[6].name is missing (add \"name: ...\")")
 
