@@ -135,6 +135,7 @@ class Replicator:
         self.state = "running"
         self.due: float | None = None
         self.starts += 1
+        self.said_before = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
 
@@ -155,14 +156,13 @@ class Replicator:
 
     @property
     def can_be_told(self) -> bool:
-        """Before it waits for signals, for which it blocks them, a SIGTERM ends a program; killing it is always fair.
+        """Before it says that it is starting a SIGTERM ends a program; killing it is always fair.
 
         That may be long after its start: one that was frozen on the way there has not come any further.
         """
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("SigBlk:"):
-                return bool(int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
-        return False
+        with self.log.open("rb") as log:
+            log.seek(self.said_before)
+            return b" starting" in log.read(4096)
 
     def tick(self, now: float) -> None:
         if self.state in ("running", "stopping") and self.process.poll() is not None:
