@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "outbox.hpp"
+#include "intake.hpp"
 
 #include <flow/dead_letter.hpp>
 #include <flow/partition.hpp>
@@ -59,10 +59,11 @@ courier::courier(surroundings with, std::unique_ptr<flow::destination> to)
 
 // ---- source partitions
 
-void courier::take(const source& from, const fetched_record& record, const emission& what) {
-  auto& to = ways_.try_emplace(from.id, way{.from = &from, .entries = {}, .last = {}}).first->second;
-  if (to.entries.empty() || to.entries.back().record.offset != record.offset)
-    to.entries.push_back({.record = fingerprint_of(record.offset, record.timestamp, record.key, record.value),
+void courier::take(const course& by, const fetched_record& record, const emission& what) {
+  const auto& from = *by.from;
+  auto& to = ways_.try_emplace(from.id, way{.from = &from, .entries = {}}).first->second;
+  if (to.entries.empty() || to.entries.back().at.next != record.offset)
+    to.entries.push_back({.at = {record.offset, last_of(by), clocks_of(by)},
                           .timestamp = record.timestamp,
                           .original = {},
                           .letters = {}});
@@ -121,10 +122,9 @@ void courier::measure(way& what) {
   if (what.entries.size() <= ahead / 2 && 2 * what.size + size_ < with_.room) what.crowded = false;
 }
 
-std::optional<source_position> courier::undone(const source& from, const fingerprint& before) const {
+const place* courier::undone(const source& from) const {
   const auto known = ways_.find(from.id);
-  if (known == ways_.end() || known->second.entries.empty()) return std::nullopt;
-  return source_position{known->second.entries.front().record.offset, known->second.last.value_or(before)};
+  return known == ways_.end() || known->second.entries.empty() ? nullptr : &known->second.entries.front().at;
 }
 
 void courier::stop(const source& from, std::int64_t offset, const std::string& reason) {
@@ -132,12 +132,13 @@ void courier::stop(const source& from, std::int64_t offset, const std::string& r
   for (auto each = lines_.lower_bound({from.id, std::nullopt}); each != lines_.end() && each->first.first == from.id;
        ++each)
     drop(*each->second, offset);
-  while (!at.entries.empty() && at.entries.back().record.offset >= offset) {
+  place end;
+  while (!at.entries.empty() && at.entries.back().at.next >= offset) {
+    end = std::move(at.entries.back().at);
     lighten(at, at.entries.back().size);
     at.entries.pop_back();
   }
-  const auto last = at.entries.empty() ? at.last : at.entries.back().record;
-  with_.by.stopped(from, {offset, last.value_or(fingerprint{})}, reason);
+  with_.by.stopped(from, end, reason);
 }
 
 void courier::resume() {

@@ -15,7 +15,6 @@
 #include "complaint.hpp"
 #include "lane.hpp"
 #include "loop.hpp"
-#include "position.hpp"
 
 #include <flow/log.hpp>
 #include <flow/plan.hpp>
@@ -49,7 +48,7 @@ class courier {
    public:
     virtual ~owner() = default;
     /// A source partition goes no further than `at`.
-    virtual void stopped(const source& from, const source_position& at, const std::string& reason) = 0;
+    virtual void stopped(const source& from, const place& at, const std::string& reason) = 0;
     virtual void passed_over(std::uint32_t sink, const source& from, std::int64_t offset,
                              const std::string& reason) = 0;
   };
@@ -71,16 +70,15 @@ class courier {
   /// What is taken from this lane is delivered under `token` from now on.
   void own(std::int32_t lane, std::int64_t token) { tokens_[lane] = token; }
   /// An emission for the sink, to be delivered, or for the one of its letters.
-  void take(const source& from, const fetched_record& record, const emission& what);
+  void take(const course& by, const fetched_record& record, const emission& what);
   /// Nothing is to be taken before `crowded` was asked for.
   bool full() const { return full_; }
   /// Too much of this source partition waits here; it should not be read on.
   bool crowded(const source& from) const;
   void relieved() { full_ = false; }
 
-  /// Where that begins of a source partition which is not done; nullopt: everything that was taken is. `before` is the
-  /// last record before the first that was taken.
-  std::optional<source_position> undone(const source& from, const fingerprint& before) const;
+  /// Where that begins of a source partition which is not done; nullptr: everything that was taken is.
+  const place* undone(const source& from) const;
   /// Lets go of what is done. `post(source, offset, letters)` writes those of a record whose turn it is; false: they
   /// cannot be written yet.
   template <typename Post>
@@ -105,7 +103,7 @@ class courier {
  private:
   /// A record of a source partition of which something was taken.
   struct entry {
-    fingerprint record;
+    place at;  ///< before it
     std::int64_t timestamp = 0;
     std::uint32_t emissions = 0;
     std::uint32_t open = 0;                    ///< emissions that are not done
@@ -120,7 +118,6 @@ class courier {
     std::deque<entry> entries;
     std::uint64_t first = 0;  ///< the number of the first entry
     std::uint64_t begun = 0;  ///< behind the last one of which something was begun
-    std::optional<fingerprint> last;
     std::size_t size = 0;
     bool crowded = false;
   };
@@ -209,8 +206,7 @@ void courier::advance(Post post) {
   for (auto& [id, each] : ways_) {
     while (!each.entries.empty() && each.entries.front().open == 0) {
       auto& first = each.entries.front();
-      if (!first.letters.empty() && !post(*each.from, first.record.offset, first.letters)) break;
-      each.last = first.record;
+      if (!first.letters.empty() && !post(*each.from, first.at.next, first.letters)) break;
       lighten(each, first.size);
       each.entries.pop_front();
       ++each.first;

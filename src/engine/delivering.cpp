@@ -18,6 +18,12 @@ constexpr auto stop_limit = 10s;
 // Of a course that its courier has off the reading: until it says otherwise.
 constexpr auto relieved_later = time_point::max();
 
+void put(course& who, const place& at) {
+  who.next = at.next;
+  who.last = at.last;
+  who.now = at.now;
+}
+
 }  // namespace
 
 std::unique_ptr<courier> writing::open_courier() {
@@ -75,20 +81,14 @@ bool writing::post(const source& from, std::int64_t offset, const std::vector<ke
   return true;
 }
 
-void writing::stopped(const source& from, const source_position& at, const std::string& reason) {
+void writing::stopped(const source& from, const place& at, const std::string& reason) {
   for (auto* each : lanes_)
     for (const auto& course : each->courses) {
       if (course->from != &from) continue;
       at_.reading.leave(*course);
-      course->next = at.next;
-      course->last = at.last.offset < 0 ? before(*course) : at.last;
+      put(*course, at);
       halt(*course, reason);
     }
-}
-
-fingerprint writing::before(const course& at) const {
-  const auto known = at.of->committed.find(at.from->where);
-  return known == at.of->committed.end() ? fingerprint{} : known->second.last;
 }
 
 task<void> writing::finish_deliveries() {
@@ -105,8 +105,7 @@ void writing::turn_back() {
     for (const auto& course : each->courses) {
       const auto place = place_of(*course);
       if (place.next != course->next) course->halted.clear();
-      course->next = place.next;
-      course->last = place.last;
+      put(*course, place);
       if (course->held_until == relieved_later) course->held_until = {};
     }
   courier_->abandon();

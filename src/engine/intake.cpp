@@ -225,7 +225,7 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
     for (std::size_t n = 0; n < emissions_.size(); ++n) {
       const auto& one = parcel_of(n);
       if (!one.refused.empty()) to.passed_over(emissions_[n].sink, *at.from, record.offset, one.refused);
-      if (one.what) to.append(*one.to, *one.what, *at.from, record, held_);
+      if (one.what) to.append(*one.to, *one.what, *at.riders[i], record, held_);
     }
     at.riders[i]->dirty = true;
   }

@@ -66,7 +66,7 @@ class destination {
  public:
   virtual ~destination() = default;
   /// Takes an emission that was made of `record`, or the letter in its place. All of one record come in one go.
-  virtual void append(const route& to, const emission& what, const source& from, const fetched_record& record,
+  virtual void append(const route& to, const emission& what, const course& at, const fetched_record& record,
                       const std::shared_ptr<held>& by) = 0;
   virtual const class routes& routes() const = 0;
   virtual std::uint64_t sinks() const = 0;  ///< bit i: sink i writes to it

@@ -38,6 +38,13 @@ struct trial {
 /// The time at each dedup of the topology.
 using clocks = std::vector<stream_clock>;
 
+/// Everything before it in a source partition is done.
+struct place {
+  std::int64_t next = -1;
+  fingerprint last;
+  clocks now;
+};
+
 /// A lane's way through one source partition.
 struct course {
   const source* from = nullptr;

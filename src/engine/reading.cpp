@@ -27,7 +27,7 @@ struct reading::look_back final : destination {
     nobodys.to = this;
   }
 
-  void append(const route&, const emission&, const source&, const fetched_record&,
+  void append(const route&, const emission&, const course&, const fetched_record&,
               const std::shared_ptr<held>&) override {}
   const class routes& routes() const override { return nowhere; }
   std::uint64_t sinks() const override { return 0; }

@@ -31,9 +31,9 @@ bool writing::moved(const lane& of) const {
   return of.taken && std::any_of(of.courses.begin(), of.courses.end(), has_moved);
 }
 
-source_position writing::place_of(const course& at) const {
-  const auto undone = courier_ ? courier_->undone(*at.from, before(at)) : std::nullopt;
-  return undone ? *undone : source_position{next_of(at), last_of(at)};
+place writing::place_of(const course& at) const {
+  const auto* undone = courier_ ? courier_->undone(*at.from) : nullptr;
+  return undone ? *undone : place{next_of(at), last_of(at), clocks_of(at)};
 }
 
 task<result<void>> writing::open_producer() {
@@ -160,14 +160,11 @@ writing::written_lane writing::write_position(lane& of) {
   made.as.sources = of.committed;
   for (const auto& each : of.courses) {
     if (next_of(*each) < 0) continue;
-    auto place = place_of(*each);
-    each->dirty = place.next != next_of(*each);
-    place.begin = each->begin;
-    // Where deliveries lag behind the reading the clocks are ahead: what is judged again may be delivered twice, and is
-    // never left out.
+    const auto at = place_of(*each);
+    each->dirty = at.next != next_of(*each);
+    auto& written = made.as.sources[each->from->where] = {.next = at.next, .last = at.last, .begin = each->begin};
     const auto& dedups = at_.topology.dedups();
-    for (std::size_t i = 0; i < dedups.size(); ++i) place.clocks.emplace(dedups[i].name, clocks_of(*each)[i]);
-    made.as.sources[each->from->where] = std::move(place);
+    for (std::size_t i = 0; i < dedups.size(); ++i) written.clocks.emplace(dedups[i].name, at.now[i]);
   }
   made.encoded = encode(made.as);
   return made;

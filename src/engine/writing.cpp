@@ -66,12 +66,12 @@ void writing::turn() {
   turned_.notify();
 }
 
-void writing::append(const route& to, const emission& what, const source& from, const fetched_record& record,
+void writing::append(const route& to, const emission& what, const course& at, const fetched_record& record,
                      const std::shared_ptr<held>& by) {
   if (courier_)
-    courier_->take(from, record, what);
+    courier_->take(at, record, what);
   else
-    outbox_.append(to, what, {&from, record.offset}, by);
+    outbox_.append(to, what, {at.from, record.offset}, by);
 }
 
 void writing::drop() {

@@ -70,7 +70,7 @@ class writing final : public destination, private courier::owner {
   }
   std::size_t buffered() const { return outbox_.size() + (courier_ ? courier_->size() : 0); }
 
-  void append(const route& to, const emission& what, const source& from, const fetched_record& record,
+  void append(const route& to, const emission& what, const course& at, const fetched_record& record,
               const std::shared_ptr<held>& by) override;
   const class routes& routes() const override { return outputs_.routes(); }
   std::uint64_t sinks() const override { return at_.sinks; }
@@ -104,16 +104,15 @@ class writing final : public destination, private courier::owner {
   bool outbox_full() const { return outbox_.size() >= room() || outbox_.records() >= limit_.records; }
   bool moved(const lane& of) const;
   /// As far as a course has come, with all that was made of it stored or delivered once this is committed.
-  source_position place_of(const course& at) const;
+  place place_of(const course& at) const;
 
   // delivering.cpp: what only lanes of an ordered sink have
   std::unique_ptr<courier> open_courier();
   void follow_courier();
   bool post(const source& from, std::int64_t offset, const std::vector<kept_letter>& letters);
-  void stopped(const source& from, const source_position& at, const std::string& reason) override;
+  void stopped(const source& from, const place& at, const std::string& reason) override;
   task<void> finish_deliveries();
   void turn_back();
-  fingerprint before(const course& at) const;
 
   // takeover.cpp
   task<void> find_places(std::vector<lane*> lanes);

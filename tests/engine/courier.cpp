@@ -101,7 +101,11 @@ class couriers : public ::testing::Test, public courier::owner {
     record.value = bytes{kept_value};
     if (key) record.key = bytes{kept_key};
     const emission what{.sink = 0, .timestamp = 5, .key = record.key, .value = record.value};
-    it().take(source_of(partition), record, what);
+    course by;
+    by.from = &source_of(partition);
+    by.last.offset = last_taken[partition];
+    last_taken[partition] = offset;
+    it().take(by, record, what);
     kept_key.assign(kept_key.size(), '#'), kept_value.assign(kept_value.size(), '#');
     run();
   }
@@ -133,7 +137,7 @@ class couriers : public ::testing::Test, public courier::owner {
   using values = std::vector<std::string>;
 
   std::optional<std::int64_t> undone(std::int32_t partition) {
-    const auto at = it().undone(source_of(partition), {});
+    const auto* at = it().undone(source_of(partition));
     return at ? std::optional{at->next} : std::nullopt;
   }
   void advance() {
@@ -144,7 +148,7 @@ class couriers : public ::testing::Test, public courier::owner {
     });
   }
 
-  void stopped(const source& from, const source_position& at, const std::string& reason) override {
+  void stopped(const source& from, const place& at, const std::string& reason) override {
     stops[from.where.partition].push_back({at.next, reason});
   }
   void passed_over(std::uint32_t, const source&, std::int64_t offset, const std::string&) override {
@@ -158,6 +162,7 @@ class couriers : public ::testing::Test, public courier::owner {
   std::deque<source> sources;
   std::deque<pending> under_way;
   target_status counted;
+  std::map<std::int32_t, std::int64_t> last_taken;
   std::map<std::int32_t, std::vector<stop_notice>> stops;
   std::vector<std::int64_t> skipped;
   std::vector<posted> letters;
@@ -241,7 +246,7 @@ TEST_F(couriers, know_how_far_a_partition_is_done) {
   run();
   advance();
   EXPECT_EQ(undone(0), 14);
-  EXPECT_EQ(it().undone(source_of(0), {})->last.offset, 11);
+  EXPECT_EQ(it().undone(source_of(0))->last.offset, 11);
   under_way[2].report(done);
   run();
   advance();

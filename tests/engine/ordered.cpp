@@ -660,6 +660,62 @@ TEST_F(ordered, notices_a_topic_that_was_made_anew_behind_what_it_has_not_delive
   EXPECT_THAT(stops(orders_0).why, HasSubstr("is not the record that was read there"));
 }
 
+/// The time of a dedup is that of the position, and not of what has been read beyond it: a record that is left out is
+/// left out again, although the one that decided about it has been forgotten since.
+class ordered_behind_a_dedup : public ordered {
+ protected:
+  ordered_behind_a_dedup() {
+    options.lanes = 1;
+    create("orders", 2);
+    says = [](const delivery& what) { return what.key == "stuck" ? receipt::retriable("away") : receipt::done(); };
+    const auto then = world.wall_clock();
+    const auto write_at = [&](std::chrono::milliseconds time, const std::string& value) {
+      scenario::write(orders_0, {.key = value, .value = value, .timestamp = then + time.count()});
+    };
+    write_at(0s, "stuck"), write_at(1s, "a"), write_at(8s, "b"), write_at(15s, "b");
+    for (int i = 0; i < 4; ++i) write_at(22s + i * 7s, std::string(1, static_cast<char>('c' + i)));
+    start("one", deduplicated());
+    EXPECT_TRUE(eventually([&] { return world.arrivals("crm").size() > 6; }));
+  }
+  topology deduplicated() const {
+    topology t{"sync"};
+    t.from(topic<bytes, std::string>{"orders"}) | dedup("seen", std::identity{}, 10s) |
+        ordered_sink("crm", [](const delivery&) {}).on_failure(retry(forever, {10ms, 500ms}));
+    return t;
+  }
+  /// How many records of that value were delivered.
+  std::size_t different(const std::string& value) {
+    std::set<std::string> all;
+    for (const auto& each : world.arrivals("crm"))
+      if (each.what.value == value) all.insert(each.idempotency_key);
+    return all.size();
+  }
+  void expect_that_all_is_delivered_and_b_once() {
+    says = [](const delivery&) { return receipt::done(); };
+    EXPECT_TRUE(eventually([&] { return taken()[0].size() == 7; }));
+    settle();
+    EXPECT_GT(repeated(), 0u);
+    EXPECT_EQ(different("b"), 1u);
+  }
+};
+
+TEST_F(ordered_behind_a_dedup, judges_after_a_crash_as_before) {
+  // Another partition moves, so that a position is written.
+  scenario::write(orders_1, {.key = "x", .value = "x", .timestamp = world.wall_clock()});
+  settle();
+  world.crash("one");
+  start("one", deduplicated());
+  expect_that_all_is_delivered_and_b_once();
+}
+
+TEST_F(ordered_behind_a_dedup, judges_as_before_what_is_read_again_when_its_lane_stays) {
+  settle();
+  start("two", deduplicated());
+  EXPECT_TRUE(eventually([&] { return said("two: home/crm") || ready("two"); }));
+  world.advance(5s);
+  expect_that_all_is_delivered_and_b_once();
+}
+
 TEST_F(ordered, keeps_its_letters_exactly_once_where_targets_are_promised_less) {
   options.promised = guarantee::at_least_once;
   create("orders", 2);
