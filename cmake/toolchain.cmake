@@ -29,6 +29,8 @@ pkg_check_modules(RDKAFKA REQUIRED IMPORTED_TARGET rdkafka>=2.0.2)
 pkg_check_modules(SIMDJSON REQUIRED IMPORTED_TARGET simdjson)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+# Older ones let OpenSSL write to closed connections, and the signal that comes of it ends a process.
+pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.88)
 find_package(RocksDB REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(range-v3 REQUIRED)

@@ -269,14 +269,26 @@ class desk {
   ondemand::parser parser_;
 };
 
+// A document beyond this is rare, and what it needs is seven times its size.
+constexpr std::size_t kept = 256u << 10;
+
 }  // namespace
 
 std::size_t read(const formula& rules, sheet& known, std::string_view document) {
-  // A document beyond this is rare, and what it needs is seven times its size.
-  constexpr std::size_t kept = 256u << 10;
   if (document.size() > kept) return desk{}.read(rules, known, document);
   thread_local desk own;
   return own.read(rules, known, document);
+}
+
+bool is_document(bytes value) {
+  if (value.is_null()) return false;
+  const auto is_read_by = [&](simdjson::dom::parser& parser) {
+    return parser.parse(value.data(), value.size()).error() == simdjson::SUCCESS;
+  };
+  thread_local simdjson::dom::parser own;
+  if (value.size() <= kept) return is_read_by(own);
+  simdjson::dom::parser once;
+  return is_read_by(once);
 }
 
 }  // namespace flow::json

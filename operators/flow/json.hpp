@@ -24,4 +24,7 @@ inline subject at(std::string pointer) {
   return {subject::part::value, std::move(pointer)};
 }
 
+/// One JSON text by RFC 8259 and nothing else, not nested deeper than 1,024 levels.
+bool is_document(bytes value);
+
 }  // namespace flow::json

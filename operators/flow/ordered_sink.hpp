@@ -89,7 +89,11 @@ struct ordered_sink_op : op<ordered_sink_op<D>> {
   }
 
   std::vector<flaw> flaws() const {
-    if constexpr (requires { where.flaws(how); }) return where.flaws(how);
+    if constexpr (requires { where.flaws(how); }) {
+      auto all = where.flaws(how);
+      for (auto& each : all) each.text = "'" + this->name() + "': " + each.text;
+      return all;
+    }
     if (!takes_batches && how.batch > 1)
       return {{"'" + this->name() + "' delivers one record at a time, and its batch is larger",
                "let its function take std::span<const flow::delivery>"}};
