@@ -63,7 +63,8 @@ struct sink_spec {
   naming names = naming::fixed;
   std::string topic{};
   bool keeps_partition = false;       ///< needs as many partitions as the source topic has
-  bool create = true;                 ///< a missing topic is created, partitioned as the source topic
+  /// A missing topic is created, partitioned as the source topic; one that keeps partitions grows with its source.
+  bool create = true;
   policy on_failure = stop;           ///< what becomes of records that a cluster refuses
   std::uint32_t letters = 0;          ///< if that is to dead-letter them: the sink that takes the letters
   bool takes_letters = false;         ///< no node's: whatever was dead-lettered goes here

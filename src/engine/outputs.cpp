@@ -177,9 +177,12 @@ task<result<void>> outputs::prepare_routes() {
     auto& how = wanted.try_emplace(each.topic, wanted_topic{like, sink.create, sink.takes_letters}).first->second;
     // Several topics that go to one keep their partitions if it has as many as the largest.
     if (like->topic_partitions > how.like->topic_partitions) how.like = like;
+    if (each.from && sink.create && sink.keeps_partition)
+      how.partitions = std::max(how.partitions, each.from->topic_partitions);
   }
-  auto found = co_await find_or_create(std::move(wanted));
+  auto found = co_await find_or_create(wanted);
   if (!found) co_return tl::unexpected{found.error()};
+  if (auto grown = co_await grow(wanted, *found); !grown) co_return grown;
   for (const auto& [sink, from, topic] : outputs) {
     const auto there = found->find(topic);
     if (there == found->end()) continue;
@@ -193,13 +196,12 @@ task<result<void>> outputs::prepare_routes() {
 }
 
 // What is missing and cannot be made is said, and holds up only what would be written there.
-task<result<std::map<std::string, port::topic_description>>> outputs::find_or_create(
-    std::map<std::string, wanted_topic> wanted) {
+task<result<outputs::known_topics>> outputs::find_or_create(std::map<std::string, wanted_topic> wanted) {
   using topics = std::vector<port::topic_description>;
   std::vector<std::string> names;
   for (const auto& [name, how] : wanted) names.push_back(name);
   const auto describe = [&](auto done) { at_.cluster.describe_topics(names, std::move(done)); };
-  std::map<std::string, port::topic_description> known;
+  known_topics known;
   const auto learn = [&](topics& found) {
     for (auto& each : found) wanted.erase(each.name), known.insert_or_assign(each.name, std::move(each));
   };
@@ -236,6 +238,37 @@ task<result<std::map<std::string, port::topic_description>>> outputs::find_or_cr
   missing_ = refused.value_or(failure{failure_kind::missing, "on " + at_.name + " there is no topic " + all,
                                       "create it, or let the program create what is missing (topics.create)"});
   co_return known;
+}
+
+// A source that was expanded takes its outputs along.
+task<result<void>> outputs::grow(const std::map<std::string, wanted_topic>& wanted, known_topics& known) {
+  std::vector<std::string> small;
+  for (const auto& [name, topic] : known)
+    if (topic.partitions < wanted.at(name).partitions) small.push_back(name);
+  if (small.empty()) co_return result<void>{};
+  std::map<std::string, failure> refused;
+  for (const auto& name : small) {
+    const auto total = wanted.at(name).partitions;
+    auto added =
+        co_await answer<void>(at_.loop, [&](auto done) { at_.cluster.add_partitions(name, total, std::move(done)); });
+    if (!added) refused.emplace(name, added.error());
+  }
+  auto found = co_await answer<std::vector<port::topic_description>>(
+      at_.loop, [&](auto done) { at_.cluster.describe_topics(small, std::move(done)); });
+  if (!found) co_return tl::unexpected{found.error()};
+  for (auto& each : *found) {
+    const auto total = wanted.at(each.name).partitions;
+    const auto why = refused.find(each.name);
+    // Where another worker was quicker, this one was refused, and nothing is wrong.
+    if (each.partitions >= total)
+      at_.log(severity::info, at_.name + ": " + each.name + " has " + std::to_string(total) + " partitions now");
+    else if (why == refused.end())
+      co_return fail(failure_kind::retriable, each.name + " is being expanded");
+    else
+      at_.log(severity::warn, at_.name + ": " + each.name + " cannot be expanded: " + to_string(why->second));
+    known.insert_or_assign(each.name, std::move(each));
+  }
+  co_return result<void>{};
 }
 
 bool outputs::concern(const lane& of, const topic_partition& where) const {
