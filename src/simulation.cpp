@@ -154,7 +154,7 @@ class process final : public port::mailbox, public port::probe, public std::enab
     ended_ = engine_->ended();
     if (crashed_ || ended_ || engine_->stopped()) return crash();
     if (rung_) return;
-    const auto wait = next <= now ? microseconds{1} : std::chrono::duration_cast<microseconds>(next - now);
+    const auto wait = next <= now ? microseconds{1} : std::chrono::ceil<microseconds>(next - now);
     turn_after(std::min<microseconds>(wait, std::chrono::milliseconds{200}));
   }
 
