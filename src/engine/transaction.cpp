@@ -147,9 +147,13 @@ writing::written_lane writing::write_position(lane& of) {
   made.as.sources = of.committed;
   for (const auto& each : of.courses) {
     if (next_of(*each) < 0) continue;
-    auto& at = made.as.sources[each->from->where] = {next_of(*each), last_of(*each), each->begin, {}};
     const auto& dedups = at_.topology.dedups();
-    for (std::size_t i = 0; i < dedups.size(); ++i) at.clocks.emplace(dedups[i].name, clocks_of(*each)[i]);
+    // Only who reads knows all that there is to know.
+    if (each->on && at_.reading.memories().used())
+      each->look_back_to = at_.reading.memories().needed_from(*each->from, clocks_of(*each), next_of(*each));
+    auto& at = made.as.sources[each->from->where] = {next_of(*each), last_of(*each), each->begin, each->look_back_to, {}};
+    for (std::size_t i = 0; i < dedups.size(); ++i)
+      at.dedups.emplace(dedups[i].name, dedup_position{clocks_of(*each)[i], dedups[i].window.count()});
     each->dirty = false;
   }
   made.encoded = encode(made.as);
