@@ -14,7 +14,8 @@ target_include_directories(flow PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/i
 target_compile_features(flow PUBLIC cxx_std_20)
 # A program may hand in its own logger, so it has to see spdlog as the library does.
 target_link_libraries(flow PUBLIC spdlog::spdlog Threads::Threads
-                      PRIVATE PkgConfig::RDKAFKA PkgConfig::SIMDJSON PkgConfig::XXHASH RocksDB::rocksdb-shared yaml-cpp)
+                      PRIVATE PkgConfig::RDKAFKA PkgConfig::SIMDJSON PkgConfig::RE2 PkgConfig::XXHASH PkgConfig::CURL
+                              RocksDB::rocksdb-shared yaml-cpp)
 
 set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/flow)
 configure_package_config_file(cmake/flowConfig.cmake.in ${CMAKE_BINARY_DIR}/flowConfig.cmake

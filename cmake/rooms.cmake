@@ -3,19 +3,25 @@
 # fence: a folder of headers of the same names that say where the library belongs. A room has the fence of every
 # library that it does not name in THIRD_PARTY in front of it.
 
-set(FLOW_FENCED librdkafka rocksdb yaml-cpp CLI simdjson spdlog xxhash)
+set(FLOW_FENCED librdkafka rocksdb yaml-cpp CLI simdjson re2 spdlog xxhash curl)
 set(FLOW_FENCE_librdkafka_room src/kafka)
 set(FLOW_FENCE_rocksdb_room state)
 set(FLOW_FENCE_yaml-cpp_room src/config)
 set(FLOW_FENCE_CLI_room src/config)
 set(FLOW_FENCE_simdjson_room operators)
+set(FLOW_FENCE_re2_room operators)
 set(FLOW_FENCE_xxhash_room "operators/ and src/engine")
 set(FLOW_FENCE_spdlog_room src)
+set(FLOW_FENCE_curl_room src/http)
 
 foreach(library IN LISTS FLOW_FENCED)
   set(room ${FLOW_FENCE_${library}_room})
-  file(GLOB_RECURSE headers RELATIVE /usr/include /usr/include/${library}/*.h /usr/include/${library}/*.hpp
-       /usr/include/${library}.h /usr/include/${library}.hpp)
+  set(headers)
+  foreach(root /usr/include /usr/include/${CMAKE_LIBRARY_ARCHITECTURE})
+    file(GLOB_RECURSE found RELATIVE ${root} ${root}/${library}/*.h ${root}/${library}/*.hpp ${root}/${library}.h
+         ${root}/${library}.hpp)
+    list(APPEND headers ${found})
+  endforeach()
   # <spdlog/fwd.h> is what a public signature may name.
   list(REMOVE_ITEM headers spdlog/fwd.h)
   foreach(header IN LISTS headers)
@@ -32,8 +38,10 @@ set(FLOW_LINK_rocksdb RocksDB::rocksdb-shared)
 set(FLOW_LINK_yaml-cpp yaml-cpp)
 set(FLOW_LINK_CLI CLI11::CLI11)
 set(FLOW_LINK_simdjson PkgConfig::SIMDJSON)
+set(FLOW_LINK_re2 PkgConfig::RE2)
 set(FLOW_LINK_xxhash PkgConfig::XXHASH)
 set(FLOW_LINK_spdlog spdlog::spdlog)
+set(FLOW_LINK_curl PkgConfig::CURL)
 
 function(flow_fence target)
   cmake_parse_arguments(ARG "" "" "THIRD_PARTY" ${ARGN})

@@ -16,7 +16,7 @@ add_library(flow_warnings INTERFACE)
 target_compile_options(flow_warnings INTERFACE -Wall -Wextra -Wpedantic -Werror -Wnon-virtual-dtor
                        -Woverloaded-virtual -Wold-style-cast -Wcast-align -Wunused)
 # Once it optimises, GCC 12 takes the empty half of a tl::expected for an uninitialised value.
-target_compile_options(flow_warnings INTERFACE -Wno-maybe-uninitialized)
+target_compile_options(flow_warnings INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 if(FLOW_SANITIZE)
   target_compile_options(flow_warnings INTERFACE -fsanitize=${FLOW_SANITIZE} -fno-omit-frame-pointer
                          -fno-sanitize-recover=all)
@@ -27,7 +27,10 @@ find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(RDKAFKA REQUIRED IMPORTED_TARGET rdkafka>=2.0.2)
 pkg_check_modules(SIMDJSON REQUIRED IMPORTED_TARGET simdjson)
+pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+# Older ones let OpenSSL write to closed connections, and the signal that comes of it ends a process.
+pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.88)
 find_package(RocksDB REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(range-v3 REQUIRED)

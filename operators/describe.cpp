@@ -18,12 +18,13 @@ void for_edges(const node_spec& node, auto each) {
 }
 
 std::string as_text(const plan& what) {
+  constexpr std::size_t widest = 60;  // a long rule does not push away what stands behind short ones
   std::size_t name_width = 0;
   std::size_t verb_width = 0;
   const auto does = [](const node_spec& node) { return node.verb + (node.note.empty() ? "" : " " + node.note); };
   for (const node_spec& node : what.nodes()) {
     name_width = std::max(name_width, node.name.size());
-    verb_width = std::max(verb_width, node.to.empty() ? 0 : does(node).size());
+    verb_width = std::max(verb_width, node.to.empty() ? 0 : std::min(widest, does(node).size()));
   }
   std::string text = what.application() + "\n";
   for (const node_spec& node : what.nodes()) {

@@ -1,7 +1,5 @@
 #include "graph.hpp"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <exception>
 #include <utility>
@@ -29,6 +27,7 @@ class graph_opening final : public wiring::opening {
   wiring::seat seat() const override {
     return {&way_, &counts_[current_], &plan_.nodes_[current_].name, &plan_.placed_[current_].on_failure};
   }
+  std::uint32_t ports() const override { return static_cast<std::uint32_t>(plan_.placed_[current_].targets.size()); }
   std::uint32_t sink() const override { return plan_.placed_[current_].number; }
   wiring::recollection memory() const override {
     return {&way_, &counts_[current_], plan_.placed_[current_].number};
@@ -63,6 +62,7 @@ class opened_graph final : public graph {
       seen_.push_back({.ids{each.window, std::string(most_of_a_key, 'k')}, .clock{}, .is_kept_outside = false});
     graph_opening opening{*plan_, way_, counts_, owned_};
     entries_.resize(plan_->sources_.size());
+    for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i].decided.resize(plan_->nodes_[i].deciders.size());
     for (std::uint32_t i = static_cast<std::uint32_t>(counts_.size()); i-- > 0;) {
       wiring::anchor& node = opening.open(i);
       const placed_node& placed = plan_->placed_[i];
@@ -136,15 +136,6 @@ std::unique_ptr<graph> drawn_plan::open() const {
 namespace wiring {
 namespace {
 
-/// Between nothing and the bound that doubles with each try. Of the record and the try, so that a run can be repeated.
-std::chrono::milliseconds pause_before(int failed, const retries& tries, const origin& from) {
-  const int doublings = std::min(failed - 1, 30);
-  const auto bound = std::min(tries.between.to, tries.between.from * (std::int64_t{1} << doublings));
-  const std::uint64_t dice[] = {static_cast<std::uint64_t>(from.offset), static_cast<std::uint64_t>(from.partition),
-                                static_cast<std::uint64_t>(failed)};
-  return std::chrono::milliseconds{XXH3_64bits(dice, sizeof dice) % static_cast<std::uint64_t>(bound.count() + 1)};
-}
-
 /// Behind `out`, for the sink of the rule: the record as it was read.
 void post(const passage& way, const failure_rule& rule, const letter& what) {
   const fetched_record none{};
@@ -195,7 +186,7 @@ void seat::fail() const {
   const auto& tries = rule->what.tries();
   if (!is_permanent && failed <= tries.times && (!again || way->before->since < tries.within)) {
     ++counts->retried;
-    way->stopped = blame{*name, std::move(text), pause_before(failed, tries, way->from)};
+    way->stopped = blame{*name, std::move(text), pause_after(failed, tries.between, way->from)};
     return;
   }
   switch (rule->what.what()) {

@@ -22,6 +22,8 @@ std::string quoted(std::string_view text) {
   return "'" + std::string{text} + "'";
 }
 
+constexpr std::size_t longest_topic_name = 249;
+
 std::string known_or_meant(const std::string& name, const std::vector<std::string>& known) {
   const std::string meant = spelling::nearest(name, known);
   if (!meant.empty()) return "did you mean " + quoted(meant) + "?";
@@ -87,6 +89,7 @@ class inspection {
       check_cluster(sink, cluster);
     }
     check_topic(sink);
+    if (sink.names == sink_spec::naming::outside) check_destination(sink);
     if (seen.contains(std::string{home})) check_loop(sink);
   }
 
@@ -118,6 +121,16 @@ class inspection {
            "use {topic}, {source}, letters, digits, dots, dashes and underscores", sink.topic);
   }
 
+  void check_destination(const sink_spec& sink) {
+    for (const auto& [what, value] :
+         {std::pair{"in_flight", sink.to.how.in_flight}, {"batch", sink.to.how.batch}, {"ahead", sink.to.how.ahead}})
+      if (value < 1) find(quoted(sink.name) + " has " + what + " " + std::to_string(value), "1 is the least");
+    const std::string lanes = plan_.application() + "." + where_.home + "." + sink.lanes + ".lanes.internal";
+    if (lanes.size() > longest_topic_name)
+      find("the topic " + quoted(lanes) + " cannot be made, its name is too long",
+           "shorten the name of the application, its home, or the sink");
+  }
+
   /// What is written on home must not come back in.
   void check_loop(const sink_spec& sink) {
     if (sink.names != sink_spec::naming::fixed && sink.names != sink_spec::naming::pattern) return;
@@ -132,6 +145,7 @@ class inspection {
     const wiring::facts& about = plan_.from().nodes()[node].about;
     const std::string& name = plan_.nodes_[node].name;
     if (!is_name(name)) find("a node has the name " + quoted(name), name_rule);
+    for (const flaw& each : about.flaws) find(quoted(name) + ": " + each.text, each.remedy);
     if (about.source && !about.source->bounded && about.source->include.empty()) return;
     const auto& targets = plan_.placed_[node].targets;
     for (std::size_t port = 0; port < targets.size(); ++port)

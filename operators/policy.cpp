@@ -1,5 +1,12 @@
 #include <flow/policy.hpp>
 
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include <flow/record.hpp>
+
 namespace flow {
 namespace {
 
@@ -21,6 +28,15 @@ std::string last_resort(const policy& what) {
 }
 
 }  // namespace
+
+// Between nothing and the bound that doubles with each try.
+std::chrono::milliseconds pause_after(int failed, const pauses& between, const origin& from) {
+  const int doublings = std::min(failed - 1, 30);
+  const auto bound = std::min(between.to, between.from * (std::int64_t{1} << doublings));
+  const std::uint64_t dice[] = {static_cast<std::uint64_t>(from.offset), static_cast<std::uint64_t>(from.partition),
+                                static_cast<std::uint64_t>(failed)};
+  return std::chrono::milliseconds{XXH3_64bits(dice, sizeof dice) % static_cast<std::uint64_t>(bound.count() + 1)};
+}
 
 std::string policy::text() const {
   if (tries_.times == 0) return last_resort(*this);

@@ -50,6 +50,8 @@ std::string note_on(const sink_spec& sink) {
       return sink.topic + " on " + list(sink.clusters);
     case sink_spec::naming::by_record:
       return "a topic by record on " + list(sink.clusters);
+    case sink_spec::naming::outside:
+      return sink.to.text.empty() ? sink.to.text : "to " + sink.to.text;
     case sink_spec::naming::nowhere:
       break;
   }
@@ -82,7 +84,8 @@ class drawing {
                    .verb = std::string{about.verb},
                    .note = about.note,
                    .to{},
-                   .ports{}};
+                   .ports{},
+                   .deciders = about.deciders};
     if (about.source) {
       placed.number = add_source(*about.source, spec.name);
       spec.note = note_on(*about.source);
@@ -95,10 +98,10 @@ class drawing {
       placed.number = static_cast<std::uint32_t>(plan_->dedups_.size());
       plan_->dedups_.push_back({.name = spec.name, .window = about.dedup->window});
     }
-    if (about.on_failure || rule != stop) spec.note += (spec.note.empty() ? "" : ", ") + ("on failure " + rule.text());
+    if (rule != stop || draft_.on_failure() != stop) spec.note += (spec.note.empty() ? "" : ", ") + ("on failure " + rule.text());
     if (rule.what() == policy::kind::dead_letter) {
-      const std::vector<std::string> homes{std::string{home}};
-      placed.on_failure.letters = add_letters(rule.topic(), about.sink ? plan_->sinks_.back().clusters : homes);
+      const sink_spec beside{.clusters = {std::string{home}}};
+      placed.on_failure.letters = add_letters(rule.topic(), about.sink ? plan_->sinks_.back() : beside);
       if (about.sink) plan_->sinks_[placed.number].letters = placed.on_failure.letters;
     }
     plan_->placed_.push_back(std::move(placed));
@@ -126,18 +129,21 @@ class drawing {
     return static_cast<std::uint32_t>(plan_->sinks_.size() - 1);
   }
 
-  /// One for each topic and set of clusters, whatever number of nodes share it.
-  std::uint32_t add_letters(const std::string& topic, const std::vector<std::string>& clusters) {
+  /// One for each topic and set of clusters, whatever number of nodes share it, in the lanes of what they stand beside.
+  std::uint32_t add_letters(const std::string& topic, const sink_spec& beside) {
     const auto is_same = [&](const sink_spec& each) {
-      return each.takes_letters && each.topic == topic && each.clusters == clusters;
+      return each.takes_letters && each.topic == topic && each.clusters == beside.clusters &&
+             each.lanes == beside.lanes;
     };
     const auto known = std::ranges::find_if(plan_->sinks_, is_same);
     if (known != plan_->sinks_.end()) return static_cast<std::uint32_t>(known - plan_->sinks_.begin());
-    plan_->sinks_.push_back({.name = "dead letters to " + topic,
-                             .clusters = clusters,
-                             .names = sink_spec::naming::pattern,
-                             .topic = topic,
-                             .takes_letters = true});
+    sink_spec letters{.name = "dead letters to " + topic,
+                      .clusters = beside.clusters,
+                      .names = sink_spec::naming::pattern,
+                      .topic = topic,
+                      .takes_letters = true,
+                      .lanes = beside.lanes};
+    plan_->sinks_.push_back(std::move(letters));
     return static_cast<std::uint32_t>(plan_->sinks_.size() - 1);
   }
 

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "database.hpp"
+#include "destinations.hpp"
 #include "kafka/cluster.hpp"
 #include "kafka/properties.hpp"
 #include "log.hpp"
@@ -250,7 +251,8 @@ class app::runtime {
                          std::chrono::system_clock::now().time_since_epoch())
                   .count();
             },
-        .log = log_});
+        .log = log_,
+        .open_destination = [box](const sink_spec& sink) { return open_destination(sink, box); }});
   }
 
   std::string names_client(std::size_t index) const {
@@ -290,7 +292,8 @@ class app::runtime {
     for (const auto& worker : now.workers) {
       text += '|' + (worker.trouble ? to_string(*worker.trouble) : std::string{});
       for (const auto& target : worker.targets) {
-        text += ';' + target.cluster + (target.ready ? "+" : "-") + (target.trouble ? to_string(*target.trouble) : "");
+        text += ';' + target.cluster + target.sink + (target.ready ? "+" : "-") +
+                (target.trouble ? to_string(*target.trouble) : "");
         for (const auto number : target.lanes) text += ',' + std::to_string(number);
         for (const auto& each : target.halted) text += '!' + to_string(each.where);
       }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "memory_records.hpp"
+#include "simulated_destination.hpp"
 
 #include <flow/topology.hpp>
 
@@ -87,6 +88,9 @@ class process final : public port::mailbox, public port::probe, public std::enab
         .wall_clock = [this] { return world_.clock.wall_clock(); },
         .log = [this, instance = options.instance](severity, std::string_view text) {
           world_.note(instance + ": " + std::string{text});
+        },
+        .open_destination = [this, instance = options.instance](const sink_spec& sink) {
+          return std::make_unique<simulated_destination>(world_, sink, instance, weak_from_this());
         }});
     status_ = engine_->status();
     ring();
@@ -240,6 +244,17 @@ void simulation::write_transaction(const std::string& cluster, const std::string
 
 std::vector<std::vector<raw_record>> simulation::read(const std::string& cluster, const std::string& topic) {
   return from_memory(inside_->cluster(cluster).contents(topic));
+}
+
+void simulation::destination(const std::string& sink, std::function<std::optional<receipt>(const delivery&)> says,
+                             duration longest) {
+  auto& there = inside_->outside(sink);
+  there.says = std::move(says);
+  there.longest = longest;
+}
+
+const std::vector<arrival>& simulation::arrivals(const std::string& sink) const {
+  return inside_->outside(sink).arrivals;
 }
 
 void simulation::start(const std::string& instance, const topology& what, app_options options) {

@@ -34,6 +34,13 @@ class simulated_state final : public port::state {
 
 class process;
 
+/// The world outside of Kafka, as the ordered sinks of one name meet it.
+struct outside_world {
+  std::function<std::optional<receipt>(const delivery&)> says{};
+  simulation::duration longest = std::chrono::milliseconds{5};
+  std::vector<arrival> arrivals{};
+};
+
 /// What stands behind a simulation, for tests that need more than its public face.
 class simulation::inside {
  public:
@@ -43,6 +50,7 @@ class simulation::inside {
   memory::broker& cluster(const std::string& name);
   void add_name(const std::string& cluster, const std::string& other);
   simulated_state& state(const std::string& instance) { return states_[instance]; }
+  outside_world& outside(const std::string& sink) { return outside_[sink]; }
 
   process& at(const std::string& instance) const;
   void note(std::string_view text);
@@ -54,6 +62,7 @@ class simulation::inside {
  private:
   std::map<std::string, std::shared_ptr<memory::broker>> clusters_;
   std::map<std::string, simulated_state> states_;
+  std::map<std::string, outside_world> outside_;
 };
 
 }  // namespace flow::testing

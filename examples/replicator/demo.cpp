@@ -1,5 +1,6 @@
 #include "demo.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -46,7 +47,8 @@ class show {
         regions_{all_regions.begin(), all_regions.begin() + how.regions},
         clusters_{how.seed},
         events_{how.seed, partitions, *rules().events},
-        expected_(partitions) {
+        expected_(partitions),
+        malformed_(partitions) {
     clusters_.create_topic(home, topic, partitions);
   }
 
@@ -81,6 +83,8 @@ class show {
     made.targets = regions_;
     made.topics.include = {topic};
     made.events.emplace();
+    made.dedup.emplace();
+    made.on_failure.policy = last_resort::dead_letter;
     made.lanes = partitions;
     made.log.level = flow::severity::error;
     made.state = "";
@@ -100,9 +104,12 @@ class show {
     auto event = events_.next(now_in_milliseconds());
     clusters_.write(home, topic, event.partition, event.record);
     ++made_;
-    if (!event.accepted) return;
+    const auto partition = static_cast<std::size_t>(event.partition);
+    if (event.due == event::fate::repeated) ++repeated_;
+    if (event.due == event::fate::malformed) malformed_[partition].push_back(std::move(event.record));
+    if (event.due != event::fate::replicated) return;
     ++accepted_;
-    expected_[static_cast<std::size_t>(event.partition)].push_back(std::move(event.record));
+    expected_[partition].push_back(std::move(event.record));
   }
 
   void cut() {
@@ -131,9 +138,9 @@ class show {
     return counts;
   }
 
-  std::vector<std::vector<flow::raw_record>> contents(const std::string& region) {
+  std::vector<std::vector<flow::raw_record>> contents(const std::string& region, const std::string& of = topic) {
     try {
-      return clusters_.read(region, topic);
+      return clusters_.read(region, of);
     } catch (const std::out_of_range&) {
       return std::vector<std::vector<flow::raw_record>>(partitions);  // not created yet
     }
@@ -168,7 +175,7 @@ class show {
   int verify() {
     const auto limit = clock::now() + 30s;
     while (clock::now() < limit) {
-      bool all = true;
+      bool all = letters_are_there();
       for (const auto count : held()) all = all && count >= accepted_;
       if (all) break;
       std::this_thread::sleep_for(20ms);
@@ -187,9 +194,23 @@ class show {
            << "\n";
       good = good && differing == 0;
     }
+    std::size_t malformed = 0;
+    for (const auto& partition : malformed_) malformed += partition.size();
+    const bool kept = letters_are_there();
+    out_ << "  " << home << ": " << counted(malformed, "malformed event")
+         << (kept ? " set aside in " : " should be, and not all are, in ") << topic << ".dlq\n";
+    good = good && kept;
     out_ << (good ? "verified: " : "NOT verified: ") << accepted_ << " events in "
-         << counted(regions_.size(), "region") << ", through a cut and a crash\n";
+         << counted(regions_.size(), "region") << ", none of " << counted(repeated_, "repetition")
+         << " twice, through a cut and a crash\n";
     return good ? 0 : 3;
+  }
+
+  bool letters_are_there() {
+    const auto found = contents(home, topic + ".dlq");
+    for (std::size_t p = 0; p < malformed_.size(); ++p)
+      if (!std::ranges::equal(found[p], malformed_[p], {}, &flow::raw_record::value, &flow::raw_record::value)) return false;
+    return true;
   }
 
   // Offsets differ from cluster to cluster; nothing else may.
@@ -206,10 +227,11 @@ class show {
   std::vector<std::string> regions_;
   flow::memory_clusters clusters_;
   event_maker events_;
-  std::vector<std::vector<flow::raw_record>> expected_;
+  std::vector<std::vector<flow::raw_record>> expected_, malformed_;
   std::unique_ptr<flow::app> app_;
   std::uint64_t made_ = 0;
   std::uint64_t accepted_ = 0;
+  std::uint64_t repeated_ = 0;
   bool table_shown_ = false;
 };
 

@@ -8,6 +8,14 @@ event event_maker::next(std::int64_t time) {
   static const std::vector<std::string> other_sources{"genai-demo.search", "genai-demo.clickstream"};
   static const std::vector<std::string> other_types{"PageViewed", "SearchDone", "CartTouched"};
 
+  // Some are sent twice, as producers do that were not answered, and some are cut off.
+  if (!latest_.empty() && roll(50) == 0) {
+    event again = latest_[roll(latest_.size())];
+    again.record.timestamp = time;
+    again.due = event::fate::repeated;
+    return again;
+  }
+
   const bool critical = roll(2) == 0;
   const bool consistency = roll(3) == 0;
   const auto pick = [&](const std::vector<std::string>& from) { return from[roll(from.size())]; };
@@ -16,13 +24,21 @@ event event_maker::next(std::int64_t time) {
   const auto customer = roll(500);
 
   event made;
-  made.accepted = critical || consistency;
+  made.due = critical || consistency ? event::fate::replicated : event::fate::left_out;
   made.partition = static_cast<std::int32_t>(customer % static_cast<std::size_t>(partitions_));
   made.record.key = "customer-" + std::to_string(customer);
   made.record.value = R"({"id":")" + std::to_string(++made_) + R"(","source":")" + source + R"(","detail-type":")" +
                       type + R"(","detail":{"customer":)" + std::to_string(customer) + R"(,"amount":)" +
                       std::to_string(roll(100'000)) + "}}";
   made.record.timestamp = time;
+  if (roll(100) == 0) {
+    made.record.value->resize(8);
+    made.due = event::fate::malformed;
+  }
+  if (made.due == event::fate::replicated) {
+    latest_.push_back(made);
+    if (latest_.size() > 100) latest_.erase(latest_.begin());
+  }
   return made;
 }
 

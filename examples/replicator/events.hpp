@@ -11,11 +11,13 @@
 
 namespace replicator {
 
-/// A business event, and whether the rules let it through: decided from how it was made, not by the rules.
+/// A business event, and what has to become of it: decided from how it was made, not by the rules.
 struct event {
+  enum class fate { replicated, left_out, repeated, malformed };
+
   std::int32_t partition = 0;
   flow::raw_record record;
-  bool accepted = false;
+  fate due = fate::left_out;
 };
 
 /// Makes business events of a few customers, always the same from one seed.
@@ -32,6 +34,7 @@ class event_maker {
   std::mt19937_64 dice_;
   std::int32_t partitions_;
   settings::event_settings rules_;
+  std::vector<event> latest_;
   std::uint64_t made_ = 0;
 };
 

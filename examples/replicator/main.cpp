@@ -1,6 +1,7 @@
 #include <flow/main.hpp>
 
 #include "demo.hpp"
+#include "explain.hpp"
 #include "sync.hpp"
 
 int main(int argc, char** argv) {
@@ -10,5 +11,10 @@ int main(int argc, char** argv) {
   line.add<flow::options<replicator::demo_options>>(
       {"demo", "the whole system in one process, on in-memory clusters", {"replicator demo --regions 3"}},
       &replicator::demo);
+  line.add<replicator::settings, flow::options<replicator::explain_options>>(
+      {"explain",
+       "read events, one in each line, and say for each which rule decides and what becomes of it",
+       {"replicator explain --config sync.yaml < events.jsonl"}},
+      &replicator::explain);
   return line.run(argc, argv);
 }

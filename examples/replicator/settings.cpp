@@ -23,19 +23,104 @@ void settings::topic_settings::check(flow::problems& found) const {
   }
 }
 
-bool settings::topic_settings::reads_again(const std::string& home) const {
-  return flow::leads_back(rename, include, home, {include, exclude}).has_value();
+bool settings::topic_settings::reads_again(const std::string& pattern, const std::string& home) const {
+  return flow::leads_back(pattern, include, home, {include, exclude}).has_value();
 }
 
 void settings::event_settings::check(flow::problems& found) const {
-  for (const std::string* pointer : {&source, &type}) try {
-      flow::json::at(*pointer);
-    } catch (const std::invalid_argument& wrong) {
-      found.at(*pointer, wrong.what());
+  for (const std::string* pointer : {&source, &type})
+    for (const auto& wrong : flow::json::at(*pointer).exists().flaws()) found.at(*pointer, wrong.text, wrong.remedy);
+  if (!rules) {
+    if (critical_sources.empty() && consistency_types.empty())
+      found.at(*this, "no event is of interest",
+               "name some in critical_sources or consistency_types, or leave events out to replicate all");
+    return;
+  }
+  const event_settings untouched;
+  const auto refuse = [&](const auto& value, const auto& otherwise) {
+    if (value != otherwise) found.at(value, "this means nothing beside rules", "leave it out, or write it as a rule");
+  };
+  refuse(source, untouched.source), refuse(type, untouched.type);
+  refuse(critical_sources, untouched.critical_sources), refuse(consistency_types, untouched.consistency_types);
+  check_order(found);
+}
+
+void settings::event_settings::check_order(flow::problems& found) const {
+  std::set<std::string> names;
+  const event_rule* last = nullptr;
+  for (const auto& each : *rules) {
+    if (!names.insert(each.name).second)
+      found.at(each.name, "rule " + each.name + " is there twice", "give it another name");
+    if (last)
+      found.at(each, "this rule is never asked, since rule " + last->name + " above it decides about every event",
+               "move it up, or give that one a condition");
+    if (!last && !each.when && found.accepted(each.when)) last = &each;
+  }
+  if (rules->empty()) {
+    found.at(rules, "there is no rule", "add one, such as {name: rest, action: include}, or remove this");
+  } else if (std::ranges::all_of(*rules, [](const event_rule& each) { return each.action == action::exclude; })) {
+    found.at(rules, "no rule includes anything", "add one, such as {name: rest, action: include} for what is left");
+  }
+}
+
+flow::rules settings::event_settings::in_force() const {
+  flow::rules made;
+  if (tombstones == tombstones::drop) made.drop_tombstones();
+  if (malformed == malformed::replicate) made.include_malformed();
+  if (!rules)
+    made.include("business-events",
+                 flow::json::at(source).any_of(critical_sources) || flow::json::at(type).any_of(consistency_types));
+  for (const auto& each : rules.value_or(std::vector<event_rule>{})) {
+    const auto when = each.when ? each.when->rule() : flow::rule{};
+    if (each.route) {
+      made.route(each.name, when);
+    } else if (each.action == action::include) {
+      made.include(each.name, when);
+    } else {
+      made.exclude(each.name, when);
     }
-  if (critical_sources.empty() && consistency_types.empty())
-    found.at(*this, "no event is of interest",
-             "name some in critical_sources or consistency_types, or leave events out to replicate all");
+  }
+  return made;
+}
+
+void settings::dedup_settings::check(flow::problems& found) const {
+  for (const auto& wrong : flow::json::at(id).flaws()) found.at(id, wrong.text, wrong.remedy);
+  if (window <= std::chrono::milliseconds{0} || window > std::chrono::hours{366 * 24})
+    found.at(window, "the window has no length that makes sense", "give one of up to 366d, such as 24h");
+}
+
+void settings::failure_settings::check(flow::problems& found) const {
+  if (retries < 0) found.at(retries, "less than no retries", "give 0 or more");
+  if (backoff.from <= std::chrono::milliseconds{0} || backoff.to < backoff.from)
+    found.at(backoff, "the pauses do not grow from from to to", "give two times, such as {from: 100ms, to: 30s}");
+}
+
+flow::policy settings::failure_settings::in_force() const {
+  const auto last = policy == last_resort::skip          ? flow::skip
+                    : policy == last_resort::dead_letter ? flow::dead_letter(dead_letter)
+                                                         : flow::stop;
+  return retries == 0 ? last : flow::retry(retries, {backoff.from, backoff.to}).then(last);
+}
+
+flow::policy settings::for_malformed() const {
+  switch (events ? events->malformed : malformed::dead_letter) {
+    case malformed::skip:
+      return flow::skip;
+    case malformed::dead_letter:
+      return flow::dead_letter(on_failure.dead_letter);
+    case malformed::replicate:
+    case malformed::stop:
+      break;
+  }
+  return flow::stop;
+}
+
+std::vector<settings::way> settings::ways() const {
+  std::vector<way> all{{"regions", topics.rename}};
+  if (events && events->rules)
+    for (const auto& each : *events->rules)
+      if (each.route) all.push_back({each.sink(), *each.route});
+  return all;
 }
 
 void settings::check(flow::problems& found) const {
@@ -46,9 +131,15 @@ void settings::check(flow::problems& found) const {
   for (const auto& target : targets) {
     check_cluster(target, "target", found);
     if (!seen.insert(target).second) found.at(target, "target " + target + " is named twice", "name it once");
-    if (target == home && topics.reads_again(home))
+    if (target == home && topics.reads_again(topics.rename, home))
       found.at(target, "target " + target + " is the home cluster, and what is written there would be read again",
                "take it out of targets, or rename topics to what is not included");
+    if (target == home && events && events->rules)
+      for (const auto& each : *events->rules)
+        if (each.route && topics.reads_again(*each.route, home))
+          found.at(each.route,
+                   "rule " + each.name + " routes to what would be read again, since home is a target as well",
+                   "route to a topic that is not included");
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
@@ -8,15 +9,31 @@
 #include <vector>
 
 #include <flow/app_settings.hpp>
+#include <flow/policy.hpp>
+#include <flow/rules.hpp>
 #include <flow/settings.hpp>
+
+#include "rules.hpp"
 
 namespace replicator {
 
 enum class partitions { keep, by_key };
-enum class malformed { stop, skip };
+enum class malformed { dead_letter, skip, replicate, stop };
+enum class last_resort { stop, skip, dead_letter };
+enum class tombstones { replicate, drop };
 
-constexpr std::array<std::string_view, 2> words(partitions) { return {"keep", "by_key"}; }
-constexpr std::array<std::string_view, 2> words(malformed) { return {"stop", "skip"}; }
+constexpr std::array<std::string_view, 2> words(partitions) {
+  return {"keep", "by_key"};
+}
+constexpr std::array<std::string_view, 4> words(malformed) {
+  return {"dead_letter", "skip", "replicate", "stop"};
+}
+constexpr std::array<std::string_view, 3> words(last_resort) {
+  return {"stop", "skip", "dead_letter"};
+}
+constexpr std::array<std::string_view, 2> words(tombstones) {
+  return {"replicate", "drop"};
+}
 
 /// What the program is configured with; `replicator lint` checks it.
 struct settings : flow::app_settings {
@@ -41,8 +58,8 @@ struct settings : flow::app_settings {
     }
 
     void check(flow::problems& found) const;
-    /// Whether what is written on the home cluster would be replicated again.
-    bool reads_again(const std::string& home) const;
+    /// Whether what is written on the home cluster under these names would be replicated again.
+    bool reads_again(const std::string& pattern, const std::string& home) const;
   } topics;
 
   struct event_settings {
@@ -51,19 +68,70 @@ struct settings : flow::app_settings {
     std::vector<std::string> critical_sources{"genai-demo.customer", "genai-demo.order", "genai-demo.payment",
                                               "genai-demo.inventory"};
     std::vector<std::string> consistency_types{"EntityCreated", "EntityUpdated", "EntityDeleted", "StateChanged"};
-    replicator::malformed malformed = replicator::malformed::stop;
+    std::optional<std::vector<event_rule>> rules;
+    replicator::malformed malformed = replicator::malformed::dead_letter;
+    replicator::tombstones tombstones = replicator::tombstones::replicate;
 
     void bind(auto& b) {
       b("source", source, "JSON pointer to an event's source");
       b("type", type, "JSON pointer to an event's type");
       b("critical_sources", critical_sources, "events of these sources are replicated");
       b("consistency_types", consistency_types, "and events of these types");
-      b("malformed", malformed, "what becomes of a value that is no JSON: stop its partition, or skip it");
+      b("rules", rules, "in place of these two: the first that is true of an event decides; if none is, it stays here");
+      b("malformed", malformed,
+        "what becomes of a value that is no JSON: it goes to on_failure.dead_letter at home, is skipped, replicated, or "
+        "stops its partition");
+      b("tombstones", tombstones, "what becomes of a null value, where a rule would have to read it; drop: of all");
+    }
+
+    void check(flow::problems& found) const;
+    /// What decides about events: the rules, or the one that the other settings make.
+    flow::rules in_force() const;
+
+   private:
+    void check_order(flow::problems& found) const;
+  };
+  std::optional<event_settings> events;
+
+  struct dedup_settings {
+    std::string id = "/id";
+    std::chrono::milliseconds window = std::chrono::hours{24};
+
+    void bind(auto& b) {
+      b("id", id, "JSON pointer to what tells an event from others");
+      b("window", window, "an event is dropped if its id was there within this time, by the events' timestamps");
     }
 
     void check(flow::problems& found) const;
   };
-  std::optional<event_settings> events;
+  std::optional<dedup_settings> dedup;
+
+  struct failure_settings {
+    last_resort policy = last_resort::stop;
+    std::string dead_letter = "{topic}.dlq";
+    int retries = 0;
+    struct {
+      std::chrono::milliseconds from{100};
+      std::chrono::milliseconds to{30'000};
+
+      void bind(auto& b) {
+        b("from", from, "the first pause at most");
+        b("to", to, "every pause at most");
+      }
+    } backoff;
+
+    void bind(auto& b) {
+      b("policy", policy, "what becomes of an event that a target does not take: it stops its partition, is skipped, or "
+                          "goes to dead_letter on that target");
+      b("dead_letter", dead_letter, "the topic of dead letters; {topic} and {source} are where they came from")
+          .check(flow::checks::sink_topic);
+      b("retries", retries, "how often what may pass is tried again before that");
+      b("backoff", backoff, "the pauses between, which double");
+    }
+
+    void check(flow::problems& found) const;
+    flow::policy in_force() const;
+  } on_failure;
 
   void bind(auto& b) {
     b("application", application, "names the groups, the transactions and the internal topics")
@@ -85,10 +153,23 @@ struct settings : flow::app_settings {
     b("enabled", enabled, "false: run says so and ends").environment("KAFKA_CROSS_REGION_ENABLED").flag_only();
     b("topics", topics, "what is replicated, and under which name");
     b("events", events, "replicate only these events; left out: every record");
+    b("dedup", dedup, "drop repeated events; left out: none");
+    b("on_failure", on_failure, "what becomes of events that do not get through");
     bind_running(b);
   }
 
   void check(flow::problems& found) const;
+
+  /// What becomes of events that are no JSON.
+  flow::policy for_malformed() const;
+
+  /// What writes the events that take one of the ways out of the rules, and to which topics.
+  struct way {
+    std::string sink;
+    std::string rename;
+  };
+  /// In the order of `flow::rules::ways`; the first is all there is without rules.
+  std::vector<way> ways() const;
 };
 
 }  // namespace replicator

@@ -17,7 +17,7 @@ inline void drain(const topology& what) {
     if (!each.bounded) throw std::invalid_argument{"flow: " + each.name + " reads topics; drain takes ranges only"};
   for (const auto& each : plan->sinks())
     if (each.names != sink_spec::naming::nowhere)
-      throw std::invalid_argument{"flow: " + each.name + " writes to topics; drain ends in collect or for_each"};
+      throw std::invalid_argument{"flow: " + each.name + " writes elsewhere; drain ends in collect or for_each"};
   const auto running = plan->open();
   for (std::uint32_t source = 0; source < plan->sources().size();) {
     arena written;

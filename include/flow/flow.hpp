@@ -23,6 +23,7 @@
 #include <flow/key_by.hpp>
 #include <flow/map.hpp>
 #include <flow/merge.hpp>
+#include <flow/ordered_sink.hpp>
 #include <flow/peek.hpp>
 #include <flow/policy.hpp>
 #include <flow/record.hpp>

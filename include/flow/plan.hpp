@@ -11,6 +11,7 @@
 
 #include <flow/arena.hpp>
 #include <flow/bytes.hpp>
+#include <flow/destination.hpp>
 #include <flow/policy.hpp>
 #include <flow/seen_ids.hpp>
 #include <flow/wire.hpp>
@@ -55,7 +56,8 @@ struct sink_spec {
     fixed,      ///< `topic` is the name
     pattern,    ///< `topic` with {topic} and {source} (the home cluster's name) replaced
     by_record,  ///< each emission carries the name
-    nowhere     ///< user code is the sink (`for_each`); only the position is kept, on home
+    nowhere,    ///< user code is the sink (`for_each`); only the position is kept, on home
+    outside     ///< to `to`, which is no cluster (`ordered_sink`); the position is kept on home
   };
   std::string name{};                   ///< the node's
   std::vector<std::string> clusters{};  ///< at least one; `home` for the one that is read
@@ -66,6 +68,8 @@ struct sink_spec {
   policy on_failure = stop;           ///< what becomes of records that a cluster refuses
   std::uint32_t letters = 0;          ///< if that is to dead-letter them: the sink that takes the letters
   bool takes_letters = false;         ///< no node's: whatever was dead-lettered goes here
+  std::string lanes{};                ///< the name of lanes of its own; empty: those that all sinks of a cluster share
+  destination_spec to{};              ///< of `naming::outside`
 };
 
 /// What a node that drops repetitions keeps of each source partition.
@@ -130,6 +134,7 @@ struct node_counts {
   std::uint64_t retried = 0;   ///< failed, and tried again
   std::uint64_t dead_lettered = 0;
   std::uint64_t without_id = 0;  ///< let through by a `dedup`, since it has nothing to tell it by
+  std::vector<std::uint64_t> decided{};  ///< by each of `node_spec::deciders`
 };
 
 /// What a record needs on its way through a graph.
@@ -170,6 +175,7 @@ struct node_spec {
   std::string note;                ///< topics, clusters, policy, in words
   std::vector<std::uint32_t> to;   ///< indexes of the nodes that it feeds
   std::vector<std::string> ports;  ///< labels of `to`, where a node has several kinds of outputs
+  std::vector<std::string> deciders{};  ///< of a node that counts who has decided about a record
 };
 
 /// A topology that has been checked. Immutable, shared by all workers.

@@ -24,6 +24,10 @@ struct pauses {
   bool operator==(const pauses&) const = default;
 };
 
+struct origin;
+/// That pause after the `failed`th failure in a row. Of the record and the try alone, so that a run can be repeated.
+std::chrono::milliseconds pause_after(int failed, const pauses& between, const origin& from);
+
 /// How often, how long and after which pauses a record is tried again.
 struct retries {
   int times = 0;

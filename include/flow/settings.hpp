@@ -112,6 +112,8 @@ consteval byte_size operator""_GiB(unsigned long long count) {
 ///       static std::string write(const pattern& value);
 ///     };
 ///
+/// A type to which 5 is not "5" also has `read_quoted`, for what stands in quotes in a file.
+///
 /// An enumeration needs none, only its words, in the order of its enumerators (which count from 0), found by its
 /// namespace: `constexpr std::array<std::string_view, 2> words(guarantee) { return {"exactly_once", "at_least_once"};
 /// }`
@@ -137,6 +139,7 @@ struct face {
   bool is_bool = false;
   const face* element = nullptr;
   complaint (*read)(std::string_view text, void* value) = nullptr;
+  complaint (*read_quoted)(std::string_view text, void* value) = nullptr;
   std::string (*write)(const void* value) = nullptr;
   void (*clear)(void* value) = nullptr;
   void* (*add)(void* value, std::string_view key) = nullptr;
@@ -530,6 +533,8 @@ constexpr face make_face() {
     made.example = scalar<T>::example;
     made.is_bool = std::same_as<T, bool>;
     made.read = [](std::string_view text, void* value) { return scalar<T>::read(text, as<T>(value)); };
+    if constexpr (requires { &scalar<T>::read_quoted; })
+      made.read_quoted = [](std::string_view text, void* value) { return scalar<T>::read_quoted(text, as<T>(value)); };
     made.write = [](const void* value) { return std::string{scalar<T>::write(as<T>(value))}; };
     if constexpr (std::is_enum_v<T> && requires { scalar<T>::choices(); }) made.choices = &scalar<T>::choices;
   } else if constexpr (an_optional<T>) {

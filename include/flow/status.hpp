@@ -25,13 +25,15 @@ struct halted_partition {
 /// One worker's work on one cluster that it writes to.
 struct target_status {
   std::string cluster;
+  std::string sink{};               ///< with lanes of its own there (`ordered_sink`); empty: all the others
   std::vector<std::int32_t> lanes;  ///< owned and running
   bool ready = false;               ///< its lanes are being written
   std::optional<failure> trouble;   ///< what keeps it from going on; it tries again unless the kind is `refused`
   std::vector<halted_partition> halted;
   std::uint64_t commits = 0;
-  std::uint64_t records_written = 0;
+  std::uint64_t records_written = 0;  ///< or delivered
   std::uint64_t bytes_written = 0;
+  std::uint64_t retried = 0;          ///< deliveries that failed and came again
   std::uint64_t records_refused = 0;  ///< passed over by `on_failure(skip)`
   std::uint64_t dead_letters = 0;     ///< written in place of records that it does not take
   std::uint64_t rebalances = 0;

@@ -93,6 +93,32 @@ class emitter<In, branches<shape<K, V, Placed>, N>> {
   bool used_ = false;
 };
 
+/// As many branches as the operator has `ports()`, and counts for its `deciders()`.
+template <typename In, typename K, typename V, placement Placed>
+class emitter<In, branches<shape<K, V, Placed>, std::dynamic_extent>> {
+ public:
+  using input = In;
+
+  explicit emitter(opening& at) : counts_{at.seat().counts} {
+    for (std::uint32_t i = 0; i < at.ports(); ++i) to_.push_back(&at.target<K, V>(i));
+  }
+
+  void operator()(std::size_t branch, record<K, V>&& r) {
+    used_ = true;
+    to_[branch]->push(std::move(r));
+  }
+  void count(std::size_t decider) { ++counts_->decided[decider]; }
+
+  static constexpr bool is_open() { return true; }
+  void begin() { used_ = false; }
+  bool is_used() const { return used_; }
+
+ private:
+  node_counts* counts_;
+  std::vector<edge<K, V>*> to_;
+  bool used_ = false;
+};
+
 template <typename In>
 class emitter<In, ends> : public outlet<In> {
  public:
@@ -174,11 +200,17 @@ facts facts_of(const Op& what) {
   all.on_failure = what.own_policy();
   if constexpr (requires { what.note(); }) all.note = what.note();
   if constexpr (requires { what.ports(); }) all.ports = what.ports();
+  if constexpr (requires { what.deciders(); }) all.deciders = what.deciders();
+  if constexpr (requires { what.flaws(); }) all.flaws = what.flaws();
   if constexpr (requires { what.template sink<In>(); }) all.sink = what.template sink<In>();
   if constexpr (keeps_seen_ids<Op>) all.dedup = what.dedup();
   if constexpr (requires { Op::keeps_state_by_key; }) all.keeps_state_by_key = Op::keeps_state_by_key;
   if constexpr (requires { what.captures([](const auto&) {}); })
-    what.captures([&](const auto& captured) { add_words(all.words, captured); });
+    what.captures([&](const auto& captured) {
+      add_words(all.words, captured);
+      if constexpr (requires { captured.flaws(); })
+        for (auto& each : captured.flaws()) all.flaws.push_back(std::move(each));
+    });
   return all;
 }
 
@@ -194,6 +226,15 @@ std::array<stream<K, V, Placed>, N> handle(branches<shape<K, V, Placed>, N>, dra
     return std::array<stream<K, V, Placed>, N>{stream<K, V, Placed>{plan, {node, I}}...};
   }
   (std::make_index_sequence<N>{});
+}
+
+template <typename K, typename V, placement Placed>
+std::vector<stream<K, V, Placed>> handle(branches<shape<K, V, Placed>, std::dynamic_extent>, draft& plan,
+                                         std::uint32_t node) {
+  std::vector<stream<K, V, Placed>> all{{plan, {node, 0}}};
+  while (all.size() < plan.nodes()[node].about.ports.size())
+    all.push_back({plan, {node, static_cast<std::uint32_t>(all.size())}});
+  return all;
 }
 
 inline ended handle(ends, draft&, std::uint32_t) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <flow/app.hpp>
+#include <flow/destination.hpp>
 #include <flow/plan.hpp>
 #include <flow/raw_record.hpp>
 #include <flow/status.hpp>
@@ -19,6 +20,20 @@
 /// Tests of a topology without any cluster: `drive` for one operator or stage, `simulation` for the whole, on several
 /// in-memory clusters with the transaction semantics of Kafka.
 namespace flow::testing {
+
+/// What came to the destination of an ordered sink.
+struct arrival {
+  std::string instance;  ///< of the process that sent it
+  raw_record what;
+  std::string idempotency_key;
+  std::int64_t fencing_token = 0;
+  int attempt = 1;
+  std::string cluster;
+  topic_partition from;
+  std::int64_t offset = 0;  ///< there
+  std::uint32_t number = 0;
+  std::optional<receipt> said;  ///< nullopt: nothing was answered
+};
 
 /// Steps of the protocol at which a worker can be crashed, in the order in which it passes them.
 inline constexpr std::string_view steps[] = {"positions read", "begun", "sent", "offsets sent", "committed", "stored"};
@@ -65,6 +80,14 @@ class simulation {
                          const std::vector<raw_record>& records, bool commit);
   /// What a `read_committed` reader gets now, per partition in order.
   std::vector<std::vector<raw_record>> read(const std::string& cluster, const std::string& topic);
+
+  /// Stands for the destination of the ordered sinks of this name, in all processes that are started from now on.
+  /// `says` is asked when a delivery arrives, which it does even if its sender has crashed; nullopt: its batch is never
+  /// answered. Each way takes up to `longest`. Where nothing stands for it, a sink's function is called on arrival.
+  void destination(const std::string& sink, std::function<std::optional<receipt>(const delivery&)> says,
+                   duration longest = std::chrono::milliseconds{5});
+  /// Everything that has arrived at the destinations of this name, in that order.
+  const std::vector<arrival>& arrivals(const std::string& sink) const;
 
   /// Starts a process with one worker. `options.state`, `threads` and `connect` are the simulation's; its instance is
   /// its name here, unless `options.instance` says otherwise: two processes of one instance are a mistake to be tested.

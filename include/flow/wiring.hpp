@@ -12,6 +12,7 @@
 
 #include <flow/arena.hpp>
 #include <flow/codec.hpp>
+#include <flow/flaw.hpp>
 #include <flow/op.hpp>
 #include <flow/plan.hpp>
 #include <flow/policy.hpp>
@@ -20,15 +21,6 @@
 /// Between typed streams and the engine: blueprints, which a topology collects, and the graphs that are opened from
 /// them. Who writes programs or operators needs nothing of this.
 namespace flow {
-
-/// Something that is wrong with a topology, and what to do about it.
-struct flaw {
-  std::string text;
-  std::string remedy;
-  std::string about{};  ///< the value that it is about, as the user gave it, so that it can be found in a configuration
-
-  bool operator==(const flaw&) const = default;
-};
 
 namespace wiring {
 
@@ -123,6 +115,8 @@ class opening {
   virtual ~opening() = default;
   virtual passage& way() const = 0;
   virtual flow::wiring::seat seat() const = 0;
+  /// How many outputs this node has.
+  virtual std::uint32_t ports() const = 0;
   /// The number of this sink in the plan.
   virtual std::uint32_t sink() const = 0;
   virtual recollection memory() const = 0;
@@ -164,11 +158,13 @@ struct facts {
   std::string_view verb{};
   std::string note{};
   std::optional<policy> on_failure{};
-  std::vector<std::string> ports{};  ///< names of the outputs, where there are several
+  std::vector<std::string> ports{};     ///< names of the outputs, where there are several
+  std::vector<std::string> deciders{};  ///< names of those who decide about a record, each of which is counted
   std::optional<source_spec> source{};
   std::optional<sink_spec> sink{};
   std::optional<dedup_spec> dedup{};
   bool keeps_state_by_key = false;
+  std::vector<flaw> flaws{};            ///< of operators and user code that know what is wrong with them, as rules do
   std::vector<std::uintptr_t> words{};  ///< what user code has captured, as far as it is plain memory
 };
 

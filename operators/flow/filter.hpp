@@ -1,6 +1,7 @@
 #pragma once
 
 #include <concepts>
+#include <string>
 #include <utility>
 
 #include <flow/op.hpp>
@@ -29,6 +30,11 @@ struct filter_op : op<filter_op<Predicate>> {
   }
 
   void captures(auto see) const { see(keep); }
+  /// A predicate that can be printed, as a rule can.
+  std::string note() const {
+    if constexpr (requires { std::string{to_string(keep)}; }) return to_string(keep);
+    return {};
+  }
 
   Predicate keep;
 };

@@ -32,6 +32,7 @@ struct incoming {
   std::string_view text;
   std::string shown;  // how a problem speaks of it
   bool secret = false;
+  bool quoted = false;
 };
 
 std::string name_of(node::form is) {
@@ -200,6 +201,8 @@ class reader {
       return;
     }
     if (type.is == form::optional) {
+      // As with sections, a list of which all was commented out is not the wish to do without it.
+      if (value.blank && type.element->is != form::scalar) return wrong_form(path, value, type);
       if (is_none(value)) return type.clear(into);
       return read_node(s, type.add(into, {}), *type.element, value, path);
     }
@@ -210,7 +213,7 @@ class reader {
     if (value.is != expected(type)) return wrong_form(path, value, type);
     switch (type.is) {
       case form::scalar:
-        return read_scalar(s, into, type, {value.at, path, value.text, show(value), value.secret});
+        return read_scalar(s, into, type, {value.at, path, value.text, show(value), value.secret, !value.plain});
       case form::list:
         return read_list(s, into, type, value, path);
       case form::mapping:
@@ -253,7 +256,8 @@ class reader {
     if (secret && !given.text.empty()) secrets_.emplace(given.text);
     if (!secret && !binding::names_a_secret(given.path)) s.written.push_back({std::string{given.text}, given.at});
     const auto before = type.write(into);
-    auto wrong = type.read(given.text, into);
+    const auto take = given.quoted && type.read_quoted != nullptr ? type.read_quoted : type.read;
+    auto wrong = take(given.text, into);
     auto allowed = binding::kind_of(type);
     for (auto each = s.tests.begin(); !wrong && each != s.tests.end(); ++each) {
       wrong = (*each)(into);

@@ -12,7 +12,7 @@ namespace flow::engine {
 /// Who shares an application's memory.
 struct sharers {
   std::size_t workers = 1;
-  std::size_t targets = 1;  ///< clusters that each worker writes to
+  std::size_t targets = 1;  ///< clusters that each worker writes to, and ordered sinks
   bool looks_back = false;  ///< for what the topology's dedups have to know
 
   /// One reads for all, one for each target that has fallen behind, and one looks back.
@@ -22,7 +22,7 @@ struct sharers {
 inline sharers sharers_of(const plan& topology, const std::string& home_cluster, std::size_t workers) {
   std::set<std::string> targets;
   for (const auto& sink : topology.sinks())
-    for (const auto& name : sink.clusters) targets.insert(name == home ? home_cluster : name);
+    for (const auto& name : sink.clusters) targets.insert((name == home ? home_cluster : name) + "/" + sink.lanes);
   return {workers, std::max<std::size_t>(targets.size(), 1), !topology.dedups().empty()};
 }
 

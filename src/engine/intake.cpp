@@ -189,7 +189,7 @@ std::optional<blame> intake::push(feed& at, const fetched_record& record) {
 
 void intake::move(feed& at, std::int64_t to, const fetched_record* past) {
   if (memories_.used()) {
-    memories_.cover(*at.from, at.next, to, at.now);
+    memories_.cover(*at.from, at.next, to);
     const auto& specs = memories_.specs();
     for (std::size_t i = 0; past && i < at.now.size(); ++i) at.now[i].see(times_[i], specs[i].window);
   }
@@ -230,7 +230,7 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
     for (std::size_t n = 0; n < emissions_.size(); ++n) {
       const auto& one = parcel_of(n);
       if (!one.refused.empty()) to.passed_over(emissions_[n].sink, *at.from, record.offset, one.refused);
-      if (one.what) to.outbox().append(*one.to, *one.what, {at.from, record.offset}, held_);
+      if (one.what) to.append(*one.to, *one.what, *at.riders[i], record, held_);
     }
     at.riders[i]->dirty = true;
   }

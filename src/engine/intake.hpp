@@ -65,7 +65,9 @@ struct refusal {
 class destination {
  public:
   virtual ~destination() = default;
-  virtual class outbox& outbox() = 0;
+  /// Takes an emission that was made of `record`, or the letter in its place. All of one record come in one go.
+  virtual void append(const route& to, const emission& what, const course& at, const fetched_record& record,
+                      const std::shared_ptr<held>& by) = 0;
   virtual const class routes& routes() const = 0;
   virtual std::uint64_t sinks() const = 0;  ///< bit i: sink i writes to it
   virtual bool full() const = 0;            ///< takes nothing more for now
@@ -89,6 +91,11 @@ class intake {
          std::unique_ptr<port::reader> reader)
       : sinks_{topology.sinks()}, operators_{through}, memories_{memories}, clock_{std::move(clock)}, reader_{std::move(reader)} {}
 
+  /// Calls `see` for every feed.
+  void each_feed(auto see) const {
+    for (const auto& at : feeds_)
+      if (at) see(*at);
+  }
   feed* find(source_id id) const { return id < feeds_.size() ? feeds_[id].get() : nullptr; }
   bool empty() const;
 

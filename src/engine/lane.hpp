@@ -38,6 +38,14 @@ struct trial {
 /// The time at each dedup of the topology.
 using clocks = std::vector<stream_clock>;
 
+/// Everything before it in a source partition is done.
+struct place {
+  std::int64_t next = -1;
+  fingerprint last;
+  clocks now;
+  std::int64_t look_back_to = -1;  ///< what came from here on the dedups need to know
+};
+
 /// A lane's way through one source partition.
 struct course {
   const source* from = nullptr;
@@ -62,6 +70,8 @@ struct lane {
   destination* to = nullptr;
   std::int32_t number = 0;
   bool taken = false;                ///< its position is known, and its claim is written
+  time_point ask_again{};            ///< its partition of the lanes topic cannot be asked before
+  backoff asking{};
   std::int64_t sequence = 0;
   std::int64_t position_offset = 0;  ///< of the newest position record known, in its partition of the lanes topic
   std::map<topic_partition, source_position> committed;

@@ -278,6 +278,14 @@ auto gather(loop& on, std::size_t count, Ask ask) {
   return wait{on, count, std::move(ask)};
 }
 
+/// A process that ends at this point never comes back from it.
+struct crash_point {
+  bool goes_on;
+  bool await_ready() const noexcept { return goes_on; }
+  void await_suspend(std::coroutine_handle<>) const noexcept {}
+  void await_resume() const noexcept {}
+};
+
 /// How long to wait before the next try: doubles from `first` up to `most`, and starts anew after a success.
 class backoff {
  public:

@@ -12,8 +12,6 @@ using namespace std::chrono_literals;
 // What a crash loses of it is read again; so often is soon enough, unless much has come together.
 constexpr auto save_every = 5s;
 constexpr std::size_t save_at = 64u << 10;
-// What cannot be written down, since the disk is full, is given up here, and read again after the next start.
-constexpr std::size_t give_up_at = 1u << 20;
 
 constexpr auto beginning_of_time = std::numeric_limits<std::int64_t>::min();
 constexpr auto end_of_time = std::numeric_limits<std::int64_t>::max();
@@ -94,10 +92,14 @@ dedup_memory* memories::of(const source& from, const clocks& now) {
   return what.seen.data();
 }
 
-void memories::cover(const source& from, std::int64_t first, std::int64_t until, const clocks& now) {
+void memories::cover(const source& from, std::int64_t first, std::int64_t until) {
   auto& what = at(from);
   what.covered.add(first, until);
   what.unsaved.add(first, until);
+}
+
+void memories::need(const source& from, const clocks& now) {
+  auto& what = at(from);
   for (std::size_t i = 0; i < now.size(); ++i)
     what.horizon[i] = std::min(what.horizon[i], oldest_at(now[i], specs_[i]));
 }
@@ -125,15 +127,15 @@ std::int64_t memories::first_missing(const course& who) {
 
 void memories::do_without(const course& who) { at(*who.from).covered.add(who.look_back_to, who.next); }
 
-void memories::save(bool at_once) {
-  const auto count = [](const of_source& what) {
-    std::size_t all = 0;
-    for (const auto& each : what.seen) all += each.ids.count_of_new();
-    return all;
-  };
-  std::size_t all = 0;
-  for (const auto& [id, each] : sources_) all += count(each);
-  if (!at_once && all < save_at && loop_.now() < saved_ + save_every) return;
+bool memories::is_worth_saving() const {
+  if (loop_.now() >= saved_ + save_every) return true;
+  std::size_t fresh = 0;
+  for (const auto& [id, each] : sources_)
+    for (const auto& seen : each.seen) fresh += seen.ids.count_of_new();
+  return fresh >= save_at;
+}
+
+void memories::save() {
   saved_ = loop_.now();
   for (auto& [id, each] : sources_) save(each);
 }

@@ -52,8 +52,10 @@ class memories {
 
   /// What the dedups need for a record at these clocks. Valid until the next call.
   dedup_memory* of(const source& from, const clocks& now);
-  /// [from, until) has been taken through the operators up to these clocks.
-  void cover(const source& from, std::int64_t first, std::int64_t until, const clocks& now);
+  /// [first, until) has been taken through the operators.
+  void cover(const source& from, std::int64_t first, std::int64_t until);
+  /// Somebody reads on from these clocks, however slowly: what can be asked from there must not be forgotten.
+  void need(const source& from, const clocks& now);
 
   /// Of what came before this offset nobody who goes on at `next` and these clocks needs to know anything.
   std::int64_t needed_from(const source& from, const clocks& now, std::int64_t next);
@@ -64,8 +66,10 @@ class memories {
   /// It cannot be read again.
   void do_without(const course& who);
 
-  /// Writes down what is new, if that is worth it or has to be, and forgets what nobody here needs any more.
-  void save(bool at_once = false);
+  /// Much is new, or has been for a while.
+  bool is_worth_saving() const;
+  /// Writes down what is new, and forgets what is older than all that was needed since the last time.
+  void save();
 
  private:
   struct page {
@@ -77,7 +81,7 @@ class memories {
     std::vector<bool> concerned;                 // one for each dedup, as are the others
     std::vector<dedup_memory> seen;
     std::vector<std::int64_t> forgotten;         // everything before this time
-    std::vector<std::int64_t> horizon;           // what is needed at least, as far as has been seen lately
+    std::vector<std::int64_t> horizon;           // nobody needs more
     std::vector<std::vector<page>> pages;        // in the state directory
     offset_ranges covered, unsaved;
   };

@@ -7,15 +7,19 @@
 namespace flow::engine {
 
 /// Every name that an application owns on a cluster. The home's name is part of each, so that two homes can write into
-/// one target without reading each other's positions.
+/// one target without reading each other's positions; so is that of a sink with lanes of its own.
 struct names {
   std::string application;
   std::string home;
+  std::string sink{};
 
-  std::string prefix() const { return application + "." + home; }
+  std::string prefix() const { return application + "." + home + (sink.empty() ? "" : "." + sink); }
   std::string lanes_topic() const { return prefix() + ".lanes.internal"; }
   std::string group() const { return prefix() + ".lanes"; }
-  std::string transactional_id(std::string_view instance) const { return prefix() + "." + std::string{instance}; }
+  /// No name has a colon, so that no sink's id is that of another instance.
+  std::string transactional_id(std::string_view instance) const {
+    return prefix() + (sink.empty() ? "." : ":") + std::string{instance};
+  }
 };
 
 /// The timestamp of what is written to the lanes topic, which stamps its records itself. Zero would not do: librdkafka

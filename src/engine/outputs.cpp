@@ -55,7 +55,7 @@ topic_id outputs::number_of(const std::string& topic) {
 
 bool outputs::names_topics(std::uint32_t sink) const {
   const auto naming = at_.topology.sinks()[sink].names;
-  return (at_.sinks >> sink & 1) && naming != sink_spec::naming::nowhere && naming != sink_spec::naming::by_record;
+  return (at_.sinks >> sink & 1) && (naming == sink_spec::naming::fixed || naming == sink_spec::naming::pattern);
 }
 
 task<result<void>> outputs::prepare_lanes_topic() {
@@ -167,6 +167,8 @@ std::optional<failure> outputs::leads_back() const {
 task<result<void>> outputs::prepare_routes() {
   if (auto refused = leads_back()) co_return tl::unexpected{*refused};
   const auto& sinks = at_.topology.sinks();
+  if (at_.outside)
+    for (const auto& from : at_.reading.sources()) routes_.add(*at_.outside, *from, outside());
   const auto outputs = all();
   std::map<std::string, wanted_topic> wanted;
   for (const auto& each : outputs) {

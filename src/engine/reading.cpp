@@ -27,7 +27,8 @@ struct reading::look_back final : destination {
     nobodys.to = this;
   }
 
-  class outbox& outbox() override { return none; }
+  void append(const route&, const emission&, const course&, const fetched_record&,
+              const std::shared_ptr<held>&) override {}
   const class routes& routes() const override { return nowhere; }
   std::uint64_t sinks() const override { return 0; }
   bool full() const override { return false; }
@@ -47,7 +48,6 @@ struct reading::look_back final : destination {
   time_point again = time_point::max();
 
  private:
-  class outbox none;
   class routes nowhere;
   lane nobodys;
 };
@@ -246,12 +246,19 @@ bool reading::run() {
   bool moved = shared_->run(records_per_turn, nullptr);
   let_laggards_leave();
   if (go_on_looking_back()) moved = true;
-  if (memories_.used()) memories_.save();
+  if (memories_.used() && memories_.is_worth_saving()) save_memories();
   for (auto& [to, own] : catching_up_)
     if (own->run(records_per_turn, shared_.get())) moved = true;
   std::erase_if(catching_up_, [](const auto& each) { return each.second->empty(); });
   idle_ = !moved;
   return moved;
+}
+
+void reading::save_memories() {
+  const auto need = [&](const feed& at) { memories_.need(*at.from, at.now); };
+  shared_->each_feed(need);
+  for (const auto& [to, own] : catching_up_) own->each_feed(need);
+  memories_.save();
 }
 
 bool reading::can_go_on() const {

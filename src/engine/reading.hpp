@@ -48,6 +48,7 @@ class reading {
   bool selects(std::string_view topic) const;
   const mapping& how() const { return how_; }
   class memories& memories() { return memories_; }
+  void save_memories();
   /// The partition was there when the cluster was last asked for all of them.
   bool is_listed(const topic_partition& where) const {
     const auto topic = listed_.find(where.topic);

@@ -50,6 +50,13 @@ route make_route(const port::topic_description& topic, topic_id id) {
           .needs_key = policy != topic.settings.end() && policy->second.find("compact") != std::string::npos};
 }
 
+route outside() {
+  route made;
+  made.partitions = 1;
+  made.outside = true;
+  return made;
+}
+
 std::string topic_of(const sink_spec& sink, std::string_view home, std::string_view source_topic,
                      std::string_view by_record) {
   if (sink.names == sink_spec::naming::by_record) return std::string{by_record};
@@ -58,6 +65,7 @@ std::string topic_of(const sink_spec& sink, std::string_view home, std::string_v
 }
 
 std::string refusal_of(const route& to, const emission& what, std::int64_t wall_clock) {
+  if (to.outside) return {};
   if (what.how == emission::partitioning::kept && what.partition >= to.partitions)
     return "partition " + std::to_string(what.partition) + " does not exist in " + to.name + ", which has " +
            std::to_string(to.partitions) + "; add partitions to it, or write by key";

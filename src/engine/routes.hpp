@@ -24,9 +24,11 @@ struct route {
   std::int64_t furthest_ahead = 0;     ///< milliseconds; message.timestamp.after.max.ms
   std::int64_t furthest_behind = 0;    ///< milliseconds; message.timestamp.before.max.ms
   bool needs_key = false;              ///< a compacted topic
+  bool outside = false;                ///< to no topic, but to the destination of an ordered sink
 };
 
 route make_route(const port::topic_description& topic, topic_id id);
+route outside();
 
 /// The topic that a sink writes a source topic's records to.
 std::string topic_of(const sink_spec& sink, std::string_view home, std::string_view source_topic,

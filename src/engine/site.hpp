@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "loop.hpp"
@@ -25,12 +28,15 @@ struct site {
   port::state& state;
   port::probe& probe;
   port::wake wake;
+  std::function<std::int64_t()> wall_clock;  ///< milliseconds since 1970 UTC
   log_sink log;
-  std::string name;
+  std::string name;  ///< of the cluster, and of the sink if it has lanes of its own
   port::cluster& cluster;
   engine::names names;
-  std::uint64_t sinks = 0;  ///< bit i: sink i of the plan writes here
   std::map<std::string, std::string>& identities;  ///< of the worker's targets, by name: clusters' own ids, once known
+  std::uint64_t sinks = 0;                         ///< bit i: sink i of the plan writes here
+  std::optional<std::uint32_t> outside{};          ///< the one of them that delivers to a destination, if one does
+  std::function<std::unique_ptr<flow::destination>()> take_destination{};  ///< once
 
   /// It is the cluster that is read, whatever it is called.
   bool is_home() const {

@@ -38,11 +38,13 @@ const failure* first_failure(const std::vector<result<T>>& answers) {
 }  // namespace
 
 task<void> writing::find_places(std::vector<lane*> lanes) {
-  found_ = co_await find_places_of(std::move(lanes));
+  auto found = co_await find_places_of(lanes);
+  placed_ = std::move(lanes);
+  found_ = std::move(found);
   turned_.notify();
 }
 
-task<result<void>> writing::find_places_of(std::vector<lane*> lanes) {
+task<result<void>> writing::find_places_of(std::vector<lane*>& lanes) {
   for (auto* each : lanes) {
     for (const auto& course : each->courses) at_.reading.leave(*course);
     each->courses.clear();
@@ -72,10 +74,32 @@ task<result<void>> writing::find_places_of(std::vector<lane*> lanes) {
   co_return result<void>{};
 }
 
-task<result<void>> writing::read_positions(const std::vector<lane*>& lanes) {
-  std::vector<topic_partition> where;
-  for (const auto* each : lanes) where.push_back(at_.lane_topic(each->number));
+// One partition without a leader is no reason for the other lanes to wait.
+task<result<void>> writing::leave_out_those_that_cannot_be_asked(std::vector<lane*>& lanes) {
+  using offsets = std::vector<std::int64_t>;
+  auto asked = co_await gather<offsets>(at_.loop, lanes.size(), [&](std::size_t i, auto done) {
+    at_.cluster.find_offsets({at_.lane_topic(lanes[i]->number)}, {kind::high_watermark}, std::move(done));
+  });
+  if (std::none_of(asked.begin(), asked.end(), [](const auto& each) { return each.has_value(); }))
+    co_return tl::unexpected{asked.front().error()};
+  std::vector<lane*> left;
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    if (asked[i]) {
+      lanes[i]->asking.reset();
+      left.push_back(lanes[i]);
+      continue;
+    }
+    lanes[i]->ask_again = at_.loop.now() + lanes[i]->asking();
+    trouble_.raise(asked[i].error());
+  }
+  lanes = std::move(left);
+  co_return result<void>{};
+}
+
+task<result<void>> writing::read_positions(std::vector<lane*>& lanes) {
   while (!closing()) {
+    std::vector<topic_partition> where;
+    for (const auto* each : lanes) where.push_back(at_.lane_topic(each->number));
     // A pending offset is an undecided transaction: "none" would be a guess.
     auto offsets = co_await answer<std::vector<port::group_offset>>(at_.loop, [&](auto done) {
       at_.cluster.group_offsets(at_.names.group(), where, isolation::read_committed, patience, std::move(done));
@@ -89,7 +113,13 @@ task<result<void>> writing::read_positions(const std::vector<lane*>& lanes) {
 
     auto first = co_await answer<std::vector<std::int64_t>>(
         at_.loop, [&](auto done) { at_.cluster.find_offsets(where, {kind::earliest}, std::move(done)); });
-    if (!first) co_return tl::unexpected{first.error()};
+    if (!first) {
+      const auto asked = lanes.size();
+      auto others = co_await leave_out_those_that_cannot_be_asked(lanes);
+      if (!others) co_return others;
+      if (lanes.size() == asked) co_return tl::unexpected{first.error()};
+      continue;
+    }
     // The high watermark, not the last stable offset: the markers of the offsets just fetched may be there while those
     // on this topic are late, and an older open transaction may hold the last stable offset back.
     auto behind = co_await answer<std::vector<std::int64_t>>(

@@ -15,7 +15,8 @@ constexpr std::size_t most_writings = 8;
 
 target::target(site at)
     : at_{std::move(at)}, outputs_{at_}, changed_{at_.loop}, trouble_{at_.loop, at_.log, at_.name} {
-  counted_.cluster = at_.name;
+  counted_.cluster = at_.names.sink.empty() ? at_.name : at_.options.home;
+  counted_.sink = at_.names.sink;
 }
 
 // That it cannot be reached is said at once, and not only when the cluster that is read can be.
@@ -95,7 +96,7 @@ void target::end(const failure& why) {
 
 void target::stop() {
   stopping_ = true;
-  for (const auto& each : writings_) each->finish();
+  for (const auto& each : writings_) each->finish(time_point::max());
   changed_.notify();
 }
 
@@ -282,7 +283,7 @@ void target::bring_together() {
 // The group waits for whoever gives lanes back; a stop is waited for only by those who asked for it.
 task<void> target::close_session() {
   const auto limit = stopping_ ? time_point::max() : at_.loop.now() + revoke_limit;
-  for (const auto& each : writings_) each->finish();
+  for (const auto& each : writings_) each->finish(limit);
   changed_.notify();
   // Lost while they are given back: until the member is released it goes on as one that the group does not know.
   const auto lost = [&] { return event_ && event_->what == port::group_event::kind::lost; };

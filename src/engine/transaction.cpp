@@ -20,12 +20,29 @@ constexpr auto two_heartbeats = 6s;
 // An EndTxn that was sent twice may still be on its way, and would end the next transaction of this epoch half way.
 bool is_repeated(int end_requests) { return end_requests > 1; }
 
+}  // namespace
+
 // What a lane had read when it was lost is part of no later transaction.
-bool moved(const lane& of) {
-  return of.taken && std::any_of(of.courses.begin(), of.courses.end(), [](const auto& each) { return each->dirty; });
+bool writing::moved(const lane& of) const {
+  const auto has_moved = [&](const auto& each) {
+    const auto known = of.committed.find(each->from->where);
+    return each->dirty && (known == of.committed.end() || place_of(*each).next != known->second.next);
+  };
+  return of.taken && std::any_of(of.courses.begin(), of.courses.end(), has_moved);
 }
 
-}  // namespace
+place writing::place_of(const course& at) const {
+  const auto* undone = courier_ ? courier_->undone(*at.from) : nullptr;
+  return undone ? *undone : here(at);
+}
+
+// Only who reads knows all that its dedups have to know.
+place writing::here(const course& at) const {
+  place found{next_of(at), last_of(at), clocks_of(at), at.look_back_to};
+  if (at.on && at_.reading.memories().used())
+    found.look_back_to = at_.reading.memories().needed_from(*at.from, found.now, found.next);
+  return found;
+}
 
 task<result<void>> writing::open_producer() {
   if (producer_ready_) co_return result<void>{};
@@ -47,7 +64,7 @@ void writing::name_producer(std::string id) {
   id_ = std::move(id);
   topics_told_ = 0;
   producer_ = at_.cluster.open_producer({.transactional_id = id_, .transaction_timeout = at_.options.transaction_timeout});
-  if (at_.options.promised == guarantee::at_least_once) plain_ = at_.cluster.open_producer({});
+  if (at_.options.promised == guarantee::at_least_once && !at_.outside) plain_ = at_.cluster.open_producer({});
 }
 
 void writing::tell_topics() {
@@ -59,15 +76,19 @@ void writing::tell_topics() {
 
 bool writing::worth_committing() const {
   if (!outbox_.empty()) return closing() || at_.loop.now() >= last_commit_ + pause_between;
-  if (at_.loop.now() < last_commit_ + idle_commit && !closing()) return false;
-  return std::any_of(lanes_.begin(), lanes_.end(), [](const auto* each) { return moved(*each); });
+  if (at_.loop.now() < last_commit_ + pause_between_positions() && !closing()) return false;
+  return std::any_of(lanes_.begin(), lanes_.end(), [this](const auto* each) { return moved(*each); });
 }
 
 // When what waits becomes worth it, and positions that moved without any output; whatever moves later comes with a turn.
 time_point writing::next_commit() const {
   if (!outbox_.empty()) return last_commit_ + pause_between;
-  const auto due = last_commit_ + idle_commit;
+  const auto due = last_commit_ + pause_between_positions();
   return due > at_.loop.now() ? due : time_point::max();
+}
+
+duration writing::pause_between_positions() const {
+  return courier_ ? duration{at_.options.commit_every} : duration{idle_commit};
 }
 
 bool writing::must_close(time_point began, std::size_t bytes, std::size_t records) const {
@@ -147,14 +168,14 @@ writing::written_lane writing::write_position(lane& of) {
   made.as.sources = of.committed;
   for (const auto& each : of.courses) {
     if (next_of(*each) < 0) continue;
+    const auto at = place_of(*each);
+    each->dirty = at.next != next_of(*each);
+    each->look_back_to = at.look_back_to;
+    auto& written = made.as.sources[each->from->where] = {
+        .next = at.next, .last = at.last, .begin = each->begin, .look_back_to = at.look_back_to};
     const auto& dedups = at_.topology.dedups();
-    // Only who reads knows all that there is to know.
-    if (each->on && at_.reading.memories().used())
-      each->look_back_to = at_.reading.memories().needed_from(*each->from, clocks_of(*each), next_of(*each));
-    auto& at = made.as.sources[each->from->where] = {next_of(*each), last_of(*each), each->begin, each->look_back_to, {}};
     for (std::size_t i = 0; i < dedups.size(); ++i)
-      at.dedups.emplace(dedups[i].name, dedup_position{clocks_of(*each)[i], dedups[i].window.count()});
-    each->dirty = false;
+      written.dedups.emplace(dedups[i].name, dedup_position{at.now[i], dedups[i].window.count()});
   }
   made.encoded = encode(made.as);
   return made;
@@ -255,10 +276,11 @@ task<void> writing::recover(failure why) {
   leave_all();
   for (auto* each : lanes_) each->taken = false;
   outbox_.drop();
+  if (courier_) courier_->abandon();
   serving_ = false;  // nothing of it may be committed any more, not even at a stop
   clean_commits_ = 0;
   // Before the abort: it may take as long as the partitions are ill.
-  if (!why.where.empty() && !closing()) by_.part(*this, why.where);
+  if (!why.where.empty() && !closing() && !courier_) by_.part(*this, why.where);
   if (plain_) producer_ready_ = false;
   switch (why.kind) {
     case failure_kind::rejected:

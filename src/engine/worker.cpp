@@ -16,25 +16,36 @@ worker::worker(surroundings with)
                 .wake = with_.wake,
                 .wall_clock = with_.wall_clock,
                 .log = with_.log}} {
-  std::map<std::string, std::uint64_t> written;
+  using cluster_and_lanes = std::pair<std::string, std::string>;
+  std::map<cluster_and_lanes, std::vector<std::uint32_t>> written;
   const auto& sinks = with_.topology->sinks();
-  for (std::size_t i = 0; i < sinks.size(); ++i)
+  for (std::uint32_t i = 0; i < sinks.size(); ++i)
     for (const auto& cluster : sinks[i].clusters)
-      written[cluster == home ? with_.options.home : cluster] |= std::uint64_t{1} << i;
-  for (const auto& [name, its_sinks] : written)
-    targets_.push_back(std::make_unique<target>(site{.loop = loop_,
-                                                     .options = with_.options,
-                                                     .topology = *with_.topology,
-                                                     .reading = reading_,
-                                                     .state = with_.state,
-                                                     .probe = with_.probe,
-                                                     .wake = with_.wake,
-                                                     .log = with_.log,
-                                                     .name = name,
-                                                     .cluster = *with_.clusters.at(name),
-                                                     .names = {with_.options.application, with_.options.home},
-                                                     .sinks = its_sinks,
-                                                     .identities = identities_}));
+      written[{cluster == home ? with_.options.home : cluster, sinks[i].lanes}].push_back(i);
+  for (const auto& [where, its_sinks] : written) {
+    const auto& [cluster, lanes] = where;
+    site at{.loop = loop_,
+            .options = with_.options,
+            .topology = *with_.topology,
+            .reading = reading_,
+            .state = with_.state,
+            .probe = with_.probe,
+            .wake = with_.wake,
+            .wall_clock = with_.wall_clock,
+            .log = with_.log,
+            .name = lanes.empty() ? cluster : cluster + "/" + lanes,
+            .cluster = *with_.clusters.at(cluster),
+            .names = {with_.options.application, with_.options.home, lanes},
+             .identities = identities_};
+    for (const auto number : its_sinks) {
+      at.sinks |= std::uint64_t{1} << number;
+      if (sinks[number].names != sink_spec::naming::outside) continue;
+      at.outside = number;
+      at.take_destination = [opened = std::make_shared<std::unique_ptr<flow::destination>>(
+                                 with_.open_destination(sinks[number]))] { return std::move(*opened); };
+    }
+    targets_.push_back(std::make_unique<target>(std::move(at)));
+  }
   running_.push_back(reading_.discover());
   for (const auto& each : targets_) running_.push_back(each->run());
 }

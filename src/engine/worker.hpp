@@ -30,6 +30,8 @@ class worker {
     port::wake wake;                           ///< called when a turn has something to do; from any thread
     std::function<std::int64_t()> wall_clock;  ///< milliseconds since 1970 UTC
     log_sink log;
+    /// For each ordered sink, once. Its reports come as replies of ports do, and not at all once it is destroyed.
+    std::function<std::unique_ptr<flow::destination>(const sink_spec&)> open_destination{};
   };
   explicit worker(surroundings with);
 

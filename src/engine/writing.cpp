@@ -25,6 +25,7 @@ writing::writing(const site& at, engine::outputs& outputs, owner& by, target_sta
       trouble_{at_.loop, at_.log, at_.name},
       limit_{std::min(at_.options.share.transaction, first_transaction), unlimited} {
   name_producer(std::move(transactional_id));
+  if (at_.outside) courier_ = open_courier();
   sources_seen_ = at_.reading.version();
 }
 
@@ -33,6 +34,7 @@ void writing::start(std::vector<lane*> lanes) {
   for (auto* each : lanes_) each->to = this;
   finishing_ = retired_ = false;
   clean_commits_ = 0;
+  if (courier_) courier_->resume();
   session_ = serve();
   session_.start();
 }
@@ -53,9 +55,23 @@ void writing::give_up(const std::vector<lane*>& lanes) {
   std::erase_if(lanes_, [&](auto* each) { return std::find(lanes.begin(), lanes.end(), each) != lanes.end(); });
 }
 
-void writing::finish() {
+void writing::finish(time_point limit) {
   finishing_ = true;
+  finish_limit_ = limit;
   turned_.notify();
+}
+
+void writing::turn() {
+  if (courier_) follow_courier();
+  turned_.notify();
+}
+
+void writing::append(const route& to, const emission& what, const course& at, const fetched_record& record,
+                     const std::shared_ptr<held>& by) {
+  if (courier_)
+    courier_->take(at, record, what);
+  else
+    outbox_.append(to, what, {at.from, record.offset}, by);
 }
 
 void writing::drop() {
@@ -65,6 +81,7 @@ void writing::drop() {
   ready_ = false;
   leave_all();
   outbox_.drop();
+  if (courier_) courier_->abandon();
   lanes_.clear();
 }
 
@@ -101,6 +118,8 @@ time_point writing::next_held() const {
   for (const auto* each : lanes_)
     for (const auto& course : each->courses)
       if (course->held_until > at_.loop.now()) next = std::min(next, course->held_until);
+  for (const auto* each : lanes_)
+    if (!each->taken && each->ask_again > at_.loop.now()) next = std::min(next, each->ask_again);
   return next;
 }
 
@@ -132,7 +151,7 @@ std::vector<lane*> writing::taken_lanes() const {
 
 std::vector<lane*> writing::fresh_lanes() const {
   auto fresh = lanes_;
-  std::erase_if(fresh, [](const auto* each) { return each->taken; });
+  std::erase_if(fresh, [&](const auto* each) { return each->taken || at_.loop.now() < each->ask_again; });
   return fresh;
 }
 
@@ -169,6 +188,7 @@ void writing::say_what_is_missing() {
 }
 
 void writing::recovered() {
+  if (std::any_of(lanes_.begin(), lanes_.end(), [](const auto* each) { return !each->taken; })) return;
   if (look_again_ == time_point::max() && !outputs_.missing() && suspects_.empty()) trouble_.settle();
   ready_ = true;
 }
@@ -190,7 +210,9 @@ task<void> writing::serve() {
     while (done && !closing()) {
       if (found_ && !fresh.empty()) {
         done = *found_;
-        if (done) done = co_await claim_lanes(fresh);
+        if (done && !placed_.empty()) done = co_await claim_lanes(placed_);
+        if (done && courier_)
+          for (const auto* each : placed_) courier_->own(each->number, each->sequence);
         if (done) fresh.clear();
         continue;
       }
@@ -213,7 +235,7 @@ task<void> writing::serve() {
       } else {
         if (fresh.empty() && (at_.loop.now() >= quiet || !trouble_.current())) recovered();
         const auto due = std::min({next_commit(), next_held(), found_ ? look_again_ : time_point::max()});
-        const bool has_to_settle = fresh.empty() && !ready_;
+        const bool has_to_settle = fresh.empty() && !ready_ && at_.loop.now() < quiet;
         co_await turned_.wait_until(has_to_settle ? std::min(due, quiet) : due);
       }
     }
@@ -233,9 +255,11 @@ task<void> writing::serve() {
   }
   retired_ = healed();
   leave_all();
+  if (courier_) co_await finish_deliveries();
   if (producer_ready_ && serving_ && (!outbox_.empty() || worth_committing()))
     if (auto last = co_await transact(); !last) co_await recover(last.error());
-  if (at_.reading.memories().used()) at_.reading.memories().save(true);
+  if (at_.reading.memories().used()) at_.reading.save_memories();
+  if (courier_) turn_back();
   serving_ = false;
   ready_ = false;
   by_.changed();

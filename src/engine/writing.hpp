@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "complaint.hpp"
+#include "courier.hpp"
 #include "intake.hpp"
 #include "lane.hpp"
 #include "loop.hpp"
@@ -23,7 +24,7 @@ namespace flow::engine {
 
 /// Writes lanes to one cluster by the transactions of one producer: what fails takes all of them back, and none of
 /// another writing's. A target has one, and others while partitions that do not heal are kept apart.
-class writing final : public destination {
+class writing final : public destination, private courier::owner {
  public:
   /// What is decided for all writings of a target.
   class owner {
@@ -49,13 +50,13 @@ class writing final : public destination {
   void add(const std::vector<lane*>& lanes);
   /// Lets go of lanes; none of them is being read.
   void give_up(const std::vector<lane*>& lanes);
-  /// Commits what it has, then is `done`.
-  void finish();
+  /// Commits what it has, then is `done`. What is being delivered outside of Kafka is waited for until `limit`.
+  void finish(time_point limit);
   bool done() const { return session_.done(); }
   /// Abandons whatever is under way. The next `start` ends it by its `init`.
   void drop();
   /// Looks at whatever a turn may have moved.
-  void turn() { turned_.notify(); }
+  void turn();
 
   /// Writes what others must not wait for, until that has healed; then it is done, and has no more use.
   void keep_apart() { apart_ = true; }
@@ -64,14 +65,17 @@ class writing final : public destination {
 
   bool serving() const { return serving_; }
   bool ready() const { return ready_; }
-  const std::optional<failure>& trouble() const { return trouble_.current(); }
-  std::size_t buffered() const { return outbox_.size(); }
+  const std::optional<failure>& trouble() const {
+    return courier_ && !trouble_.current() ? courier_->trouble() : trouble_.current();
+  }
+  std::size_t buffered() const { return outbox_.size() + (courier_ ? courier_->size() : 0); }
 
-  class outbox& outbox() override { return outbox_; }
+  void append(const route& to, const emission& what, const course& at, const fetched_record& record,
+              const std::shared_ptr<held>& by) override;
   const class routes& routes() const override { return outputs_.routes(); }
   std::uint64_t sinks() const override { return at_.sinks; }
-  bool full() const override { return outbox_.size() >= room() || outbox_.records() >= limit_.records; }
-  bool idle() const override { return serving_ && !transacting_ && outbox_.empty(); }
+  bool full() const override { return outbox_full() || (courier_ && courier_->full()); }
+  bool idle() const override { return serving_ && !transacting_ && outbox_.empty() && (!courier_ || courier_->idle()); }
   void resolve(std::uint32_t sink, const std::string& topic) override;
   void interrupted(course& at, const failure& why) override;
   void halt(course& at, const std::string& reason) override;
@@ -80,14 +84,6 @@ class writing final : public destination {
   void passed_over(std::uint32_t sink, const source& from, std::int64_t offset, const std::string& reason) override;
 
  private:
-  // A process that ends at this point never comes back from it.
-  struct crash_point {
-    bool goes_on;
-    bool await_ready() const noexcept { return goes_on; }
-    void await_suspend(std::coroutine_handle<>) const noexcept {}
-    void await_resume() const noexcept {}
-  };
-
   // writing.cpp
   task<void> serve();
   bool closing() const { return finishing_ || healed(); }
@@ -105,11 +101,25 @@ class writing final : public destination {
   void leave_all();
   auto step(std::string_view name) { return crash_point{at_.probe.reached(name, at_.name)}; }
   writer writer_now() const;
+  bool outbox_full() const { return outbox_.size() >= room() || outbox_.records() >= limit_.records; }
+  bool moved(const lane& of) const;
+  /// As far as a course has come, with all that was made of it stored or delivered once this is committed.
+  place place_of(const course& at) const;
+  place here(const course& at) const override;
+
+  // delivering.cpp: what only lanes of an ordered sink have
+  std::unique_ptr<courier> open_courier();
+  void follow_courier();
+  bool post(const source& from, std::int64_t offset, const std::vector<kept_letter>& letters);
+  void stopped(const source& from, const place& at, const std::string& reason) override;
+  task<void> finish_deliveries();
+  void turn_back();
 
   // takeover.cpp
   task<void> find_places(std::vector<lane*> lanes);
-  task<result<void>> find_places_of(std::vector<lane*> lanes);
-  task<result<void>> read_positions(const std::vector<lane*>& lanes);
+  task<result<void>> find_places_of(std::vector<lane*>& lanes);
+  task<result<void>> read_positions(std::vector<lane*>& lanes);
+  task<result<void>> leave_out_those_that_cannot_be_asked(std::vector<lane*>& lanes);
   task<void> evict(std::vector<lane*> lanes);
   task<result<void>> open_courses(std::vector<lane*> lanes);
   task<result<void>> find_look_backs(std::vector<course*> placed);
@@ -141,6 +151,7 @@ class writing final : public destination {
   void learn_rate(time_point began, std::size_t bytes);
   bool worth_committing() const;
   time_point next_commit() const;
+  duration pause_between_positions() const;
 
   // Bytes of a transaction before it is known how much the cluster takes in its time, and how few it can get.
   static constexpr std::size_t first_transaction = 4u << 20, smallest_transaction = 4u << 10;
@@ -157,6 +168,7 @@ class writing final : public destination {
   engine::outbox outbox_;
   std::unique_ptr<port::producer> producer_;
   std::unique_ptr<port::producer> plain_;  // at_least_once: the outputs, outside of transactions
+  std::unique_ptr<courier> courier_;       // of an ordered sink: its outputs, outside of Kafka
   std::size_t topics_told_ = 0;
   bool producer_ready_ = false;
   bool fenced_ = false;
@@ -164,10 +176,12 @@ class writing final : public destination {
   task<void> session_;
   std::shared_ptr<std::set<std::string>> fencing_ = std::make_shared<std::set<std::string>>();  // ids, being fenced
   std::optional<result<void>> found_;  // how finding the places of fresh lanes has ended
+  std::vector<lane*> placed_;          // and of which
   bool serving_ = false;
   bool transacting_ = false;
   bool ready_ = false;
   bool finishing_ = false;
+  time_point finish_limit_{};
   bool apart_ = false;
   bool retired_ = false;
   int clean_commits_ = 0;

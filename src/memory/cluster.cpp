@@ -18,6 +18,7 @@ port::topic_description describe(const std::string& name, const topic& what, boo
 }
 
 result<std::int64_t> find_offset(node& cluster, const topic_partition& where, port::offset_query what) {
+  if (cluster.is_stalled(where)) return fail(failure_kind::retriable, to_string(where) + " has no leader");
   return cluster.find(where).map([&](const partition* there) {
     using kind = port::offset_query::kind;
     switch (what.which) {

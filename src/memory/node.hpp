@@ -52,8 +52,9 @@ class node : public std::enable_shared_from_this<node> {
   bool is_cut() const { return cut_; }
   void set_cut(bool cut);
   waiting_room& beyond_the_cut() { return beyond_the_cut_; }
-  /// A partition without a leader: neither records nor markers are stored there.
+  /// A partition without a leader: neither records nor markers are stored there, and nobody answers for its offsets.
   void set_stalled(const topic_partition& where, bool stalled);
+  bool is_stalled(const topic_partition& where) const { return stalled_.contains(where); }
 
   std::map<std::string, topic, std::less<>>& topics() { return topics_; }
   result<void> create_topic(const port::new_topic& wanted);

@@ -51,6 +51,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     parser.add_argument("--rate", type=float, default=1000, help="records a second")
     parser.add_argument("--gap", type=float, default=2.5, help="seconds between two events at most")
+    parser.add_argument("--once", action="store_true", help="events, of which some are repeated or malformed; with dedup")
     parser.add_argument("--drain", type=int, default=180, help="seconds in which the targets must catch up afterwards")
     return parser.parse_args()
 
@@ -134,6 +135,7 @@ class Replicator:
         self.state = "running"
         self.due: float | None = None
         self.starts += 1
+        self.said_before = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
 
@@ -154,11 +156,13 @@ class Replicator:
 
     @property
     def can_be_told(self) -> bool:
-        """Before its first thread a program does not hear SIGTERM, which ends it then; killing it is always fair.
+        """Before it says that it is starting a SIGTERM ends a program; killing it is always fair.
 
         That may be long after its start: one that was frozen on the way there has not come any further.
         """
-        return len(os.listdir(f"/proc/{self.process.pid}/task")) > 1
+        with self.log.open("rb") as log:
+            log.seek(self.said_before)
+            return b" starting" in log.read(4096)
 
     def tick(self, now: float) -> None:
         if self.state in ("running", "stopping") and self.process.poll() is not None:
@@ -229,7 +233,7 @@ class Chaos:
             for load in self.loads:
                 load.kill()
             self._restore()
-        self.summary |= {"events": dict(sorted(self.counts.items())),
+        self.summary |= {"happened": dict(sorted(self.counts.items())),
                          "starts": sum(replicator.starts for replicator in self.replicators),
                          "seconds": round(time.monotonic() - began, 1),
                          "result": "different" if self.problems else "equal"}
@@ -247,7 +251,8 @@ class Chaos:
         # Two loads, so that committed and aborted transactions lie interleaved on every partition.
         self.loads = [subprocess.Popen(
             [self.chosen.load, "--brokers", home, "--topic", self.topic, "--rate", str(self.chosen.rate / 2),
-             "--seed", str(self.chosen.seed * 2 + number), "--transactional-id", f"{self.topic}-load-{number}"],
+             "--seed", str(self.chosen.seed * 2 + number), "--transactional-id", f"{self.topic}-load-{number}",
+             *(["--events"] if self.chosen.once else [])],
             stdout=subprocess.PIPE, text=True) for number in range(2)]
         self.replicators = [Replicator(name, self.chosen.replicator, self._configuration(name), self.problems)
                             for name in ("chaos-1", "chaos-2")]
@@ -259,7 +264,8 @@ class Chaos:
         path.write_text(f"application: {self.topic}\ninstance: {instance}\nhome: {self.chosen.home}\n"
                         f"targets: [{', '.join(self.targets)}]\nclusters:\n{clusters}"
                         f"topics:\n  include: [{self.topic}]\ncommit_every: 100ms\nsession: {SESSION_TIMEOUT:g}s\n"
-                        f"state: {path.with_suffix('.state')}\n")
+                        f"state: {path.with_suffix('.state')}\n"
+                        + ("dedup: {id: /id, window: 24h}\non_failure: {policy: dead_letter}\n" if self.chosen.once else ""))
         return path
 
     def _plan(self) -> list[str]:
@@ -349,15 +355,25 @@ class Chaos:
         self._verify()
 
     def _verify(self, *more: str) -> None:
+        if self.chosen.once:
+            self.summary["events"] = self._compare(self.targets, "--keep", "events", *more)
+            self.summary["malformed"] = self._compare([self.chosen.home], "--keep", "malformed", "--target-topic",
+                                                      f"{self.topic}.dlq", *more)
+            if not self.summary["events"] or not self.summary["malformed"]:
+                raise failed("there was nothing to compare")
+        else:
+            self.summary["records"] = self._compare(self.targets, *more)
+            self._check_source(int(str(self.summary["records"])))
+
+    def _compare(self, targets: list[str], *more: str) -> int:
+        """How many records each of them holds, as it has to."""
         command = [self.chosen.verify, "--source", self.kafka.addresses[self.chosen.home], "--topic", self.topic, *more]
-        for name in self.targets:
+        for name in targets:
             command += ["--target", f"{name}={self.kafka.addresses[name]}"]
         found = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if found.returncode != 0:
             raise failed(f"chaos_verify ended with {found.returncode}:\n{found.stdout}")
-        told = json.loads(found.stdout.splitlines()[-1])
-        self.summary["records"] = told["source"]
-        self._check_source(told["source"])
+        return json.loads(found.stdout.splitlines()[-1])["source"]
 
     def _check_source(self, visible: int) -> None:
         """An empty source would be equal to empty targets."""

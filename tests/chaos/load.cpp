@@ -18,10 +18,11 @@ constexpr const char* usage =
     "chaos_load --brokers B --topic T --create-topics [--partitions 6]\n"
     "chaos_load --brokers B --topic T [--rate N] [--seconds N] [--records N] [--seed N] [--abort-share 0.2] [--batch "
     "400]\n"
-    "           [--transactional-id chaos-load] [--patience 120]\n"
+    "           [--transactional-id chaos-load] [--patience 120] [--events]\n"
     "Writes until SIGTERM, --seconds or --records, at --rate records a second (0: as fast as it goes), in transactions "
     "of 1 to\n"
-    "--batch records. Ends with one line of JSON: what was committed, per partition too; what was aborted; and what "
+    "--batch records. --events: JSON with ids, some of which return, between values that are none.\n"
+    "Ends with one line of JSON: what was committed, per partition too; what was aborted; and what "
     "nobody\n"
     "knows of, because the answer to a commit was lost. A broker that is away is waited for --patience seconds.\n";
 
@@ -32,6 +33,7 @@ struct options {
   uint64_t seed;
   int batch;
   std::chrono::seconds patience;
+  bool events;
 };
 
 options read_options(flags& given) {
@@ -44,7 +46,8 @@ options read_options(flags& given) {
             .records = given.number("records", int64_t{1} << 60),
             .seed = given.number("seed", uint64_t{1}),
             .batch = given.number("batch", 400),
-            .patience = std::chrono::seconds{given.number("patience", 120)}};
+            .patience = std::chrono::seconds{given.number("patience", 120)},
+            .events = given.has("events")};
   given.finish();
   if (o.batch < 1) throw usage_error{"--batch wants at least 1"};
   return o;
@@ -53,7 +56,8 @@ options read_options(flags& given) {
 /// Invents records: null, empty and large values, keys that return, repeated and null headers, times out of order.
 class generator {
  public:
-  generator(uint64_t seed, int32_t partitions) : random_{seed}, partitions_{partitions} {}
+  generator(uint64_t seed, int32_t partitions, bool events)
+      : random_{seed}, partitions_{partitions}, seed_{seed}, events_{events} {}
 
   bool chance(double share) { return std::uniform_real_distribution{}(random_) < share; }
   int between(int low, int high) { return std::uniform_int_distribution{low, high}(random_); }
@@ -80,7 +84,7 @@ class generator {
   int64_t timestamp() {
     using namespace std::chrono;
     const int64_t now = duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-    return chance(0.01) ? std::uniform_int_distribution{int64_t{1}, now}(random_) : now - between(0, 3'600'000);
+    return !events_ && chance(0.01) ? std::uniform_int_distribution{int64_t{1}, now}(random_) : now - between(0, 3'600'000);
   }
 
   std::size_t value_size() {
@@ -92,7 +96,20 @@ class generator {
     return static_cast<std::size_t>(between(16'000, 65'536));
   }
 
+  /// The id of an event, of which one in ten was there not long before.
+  std::string id() {
+    if (!ids_.empty() && chance(0.1)) return ids_[static_cast<std::size_t>(between(0, static_cast<int>(ids_.size()) - 1))];
+    ids_.push_back(std::to_string(seed_) + "-" + std::to_string(serial_));
+    if (ids_.size() > 500) ids_.erase(ids_.begin());
+    return ids_.back();
+  }
+
   void fill_value(bool to_be_aborted) {
+    if (events_ && !to_be_aborted && chance(0.95)) {
+      value_ = "{\"id\":\"" + id() + "\",\"number\":" + std::to_string(serial_) + ",\"text\":\"" +
+               std::string(static_cast<std::size_t>(between(0, 500)), 'x') + "\"}";
+      return;
+    }
     const std::size_t size = value_size();
     value_ = to_be_aborted ? aborted_marker : std::string_view{};
     if (size > 0 || to_be_aborted) value_ += "#" + std::to_string(serial_) + " ";
@@ -117,6 +134,9 @@ class generator {
 
   std::mt19937_64 random_;
   int32_t partitions_;
+  uint64_t seed_;
+  bool events_;
+  std::vector<std::string> ids_;
   int64_t serial_ = 0;
   std::string key_, value_;
 };
@@ -143,7 +163,7 @@ class load {
   load(const options& wanted, stop_signal& stop)
       : wanted_{wanted},
         stop_{stop},
-        records_{wanted.seed, existing_partitions(wanted)},
+        records_{wanted.seed, existing_partitions(wanted), wanted.events},
         start_{clock::now()},
         end_{start_ + std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>{wanted.seconds})} {
     tally_.committed.resize(static_cast<std::size_t>(existing_partitions(wanted)));

@@ -5,7 +5,9 @@
 #include <functional>
 #include <iomanip>
 #include <iostream>
+#include <set>
 #include <sstream>
+#include <utility>
 
 #include "client.hpp"
 #include "flags.hpp"
@@ -16,11 +18,13 @@ namespace {
 
 constexpr const char* usage =
     "chaos_verify --source BROKERS --target NAME=BROKERS ... --topic T [--target-topic T2] [--wait SECONDS] "
-    "[--patience 60]\n"
+    "[--patience 60] [--keep all]\n"
     "Reads the committed records of each topic, and compares key, value, headers in order and timestamp per "
     "partition.\n"
     "--wait: a target that lacks records at its end is given that long to get them. --patience: how long an undecided\n"
-    "transaction or a broker that is away may hold up a read. Ends with one line of JSON.\n"
+    "transaction or a broker that is away may hold up a read. --keep events: of the source's records only null values and\n"
+    "the first of each id count; --keep malformed: only those without an id, and headers of flow's are not compared.\n"
+    "Ends with one line of JSON.\n"
     "Exit codes: 0 equal, 1 could not find out, 2 usage, 3 a difference.\n";
 
 // 128-bit FNV-1a.
@@ -78,6 +82,7 @@ digest digest_of(const rd_kafka_message_t& message) {
   d.add_field(message.key, message.key_len);
   d.add_field(message.payload, message.len);
   for (const auto& [name, value, size] : headers_of(message)) {
+    if (name.starts_with("flow.")) continue;
     d.add_field(name.data(), name.size());
     d.add_field(value, size);
   }
@@ -182,6 +187,28 @@ digest digest_of(const sequence& records) {
   return d;
 }
 
+enum class kept { all, events, malformed };
+
+/// Which of the source's records have to arrive.
+class selection {
+ public:
+  explicit selection(kept what) : what_{what} {}
+
+  bool has(const rd_kafka_message_t& message) {
+    if (what_ == kept::all) return true;
+    if (!message.payload) return what_ == kept::events;
+    constexpr std::string_view begin = "{\"id\":\"";
+    const std::string_view value{static_cast<const char*>(message.payload), message.len};
+    if (!value.starts_with(begin)) return what_ == kept::malformed;
+    const auto id = value.substr(begin.size(), value.find('"', begin.size()) - begin.size());
+    return what_ == kept::events && ids_.emplace(message.partition, id).second;
+  }
+
+ private:
+  kept what_;
+  std::set<std::pair<int32_t, std::string>> ids_;
+};
+
 struct place {
   std::string name, brokers, topic;
 };
@@ -190,6 +217,7 @@ struct options {
   place source;
   std::vector<place> targets;  // the source's topic or another
   std::chrono::seconds wait, patience;
+  kept keep;
 };
 
 /// The source's records, as digests; all else can be read again.
@@ -197,8 +225,9 @@ std::vector<sequence> read_source(const options& wanted) {
   const place& source = wanted.source;
   committed_topic topic{source.brokers, source.topic};
   std::vector<sequence> records(topic.partitions());
+  selection due{wanted.keep};
   topic.read(clock::now() + wanted.patience, [&](const rd_kafka_message_t& message) {
-    records[static_cast<std::size_t>(message.partition)].push_back(digest_of(message));
+    if (due.has(message)) records[static_cast<std::size_t>(message.partition)].push_back(digest_of(message));
     if (std::string_view{static_cast<const char*>(message.payload), message.len}.starts_with(aborted_marker))
       throw kafka_error{"the source shows a record whose transaction was aborted: " + described(message)};
   });
@@ -210,8 +239,9 @@ std::string source_record(const options& wanted, std::size_t partition, std::siz
   committed_topic topic{wanted.source.brokers, wanted.source.topic};
   std::size_t seen = 0;
   std::string words = "none";
+  selection due{wanted.keep};
   topic.read(clock::now() + wanted.patience, [&](const rd_kafka_message_t& message) {
-    if (static_cast<std::size_t>(message.partition) == partition && seen++ == index) words = described(message);
+    if (due.has(message) && static_cast<std::size_t>(message.partition) == partition && seen++ == index) words = described(message);
   });
   return words;
 }
@@ -329,6 +359,13 @@ bool verify(const options& wanted) {
   return equal;
 }
 
+kept kept_of(const std::string& word) {
+  if (word == "all") return kept::all;
+  if (word == "events") return kept::events;
+  if (word == "malformed") return kept::malformed;
+  throw usage_error{"--keep wants all, events or malformed, not '" + word + "'"};
+}
+
 int run(int argc, char** argv) {
   flags given{argc, argv};
   if (given.has("help")) {
@@ -338,7 +375,8 @@ int run(int argc, char** argv) {
   options wanted{.source = {"source", given.text("source"), given.text("topic")},
                  .targets = {},
                  .wait = std::chrono::seconds{given.number("wait", 0)},
-                 .patience = std::chrono::seconds{given.number("patience", 60)}};
+                 .patience = std::chrono::seconds{given.number("patience", 60)},
+                 .keep = kept_of(given.text("keep", "all"))};
   const std::string target_topic = given.text("target-topic", wanted.source.topic);
   for (const std::string& target : given.all("target")) {
     const auto equals = target.find('=');

@@ -136,6 +136,39 @@ TEST_F(reading, takes_an_empty_variable_for_one_that_is_not_set) {
   EXPECT_EQ(read(least, {{"LANES", ""}}).lanes, 32);
 }
 
+struct either {
+  std::string text;
+  bool quoted = false;
+};
+
+}  // namespace
+
+template <>
+struct flow::scalar<either> {
+  static constexpr std::string_view kind = "a word", example = "5";
+  static complaint read(std::string_view text, either& out) { return out = {std::string{text}, false}, complaint{}; }
+  static complaint read_quoted(std::string_view text, either& out) {
+    return out = {std::string{text}, true}, complaint{};
+  }
+  static std::string write(const either& value) { return value.text; }
+};
+
+namespace {
+
+TEST_F(reading, tells_what_stands_in_quotes_from_what_does_not_to_a_type_that_asks) {
+  struct words {
+    std::vector<either> all;
+    void bind(flow::binder& b) { b("all", all, ""); }
+  };
+  here_.write("app.yaml", "all:\n- 5\n- \"5\"\n- '5'\n- ${FIVE}\n- \"${FIVE}\"\n");
+  const auto s = flow::load<words>({"app.yaml", {}, sample::lookup({{"FIVE", "5"}}), {}});
+  std::string quoted;
+  for (const auto& each : s.all) quoted += each.text == "5" ? (each.quoted ? "q" : "p") : "?";
+  EXPECT_EQ(quoted, "pqqpq");
+  const auto flag = flow::load<words>({{}, {{"all", {"5"}}}, sample::lookup({}), {}});
+  EXPECT_FALSE(flag.all.at(0).quoted);
+}
+
 TEST_F(reading, expands_variables_anywhere_in_the_file) {
   const auto s = read(
       R"(
@@ -173,6 +206,21 @@ TEST_F(reading, knows_none_in_all_its_spellings) {
   EXPECT_FALSE(read(std::string{least} + "catch_up_limit:\n").catch_up_limit);
   EXPECT_FALSE(
       read("topics: {include: [orders]}\ncatch_up_limit: 1MB/s\n", {{"APP_CATCH_UP_LIMIT", "none"}}).catch_up_limit);
+}
+
+TEST_F(reading, takes_an_optional_list_of_which_nothing_is_left_for_a_mistake) {
+  struct words {
+    std::optional<std::vector<std::string>> all;
+    void bind(flow::binder& b) { b("all", all, ""); }
+  };
+  const auto load = [&](std::string_view text) {
+    here_.write("app.yaml", text);
+    return flow::load<words>({"app.yaml", {}, sample::lookup({}), {}}).all;
+  };
+  EXPECT_FALSE(load("all: none\n"));
+  EXPECT_FALSE(load("all: ~\n"));
+  EXPECT_TRUE(load("all: []\n"));
+  EXPECT_THROW(load("all:\n  # - one\n"), flow::configuration_error);
 }
 
 TEST_F(reading, brings_a_section_back_that_the_file_left_out) {

@@ -39,6 +39,7 @@ USUAL = """\
 #include <flow/json.hpp>
 #include <flow/main.hpp>
 #include <flow/memory_clusters.hpp>
+#include <flow/rules.hpp>
 #include <flow/testing.hpp>
 #include <flow/testing/drive.hpp>
 

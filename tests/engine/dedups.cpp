@@ -90,6 +90,23 @@ TEST_F(repeated_event, is_the_same_for_a_target_that_was_away) {
   EXPECT_TRUE(eventually([&] { return at("oregon", "orders") == at("tokyo", "orders"); }));
 }
 
+TEST_F(repeated_event, is_not_forgotten_before_the_slowest_target_has_passed_it) {
+  targets = {"tokyo", "oregon"};
+  given(orders_0, "a"), given(orders_0, "b");
+  start("one", once(1min));
+  EXPECT_TRUE(comes_to({{"a", "b"}, {}}));
+  world.cut("oregon");
+  given(orders_0, "a", 30s);
+  for (int i = 1; i <= 100; ++i) given(orders_0, "c" + std::to_string(i), 30s + 6s * i);
+  EXPECT_TRUE(eventually([&] { return in_tokyo().size() == 102; }));
+  world.advance(20s);
+  given(orders_0, "d", 11min);
+  EXPECT_TRUE(eventually([&] { return in_tokyo().size() == 103; }));
+  world.advance(20s);
+  world.heal("oregon");
+  EXPECT_TRUE(eventually([&] { return at("oregon", "orders") == at("tokyo", "orders"); }));
+}
+
 TEST_F(repeated_event, counts_again_once_it_lies_more_than_the_window_back) {
   given(orders_0, "a", 0h), given(orders_0, "a", 1h), given(orders_0, "x", 3h), given(orders_0, "x2", 3h), given(orders_0, "a", 3h);
   start("one", once());

@@ -10,6 +10,7 @@ const topic_partition sick{"orders", 2};
 class sick_partitions : public scenario {
  protected:
   sick_partitions() {
+    options.lanes = 4;
     create("orders", 4);
     write("orders", 3);
     start("one");
@@ -176,6 +177,25 @@ TEST_F(sick_partitions, alone_are_waited_for) {
   EXPECT_FALSE(ready("one"));
   world.recover("tokyo", single);
   EXPECT_TRUE(copied("single"));
+  EXPECT_TRUE(eventually([&] { return ready("one"); }));
+}
+
+TEST_F(sick_partitions, of_the_positions_hold_up_the_takeover_of_no_other_lane) {
+  stop("one");
+  world.stall("tokyo", {"sync.home.lanes.internal", 1});
+  write("orders", 3);
+  start("one");
+  const auto is_there = [&] {
+    const auto found = at("tokyo", "orders");
+    int whole = 0;
+    for (std::size_t i = 0; i < found.size(); ++i) whole += found[i] == written["orders"][i] ? 1 : 0;
+    return whole == 3;
+  };
+  EXPECT_TRUE(eventually(is_there));
+  EXPECT_TRUE(said("sync.home.lanes.internal/1 has no leader"));
+  EXPECT_FALSE(ready("one"));
+  world.recover("tokyo", {"sync.home.lanes.internal", 1});
+  EXPECT_TRUE(copied("orders"));
   EXPECT_TRUE(eventually([&] { return ready("one"); }));
 }
 

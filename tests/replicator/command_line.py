@@ -110,10 +110,10 @@ class Case(unittest.TestCase):
     def write(self, name: str, text: str) -> None:
         (self.folder / name).write_text(text, encoding="utf-8")
 
-    def call(self, *words: str, variables: dict[str, str] | None = None) -> Ended:
-        done = subprocess.run([PROGRAM, *words], cwd=self.folder, env=variables or {}, stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=60, check=False)
-        return Ended(done.returncode, done.stdout, done.stderr)
+    def call(self, *words: str, variables: dict[str, str] | None = None, given: bytes = b"") -> Ended:
+        done = subprocess.run([PROGRAM, *words], cwd=self.folder, env=variables or {}, input=given, capture_output=True,
+                              timeout=60, check=False)
+        return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def start(self, *words: str, variables: dict[str, str] | None = None) -> Running:
         process = self.enterContext(
@@ -289,9 +289,9 @@ clusters:
             LEAST + "events: {source: source, type: /a~2, malformed: drop, kind: x}\n",
             "source, type => JSON pointer 'source', position 0: a pointer begins with '/' (write '/source')",
             "/a~2 => JSON pointer '/a~2', position 2: '~' stands only before 0 and 1 (write '~0' for '~' itself)",
-            "drop => \"drop\" is not stop or skip (write one of them)",
+            "drop => \"drop\" is not dead_letter, skip, replicate or stop (write one of them)",
             "kind => \"kind\" is not a setting of events "
-            "(known here: source, type, critical_sources, consistency_types or malformed)")
+            "(known here: source, type, critical_sources, consistency_types, rules, malformed or tombstones)")
 
     def test_events_of_which_all_was_commented_out(self) -> None:
         self.assertIn("sync.yaml:", self.lint(LEAST + "events:\n  # critical_sources: [billing]\n").err)
@@ -304,6 +304,32 @@ clusters:
             LEAST + "events: {critical_sources: [], consistency_types: []}\n",
             "{critical => no event is of interest "
             "(name some in critical_sources or consistency_types, or leave events out to replicate all)")
+
+    def test_malformed_events(self) -> None:
+        self.assertIn("on failure dead_letter({topic}.dlq)", self.describe(LEAST + "events: {}\n"))
+        self.assertIn("on failure dead_letter(letters)",
+                      self.describe(LEAST + "events: {}\non_failure: {dead_letter: letters}\n"))
+        self.assertNotIn("on failure", self.describe(LEAST + "events: {malformed: stop}\n"))
+
+    def test_dedup(self) -> None:
+        self.assertNotIn("dedup", self.describe(LEAST))
+        self.assertIn("seen", self.describe(LEAST + "dedup: {id: /detail/id, window: 7d}\n"))
+        self.assert_refused_in(
+            LEAST + "dedup: {id: id, window: 0s}\n",
+            "id, => JSON pointer 'id', position 0: a pointer begins with '/' (write '/id')",
+            "0s => the window has no length that makes sense (give one of up to 366d, such as 24h)")
+
+    def test_on_failure(self) -> None:
+        self.assertIn("on failure retry(3).then(dead_letter(x.dlq))", self.describe(
+            LEAST + "on_failure: {policy: dead_letter, dead_letter: x.dlq, retries: 3}\n"))
+        self.assertIn("on failure skip", self.describe(LEAST + "on_failure: {policy: skip}\n"))
+        self.assert_refused_in(
+            LEAST + "on_failure: {policy: park, retries: -1, dead_letter: \"a b\", backoff: {from: 2s, to: 1s}}\n",
+            "park, => \"park\" is not stop, skip or dead_letter (write one of them)",
+            "-1 => less than no retries (give 0 or more)",
+            "\"a b => \"a b\" makes no name for a topic "
+            "(use {topic}, {source}, letters, digits, dots, dashes and underscores)",
+            "{from => the pauses do not grow from from to to (give two times, such as {from: 100ms, to: 30s})")
 
     def test_guarantee(self) -> None:
         self.assert_refused_in(LEAST + "guarantee: exactly\n",
@@ -326,6 +352,150 @@ clusters:
         self.assert_refused_in(LEAST + "log: {level: inf, format: xml}\n",
                                "inf => \"inf\" is not trace, debug, info, warn or error (did you mean info?)",
                                "xml => \"xml\" is not text or json (write one of them)")
+
+
+class rules(Case):
+    """What `events.rules` may say, and what is said of mistakes."""
+
+    GOOD = LEAST + """\
+events:
+  tombstones: drop
+  malformed: skip
+  rules:
+    - name: tests
+      action: exclude
+      when: {at: header env, is: test}
+    - name: audit
+      route: "{topic}.audit"
+      when:
+        all:
+          - {at: topic, matches: "orders.*"}
+          - any:
+              - {at: /detail/cents, at_least: 100, below: 1e3}
+              - {at: /kind, any_of: [A, "5", 5, true, "false"]}
+        none:
+          - {at: /test, exists: true}
+          - {at: key, exists: false}
+    - {name: other, action: include, when: {at: /n, above: 0.5, at_most: 9, is_not: 7}}
+    - {name: rest, action: include}
+"""
+
+    def with_rules(self, *lines: str) -> str:
+        return LEAST + "events:\n  rules:\n" + "".join(f"    - {line}\n" for line in lines)
+
+    def test_every_question_can_be_asked(self) -> None:
+        text = self.describe(self.GOOD)
+        for told in (
+                "exclude tests if header_value(\"env\") == \"test\"; ",
+                "route audit if topic_name().matches(\"orders.*\") && "
+                "((json::at(\"/detail/cents\") < 1e3 && json::at(\"/detail/cents\") >= 100) || "
+                "json::at(\"/kind\").any_of({\"A\", \"5\", 5, true, \"false\"})) && "
+                "!json::at(\"/test\").exists() && !!key_bytes().exists(); ",
+                "include other if json::at(\"/n\") != 7 && json::at(\"/n\") <= 9 && json::at(\"/n\") > 0.5; ",
+                "include rest; drop tombstones, on failure skip  -> included: regions, audit: regions.audit\n",
+                "regions.audit    fan_out {topic}.audit on osaka, virginia\n"):
+            self.assertIn(told, text)
+
+    def test_without_them_the_other_keys_make_the_only_one(self) -> None:
+        self.assertIn(
+            "split include business-events if "
+            "json::at(\"/source\").any_of({\"x\"}) || json::at(\"/t\").any_of({\"y\"})",
+            self.describe(LEAST + "events: {critical_sources: [x], type: /t, consistency_types: [y]}\n"))
+
+    def test_mistakes_in_the_order(self) -> None:
+        self.assert_refused_in(
+            self.with_rules("{name: some, action: exclude, when: {at: /a, is: 1}}", "{name: rest, action: exclude}",
+                            "{name: some, action: exclude, when: {at: /b, is: 1}}"),
+            "- {name: some => no rule includes anything "
+            "(add one, such as {name: rest, action: include} for what is left)",
+            "{name: some, action: exclude, when: {at: /b => this rule is never asked, since rule rest above it decides "
+            "about every event (move it up, or give that one a condition)",
+            "some, action: exclude, when: {at: /b => rule some is there twice (give it another name)")
+
+    def test_mistakes_in_a_rule(self) -> None:
+        self.assert_refused_in(
+            self.with_rules("{name: a b, action: excluded, when: {at: /a, is: 1}}",
+                            "{name: otherwise, action: include, when: {at: /a, is: 2}}",
+                            "{name: idle, when: {at: /a, is: 3}}",
+                            "{name: both, action: include, route: r, when: {at: /a, is: 4}}",
+                            "{name: bad, route: \"{tpoic}\", whn: {}, when: {at: /a, is: 5}}",
+                            "{name: own, route: x.internal, when: [/a]}", "{action: include}"),
+            "a b => \"a b\" cannot be the name of a rule (use 1 to 92 letters, digits, dots, dashes or underscores)",
+            "excluded => \"excluded\" is not include or exclude (did you mean exclude?)",
+            "otherwise => \"otherwise\" stands for what no rule decides about (give the rule another name)",
+            "idle => rule idle does nothing (add \"action: include\", \"action: exclude\" or \"route: TOPIC\")",
+            "r, when: {at: /a, is: 4 => rule both has a route beside an action (keep one of them)",
+            "\"{tpoic => \"{tpoic}\" makes no name for a topic "
+            "(use {topic}, {source}, letters, digits, dots, dashes and underscores)",
+            "whn => \"whn\" is not a setting of events.rules[4] (did you mean when?)",
+            "x.internal => \"x.internal\" makes the name of an internal topic, which nobody reads "
+            "(let it neither begin with __ nor end in .internal)",
+            "[/a => events.rules[5].when has to be a mapping, not a list (write a mapping)",
+            "{action: include} => events.rules[6].name is missing (add \"name: ...\")")
+
+    def test_mistakes_in_conditions(self) -> None:
+        conditions = ("{at: source, is: 007}", "{at: /a~2, matches: \"(\", mathces: x}", "{is: One}", "{at: /n}", "{}",
+                      "{any: []}", "{at: /a, below: true, any_of: []}", "{none: [{all: [{at: header, is_not: True}]}]}",
+                      "{at: /many, any_of: 1.2.3}")
+        self.assert_refused_in(
+            self.with_rules(*(f"{{name: r{i}, action: include, when: {when}}}" for i, when in enumerate(conditions))),
+            "source, is => source is no JSON pointer, and not header NAME, key or topic "
+            "(write /source for a member of the value)",
+            "007 => \"007\" is no number, true or false as JSON writes them "
+            "(write it as JSON does, or put it in quotes if it is a text)",
+            "/a~2 => JSON pointer '/a~2', position 2: '~' stands only before 0 and 1 (write '~0' for '~' itself)",
+            "\"(\" => regular expression '(': missing ): ( (mend it, or escape what is meant literally; "
+            "there are no look-arounds and no back-references)",
+            "mathces => \"mathces\" is not a setting of events.rules[1].when (did you mean matches?)",
+            "{is: One => it is not said what this asks about "
+            "(add \"at: /...\", a JSON pointer, or header NAME, key or topic)",
+            "/n}} => nothing is asked about /n "
+            "(add exists: true, is: ..., any_of: [...], matches: ... or a comparison)",
+            "{}} => there is no condition in this, so it would be true of every event (add one, or leave it out)",
+            "[]}}\n    - {name: r6 => there is no condition in this list (add one, or leave it out)",
+            "true, any_of => true has no order (compare with a number or a text, or ask with is)",
+            "[]}}\n    - {name: r7 => any_of names nothing, so it would never hold (name what it may be)",
+            "header, is_not => header is no JSON pointer, and not header NAME, key or topic "
+            "(write /header for a member of the value)",
+            "True => \"True\" is no number, true or false as JSON writes them "
+            "(write it as JSON does, or put it in quotes if it is a text)",
+            "1.2.3 => events.rules[8].when.any_of has to be a list, not a text (write [1.2.3])")
+
+    def test_keys_that_mean_nothing_beside_them(self) -> None:
+        only = "{name: all, action: include}"
+        self.assert_refused_in(
+            self.with_rules(only) + "  source: /other\n  consistency_types: []\n",
+            "/other => this means nothing beside rules (leave it out, or write it as a rule)",
+            "[]\n => this means nothing beside rules (leave it out, or write it as a rule)")
+        self.assertEqual(self.lint(self.with_rules(only) + "  malformed: skip\n").code, 0)
+
+    def test_of_which_none_is_left(self) -> None:
+        self.assertIn("there is no rule", self.lint(LEAST + "events: {rules: []}\n").err)
+        self.assert_refused_in(
+            LEAST + "events:\n  rules:\n    # - {name: all, action: include}\n",
+            "rules:\n    # => events.rules has no value (write a list such as [{...}], or remove it)")
+        self.assertIn("include business-events", self.describe(LEAST + "events: {rules: none}\n"))
+
+    def test_routes_on_the_home_cluster(self) -> None:
+        home_too = self.with_rules("{name: audit, route: orders}").replace("virginia]", "tokyo]").replace(
+            "[orders]", "[orders], rename: \"copy.{topic}\"")
+        self.assertEqual(self.lint(home_too.replace("route: orders", "route: audit")).code, 0)
+        self.assert_refused_in(
+            home_too, "orders}\n => rule audit routes to what would be read again, since home is a target as well "
+            "(route to a topic that is not included)")
+
+    def test_tombstones(self) -> None:
+        self.assertEqual(self.lint(LEAST + "events: {tombstones: replicate}\n").code, 0)
+        self.assertIn("; drop tombstones", self.describe(LEAST + "events: {tombstones: drop}\n"))
+        self.assert_refused_in(LEAST + "events: {tombstones: keep}\n",
+                               "keep => \"keep\" is not replicate or drop (write one of them)")
+
+    def test_a_secret_is_never_shown(self) -> None:
+        done = self.lint(
+            self.with_rules("{name: all, action: include, "
+                            "when: {at: \"${file:password}\", matches: \"(${file:password}\"}}"))
+        self.assertEqual(done.code, 2)
+        self.assertNotIn("hunter2", done.err)
 
 
 class variables(Case):
@@ -541,6 +711,71 @@ class describe(Case):
                             "--format: error: \"jsn\" is not text, mermaid, dot or json (did you mean json?)")
 
 
+class explain(Case):
+    """Which rule decides about an event, and what becomes of it."""
+
+    def explain(self, text: str, given: bytes, *words: str) -> list[str]:
+        self.write("sync.yaml", text)
+        done = self.call("explain", "--config", "sync.yaml", *words, given=given)
+        self.assertEqual((done.code, done.err), (0, ""))
+        return done.out.splitlines()
+
+    def test_the_rule_that_the_simple_keys_make(self) -> None:
+        events = "events: {critical_sources: [shop.order], consistency_types: [EntityCreated]}\n"
+        given = b'{"source": "shop.order"}\n{"detail-type":"EntityCreated","source":"x"}\n{"source":"x"}\n[]'
+        self.assertEqual(
+            self.explain(LEAST.replace("[orders]", "[orders], rename: \"{source}.{topic}\"") + events, given), [
+                "1: replicated to tokyo.orders (rule business-events)",
+                "2: replicated to tokyo.orders (rule business-events)",
+                "3: not replicated (no rule is true of it)", "4: not replicated (no rule is true of it)"
+            ])
+
+    def test_rules_by_what_is_given_beside_the_events(self) -> None:
+        def said(given: bytes, *words: str) -> str:
+            line, = self.explain(rules.GOOD.replace("[orders]", "[orders, payments]"), given, *words)
+            return line
+
+        self.assertEqual(said(b'{"kind": 5}'), "1: replicated to orders (rule rest)")
+        self.assertEqual(said(b'{"kind": 5}', "--key", "k"), "1: replicated to orders.audit (rule audit)")
+        self.assertEqual(said(b'{"kind": "5"}', "--key", "k", "--headers", "trace=7,env=test"),
+                         "1: not replicated (rule tests)")
+        self.assertEqual(said(b'{"kind": 5}', "--key", "k", "--topic", "payments"),
+                         "1: replicated to payments (rule rest)")
+        self.assertEqual(said(b'{"n": 8}'), "1: replicated to orders (rule other)")
+
+    def test_malformed_events_are_said_and_no_reason_to_end(self) -> None:
+        given = b'{"source": x}\n\n{"source": "\xff"}\n{"source": "genai-demo.order"}\r\n' + b"[" * 5000 + b"\n"
+        lines = self.explain(LEAST + "events: {malformed: skip}\n", given)
+        self.assertEqual([re.sub(r"byte \d+: .*", "byte ...)", line) for line in lines], [
+            "1: malformed, and events.malformed is skip (not JSON at byte ...)",
+            "2: malformed, and events.malformed is skip (not JSON at byte ...)",
+            "3: malformed, and events.malformed is skip (not JSON at byte ...)",
+            "4: replicated to orders (rule business-events)",
+            "5: malformed, and events.malformed is skip (not JSON at byte ...)"
+        ])
+
+    def test_without_rules_and_without_events(self) -> None:
+        self.assertEqual(self.explain(LEAST, b"whatever"), ["1: replicated to orders (there are no rules)"])
+        self.assertEqual(self.explain(LEAST + "events: {}\n", b""), [])
+
+    def test_a_topic_that_is_not_known(self) -> None:
+        self.write("sync.yaml", LEAST.replace("[orders]", "[\"orders[.].*\"]"))
+        self.assert_refused(
+            self.call("explain", "--config", "sync.yaml"),
+            "--topic: error: it is not known where the events are from, since topics.include names no topic, "
+            "only patterns (name one of those that are replicated)")
+        self.assert_refused(
+            self.call("explain", "--config", "sync.yaml", "--topic", "orders-eu"),
+            "--topic: error: topic orders-eu is not replicated, by topics.include and topics.exclude "
+            "(name one that is)")
+        self.assertEqual(self.call("explain", "--config", "sync.yaml", "--topic", "orders.eu", given=b"1").out,
+                         "1: replicated to orders.eu (there are no rules)\n")
+
+    def test_a_broken_configuration(self) -> None:
+        self.write("sync.yaml", lint.MISTAKES)
+        self.assert_refused(self.call("explain", "--config", "sync.yaml", given=b"{}"), *lint.TOLD.splitlines())
+
+
 class usage(Case):
     """What is typed wrong, and what helps."""
 
@@ -568,7 +803,8 @@ class usage(Case):
     def test_help_names_every_command_and_its_options(self) -> None:
         overview = self.call("--help")
         self.assertEqual((overview.code, overview.err), (0, ""))
-        for verb, option in {"run": "--config", "lint": "--lanes", "describe": "--format", "demo": "--seconds"}.items():
+        for verb, option in {"run": "--config", "lint": "--lanes", "describe": "--format", "demo": "--seconds",
+                             "explain": "--topic"}.items():
             self.assertRegex(overview.out, rf"(?m)^  {verb} ")
             done = self.call(verb, "--help")
             self.assertEqual(done.code, 0)

@@ -454,6 +454,8 @@ void chaos::late_group_markers() {
   const auto where = one_of(clusters_);
   note("late markers of the group on " + where);
   cluster(where).delay_group_markers(application + ".home.lanes", {0us, between(100, 8000)});
+  // A takeover while they are late is what they matter for.
+  if (one_in(2)) after(between(0, 2000), [this] { one_in(2) ? crash() : rebalance(); });
 }
 
 void chaos::failed_batches() {

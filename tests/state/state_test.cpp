@@ -159,6 +159,49 @@ TEST_F(state_test, what_is_written_is_read) {
   EXPECT_EQ(state->read({"paris", 0}), (lane_state{9, "there"}));
 }
 
+port::seen_page page_of(const std::string& node, const topic_partition& where, std::int64_t from,
+                        std::vector<occurrence> occurrences = {}) {
+  return {node, where, from, from + 10, 5, 7, std::move(occurrences)};
+}
+
+TEST_F(state_test, what_a_dedup_has_seen_comes_back_in_order_by_node_and_partition) {
+  const std::vector<port::seen_page> pages{
+      page_of("seen", {"orders", 0}, 300, {{1, 2, 300, -1}, {~0ull, 0, 301, 1'700'000'000'000}}),
+      page_of("seen", {"orders", 0}, 20), page_of("seen", {"orders", 1}, 0), page_of("seen-2", {"orders", 0}, 0),
+      page_of("seen", {"orders2", 0}, 0)};
+  {
+    const auto state = open();
+    ASSERT_TRUE(state->remember(pages, {}));
+  }
+  const auto state = open();
+  EXPECT_EQ(state->recall("seen", {"orders", 0}), (std::vector{pages[1], pages[0]}));
+  EXPECT_EQ(state->recall("seen", {"orders", 1}), (std::vector{pages[2]}));
+  EXPECT_EQ(state->recall("seen-2", {"orders", 0}), (std::vector{pages[3]}));
+  EXPECT_EQ(state->recall("seen", {"payments", 0}), std::vector<port::seen_page>{});
+}
+
+TEST_F(state_test, pages_are_dropped_by_where_they_begin_and_replaced_likewise) {
+  const auto state = open();
+  const topic_partition where{"orders", 0};
+  ASSERT_TRUE(state->remember({page_of("seen", where, 0), page_of("seen", where, 10), page_of("seen", where, 20)}, {}));
+  const auto again = page_of("seen", where, 20, {{1, 2, 3, 4}});
+  ASSERT_TRUE(state->remember({again}, {page_of("seen", where, 0), page_of("seen", where, 5)}));
+  EXPECT_EQ(state->recall("seen", where), (std::vector{page_of("seen", where, 10), again}));
+}
+
+TEST_F(state_test, the_key_of_ids_stays_the_same_and_is_its_own) {
+  std::string key;
+  {
+    const auto state = open();
+    key = state->dedup_key();
+    EXPECT_EQ(state->dedup_key(), key);
+  }
+  EXPECT_GE(key.size(), 136u);
+  EXPECT_EQ(open()->dedup_key(), key);
+  fs::remove_all(directory());
+  EXPECT_NE(open()->dedup_key(), key);
+}
+
 TEST_F(state_test, a_lane_that_was_never_written_is_not_there) {
   const auto state = open();
   ASSERT_TRUE(state->write({{{"tokyo", 256}, {7, "here"}}}));

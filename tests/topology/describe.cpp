@@ -23,6 +23,18 @@ TEST(describe, as_text) {
 )");
 }
 
+TEST(describe, as_text_keeps_arrows_where_one_node_has_much_to_say) {
+  topology t{"orders"};
+  t.from(topics<bytes, bytes>{
+      {"orders-of-the-first-region", "orders-of-the-second-region", "orders-of-the-third-region"}}) |
+      filter([](bytes) { return true; }) | to("out");
+  EXPECT_EQ(describe(*t.build()), R"(orders
+  from-1    from orders-of-the-first-region, orders-of-the-second-region, orders-of-the-third-region  -> filter-1
+  filter-1  filter                                                        -> to-1
+  to-1      to out on home
+)");
+}
+
 TEST(describe, as_mermaid) {
   EXPECT_EQ(describe(*example(), format::mermaid), R"(flowchart LR
   n0["from-1<br>from orders from the beginning, on failure skip"]

@@ -1,0 +1,153 @@
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <random>
+#include <string>
+
+#include "database.hpp"
+
+#include <flow/seen_ids.hpp>
+
+/// bench_dedup [LIVE]: random ids of 16 bytes against LIVE that are known (10 million unless told otherwise), and beside
+/// it what one would write without it: a RocksDB get and put for each id. CPU-seconds per million, bytes per id, and how
+/// long it takes to come back from the state directory.
+
+namespace {
+
+using namespace std::chrono_literals;
+
+double cpu_seconds() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  return seconds(used.ru_utime) + seconds(used.ru_stime);
+}
+
+double resident_megabytes() {
+  std::ifstream file{"/proc/self/statm"};
+  std::int64_t all = 0, resident = 0;
+  file >> all >> resident;
+  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE)) / 1e6;
+}
+
+class random_ids {
+ public:
+  std::string next() {
+    std::string id(16, '\0');
+    for (std::size_t at = 0; at < id.size(); at += 8) {
+      const auto roll = dice_();
+      id.replace(at, 8, reinterpret_cast<const char*>(&roll), 8);
+    }
+    return id;
+  }
+
+ private:
+  std::mt19937_64 dice_{42};
+};
+
+constexpr std::int64_t measured = 2'000'000;
+constexpr auto window = 24h;
+
+/// Ids at an even pace, so that `live` of them lie within the window.
+std::int64_t time_of(std::int64_t number, std::int64_t live) {
+  return number * std::chrono::milliseconds{window}.count() / live;
+}
+
+double flow_alone(std::int64_t live) {
+  random_ids ids;
+  flow::seen_ids seen{window, flow::database::new_dedup_key()};
+  const auto judge = [&](std::int64_t number) {
+    const auto now = time_of(number, live);
+    seen.judge(ids.next(), number, now, now);
+    if (number % 100'000 == 0) {
+      seen.forget_before(now - std::chrono::milliseconds{window}.count());
+      seen.take_new();
+    }
+  };
+  const double before = resident_megabytes();
+  for (std::int64_t i = 0; i < live; ++i) judge(i);
+  const double bytes = (resident_megabytes() - before) * 1e6 / static_cast<double>(seen.size());
+  const auto began = cpu_seconds();
+  for (std::int64_t i = live; i < live + measured; ++i) judge(i);
+  const double cost = (cpu_seconds() - began) / (measured / 1e6);
+  std::printf("flow, in memory                  %6.2f cpu-s/M, %.1f bytes per id (%.1f by its own account)\n", cost, bytes,
+              static_cast<double>(seen.memory()) / static_cast<double>(seen.size()));
+  return cost;
+}
+
+void reload(std::int64_t live, const std::filesystem::path& folder) {
+  random_ids ids;
+  const flow::topic_partition where{"events", 0};
+  std::string key;
+  {
+    auto state = *flow::database::open_state(folder / "flow", {"bench", "home"});
+    key = state->dedup_key();
+    flow::seen_ids seen{window, key};
+    std::int64_t from = 0;
+    for (std::int64_t i = 0; i < live; ++i) {
+      seen.judge(ids.next(), i, time_of(i, live), time_of(i, live));
+      if (seen.count_of_new() == 65'536 || i + 1 == live) {
+        while (!state->remember({{"seen", where, from, i + 1, 0, seen.take_new()}}, {}))
+          usleep(10'000);
+        from = i + 1;
+      }
+    }
+  }
+  const auto began = std::chrono::steady_clock::now();
+  const auto used = cpu_seconds();
+  auto state = *flow::database::open_state(folder / "flow", {"bench", "home"});
+  flow::seen_ids seen{window, key};
+  const auto pages = state->recall("seen", where);
+  for (const auto& page : *pages)
+    for (const auto& each : page.occurrences) seen.insert(each);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+  std::printf("back from the state directory    %6.2f s, %.2f cpu-s, %zu ids\n", took.count(), cpu_seconds() - used,
+              seen.size());
+}
+
+double rocksdb_alone(std::int64_t live, const std::filesystem::path& folder) {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  rocksdb::BlockBasedTableOptions table;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  rocksdb::DB* opened = nullptr;
+  if (!rocksdb::DB::Open(options, folder / "rocksdb", &opened).ok()) std::abort();
+  const std::unique_ptr<rocksdb::DB> db{opened};
+  random_ids ids;
+  std::string value;
+  const auto judge = [&](std::int64_t) {
+    const auto id = ids.next();
+    if (db->Get({}, id, &value).IsNotFound()) db->Put({}, id, "12345678").PermitUncheckedError();
+  };
+  for (std::int64_t i = 0; i < live; ++i) judge(i);
+  const auto began = cpu_seconds();
+  for (std::int64_t i = live; i < live + measured; ++i) judge(i);
+  const double cost = (cpu_seconds() - began) / (measured / 1e6);
+  std::printf("a RocksDB get and put per id     %6.2f cpu-s/M\n", cost);
+  return cost;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::int64_t live = argc > 1 ? std::atoll(argv[1]) : 10'000'000;
+  std::string pattern = std::filesystem::temp_directory_path() / "flow-bench-XXXXXX";
+  const std::filesystem::path folder = mkdtemp(pattern.data());
+  const double ours = flow_alone(live);
+  reload(live, folder);
+  const double theirs = rocksdb_alone(live, folder);
+  std::printf("ratio                            %6.2f\n", ours / theirs);
+  std::filesystem::remove_all(folder);
+}
