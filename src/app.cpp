@@ -186,7 +186,7 @@ class app::runtime {
     if (options_.state.empty()) {
       state_ = std::make_unique<no_state>();
     } else {
-      auto opened = database::open_state(options_.state, {options_.application, options_.home});
+      auto opened = database::open_state(options_.state, {options_.application, options_.home}, log_);
       if (!opened) return tl::unexpected{opened.error()};
       state_ = std::move(*opened);
     }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "failures.hpp"
+#include "quarantine.hpp"
 
 namespace flow::database {
 namespace {
@@ -68,7 +69,8 @@ rocksdb::Options settings() {
   return to;
 }
 
-// Pages of up to two megabytes that are written once, read once, at a start, and dropped in the order they were written.
+// Pages of up to two megabytes that are written once, read once, at a start, and dropped in the order they were
+// written.
 rocksdb::Options settings_of(const std::string& family) {
   auto to = settings();
   if (family != seen) return to;
@@ -188,6 +190,26 @@ result<std::unique_ptr<open_database>> open_database_of(const identity& owner, c
         if (auto checked = check_owner(*opened->db, owner, directory); !checked) return tl::unexpected{checked.error()};
         return opened;
       });
+}
+
+// RocksDB looks at a table when it is read, which may be long after the start.
+result<std::unique_ptr<open_database>> open_whole(const identity& owner, const fs::path& directory) {
+  return open_database_of(owner, directory)
+      .and_then([&](std::unique_ptr<open_database> opened) -> result<std::unique_ptr<open_database>> {
+        if (const auto status = opened->db->VerifyChecksum(); !status.ok())
+          return tl::unexpected{because(status, directory)};
+        return opened;
+      });
+}
+
+result<std::unique_ptr<open_database>> open_anew(const identity& owner, const fs::path& directory, const failure& why,
+                                                 const log_sink& log) {
+  if (why.kind != failure_kind::corrupt) return tl::unexpected{why};
+  return set_aside(directory).and_then([&](const fs::path& folder) {
+    log(severity::warn, why.text + "; what was there is in '" + folder.string() +
+                            "' now. Positions come back from the targets, what a dedup has seen from the source");
+    return open_database_of(owner, directory);
+  });
 }
 
 // Big-endian, as everything that Kafka writes; keys of one cluster lie together.
@@ -354,8 +376,9 @@ std::string new_dedup_key() {
   return key;
 }
 
-result<std::unique_ptr<port::state>> open_state(const fs::path& directory, identity owner) {
-  return open_database_of(owner, directory)
+result<std::unique_ptr<port::state>> open_state(const fs::path& directory, identity owner, const log_sink& log) {
+  return open_whole(owner, directory)
+      .or_else([&](const failure& why) { return open_anew(owner, directory, why, log); })
       .map([&](auto opened) -> std::unique_ptr<port::state> {
         return std::make_unique<state>(directory, std::move(owner), std::move(opened));
       })
