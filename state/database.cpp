@@ -247,9 +247,9 @@ std::string key_of(const port::seen_page& page) {
 
 std::string encode(const port::seen_page& page) {
   std::string text;
-  text.reserve((3 + 4 * page.occurrences.size()) * sizeof(std::uint64_t));
+  text.reserve((2 + 4 * page.occurrences.size()) * sizeof(std::uint64_t));
   const auto put = [&](auto number) { text += big_endian(static_cast<std::uint64_t>(number)); };
-  put(page.until), put(page.forgotten), put(page.newest);
+  put(page.until), put(page.forgotten);
   for (const auto& each : page.occurrences) put(each.high), put(each.low), put(each.offset), put(each.timestamp);
   return text;
 }
@@ -263,11 +263,11 @@ std::uint64_t number_at(std::string_view text, std::size_t index) {
 
 bool decode(std::string_view text, port::seen_page& page) {
   const auto numbers = text.size() / sizeof(std::uint64_t);
-  if (text.size() % sizeof(std::uint64_t) != 0 || numbers % 4 != 3) return false;
+  if (text.size() % sizeof(std::uint64_t) != 0 || numbers % 4 != 2) return false;
   const auto at = [&](std::size_t index) { return static_cast<std::int64_t>(number_at(text, index)); };
-  page.until = at(0), page.forgotten = at(1), page.newest = at(2);
+  page.until = at(0), page.forgotten = at(1);
   page.occurrences.reserve(numbers / 4);
-  for (std::size_t i = 3; i < numbers; i += 4)
+  for (std::size_t i = 2; i < numbers; i += 4)
     page.occurrences.push_back({number_at(text, i), number_at(text, i + 1), at(i + 2), at(i + 3)});
   return true;
 }

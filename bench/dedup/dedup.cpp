@@ -102,7 +102,7 @@ void reload(std::int64_t live, const std::filesystem::path& folder) {
     for (std::int64_t i = 0; i < live; ++i) {
       seen.judge(ids.next(), i, time_of(i, live), time_of(i, live));
       if (seen.count_of_new() == 65'536 || i + 1 == live) {
-        while (!state->remember({{"seen", where, from, i + 1, 0, time_of(i, live), seen.take_new()}}, {}))
+        while (!state->remember({{"seen", where, from, i + 1, 0, seen.take_new()}}, {}))
           usleep(10'000);
         from = i + 1;
       }

@@ -46,6 +46,7 @@ struct source_spec {
   std::vector<std::string> include{};  ///< topic names, or regular expressions matched whole
   std::vector<std::string> exclude{};
   std::optional<start_at> start{};     ///< unless set, the application's
+  bool is_timed = false;             ///< its records have a time of their own
   bool bounded = false;              ///< a range: `graph::pull` makes its records, no topic does
 };
 
@@ -76,6 +77,7 @@ struct sink_spec {
 struct dedup_spec {
   std::string name{};  ///< the node's
   std::chrono::milliseconds window{};
+  std::vector<std::uint32_t> sources{};  ///< indexes of those whose records come to it
 };
 
 /// That, of one source partition.
@@ -155,6 +157,9 @@ class graph {
   /// nullopt: done. Otherwise nothing of this record was emitted, and the same record may be pushed again: the policy of
   /// the node is `stop`, or it wants just that.
   virtual std::optional<blame> push(const source_partition& from, const fetched_record& record, const transit& how) = 0;
+
+  /// When the record that was pushed last happened, by its source: what the clocks of dedups go by. -1: nobody knows.
+  virtual std::int64_t time() const = 0;
 
   /// The next record of a bounded source, likewise; `end` when there is none left.
   enum class pulled { record, end };

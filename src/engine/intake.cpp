@@ -176,9 +176,14 @@ std::optional<blame> intake::push(feed& at, const fetched_record& record) {
                     .wall_clock = wall_clock_,
                     .before = again ? &at.tried.so_far : nullptr,
                     .seen = memories_.used() ? memories_.of(*at.from, at.now) : nullptr};
-  // What is looked back at got through once, or will have to by its own lane.
-  for (const auto& entry : at.from->entries)
-    if (auto blamed = through.push(entry, record, how); blamed && !looks_back) return blamed;
+  times_.assign(memories_.specs().size(), -1);
+  for (const auto& entry : at.from->entries) {
+    const auto blamed = through.push(entry, record, how);
+    // What is looked back at got through once, or will have to by its own lane.
+    if (blamed && !looks_back) return blamed;
+    for (std::size_t i = 0; i < times_.size(); ++i)
+      if (memories_.concern(i, entry.source)) times_[i] = std::max(times_[i], through.time());
+  }
   return std::nullopt;
 }
 
@@ -186,7 +191,7 @@ void intake::move(feed& at, std::int64_t to, const fetched_record* past) {
   if (memories_.used()) {
     memories_.cover(*at.from, at.next, to);
     const auto& specs = memories_.specs();
-    for (std::size_t i = 0; past && i < at.now.size(); ++i) at.now[i].see(past->timestamp, specs[i].window);
+    for (std::size_t i = 0; past && i < at.now.size(); ++i) at.now[i].see(times_[i], specs[i].window);
   }
   at.next = to;
   if (past) at.latest = past;

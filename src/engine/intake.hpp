@@ -119,6 +119,7 @@ class intake {
   step deliver(feed& at, const fetched_record& record);
   /// Takes the record through the operators; why that has failed.
   std::optional<blame> push(feed& at, const fetched_record& record);
+  /// Up to `to`, past the record that was pushed last or what is none.
   void move(feed& at, std::int64_t to, const fetched_record* past);
   /// One emission for one rider.
   struct parcel {
@@ -157,6 +158,7 @@ class intake {
   std::vector<emission> emissions_;
   std::deque<emission> letters_;
   std::vector<parcel> parcels_;  // by emission, then rider
+  std::vector<std::int64_t> times_;  // of the record that was pushed last, for each dedup
   std::int64_t wall_clock_ = 0;
   destination* blocked_by_ = nullptr;
 };

@@ -187,7 +187,7 @@ TEST_F(state_test, what_is_written_is_read) {
 
 port::seen_page page_of(const std::string& node, const topic_partition& where, std::int64_t from,
                         std::vector<occurrence> occurrences = {}) {
-  return {node, where, from, from + 10, 5, 7, std::move(occurrences)};
+  return {node, where, from, from + 10, 5, std::move(occurrences)};
 }
 
 TEST_F(state_test, what_a_dedup_has_seen_comes_back_in_order_by_node_and_partition) {
