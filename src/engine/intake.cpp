@@ -8,6 +8,31 @@
 namespace flow::engine {
 namespace {
 
+// How long one call may go on: what user code needs for a record is not ours to say.
+constexpr std::int64_t longest_run = 50;
+
+/// Says when a run has taken long enough. After each record of slow operators the clock is asked, and seldom of fast ones.
+class slice {
+ public:
+  explicit slice(const std::function<std::int64_t()>& clock) : clock_{clock}, begin_{clock()}, asked_{begin_} {}
+
+  bool is_over() {
+    if (--unasked_ > 0) return false;
+    const auto now = clock_();
+    pace_ = now == asked_ ? std::min(2 * pace_, 64) : 1;
+    unasked_ = pace_;
+    asked_ = now;
+    return now - begin_ >= longest_run;
+  }
+
+ private:
+  const std::function<std::int64_t()>& clock_;
+  const std::int64_t begin_;
+  std::int64_t asked_;
+  int pace_ = 1;
+  int unasked_ = 1;
+};
+
 void remember_last(feed& at) {
   if (!at.latest) return;
   at.last = fingerprint_of(at.latest->offset, at.latest->timestamp, at.latest->key, at.latest->value);
@@ -97,7 +122,8 @@ void intake::come_back(feed& at, intake* ahead) {
 bool intake::run(std::size_t most, intake* ahead) {
   blocked_by_ = nullptr;
   bool moved = false;
-  for (std::size_t taken = 0; taken < most; ++taken) {
+  slice time{clock_};
+  for (std::size_t taken = 0; taken < most && !(moved && time.is_over()); ++taken) {
     if (cursor_ == batch_.records.size()) {
       if (!next_batch(most)) return moved;
       moved = true;

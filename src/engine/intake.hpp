@@ -108,7 +108,8 @@ class intake {
   /// has to be opened.
   void merge_into(intake& other, source_id id);
 
-  /// Takes up to `most` records through; false if nothing moved. `ahead`: where feeds that have caught up merge into.
+  /// Takes up to `most` records through, fewer if the operators are slow; false if nothing moved. `ahead`: where feeds
+  /// that have caught up merge into.
   bool run(std::size_t most, intake* ahead);
   /// The target that keeps the whole intake waiting, if one does.
   destination* blocked_by() const { return blocked_by_; }

@@ -148,7 +148,7 @@ std::vector<outputs::output> outputs::all() const {
 std::optional<failure> outputs::leads_back() const {
   if (!at_.is_home()) return std::nullopt;
   for (const auto& [sink, from, topic] : all()) {
-    if (!at_.reading.selects(topic)) continue;
+    if (!from || !at_.reading.selects(topic)) continue;
     const auto& writer = at_.topology.sinks()[sink].name;
     if (at_.name == at_.options.home)
       return failure{failure_kind::refused,
@@ -169,7 +169,16 @@ task<result<void>> outputs::prepare_routes() {
   const auto& sinks = at_.topology.sinks();
   if (at_.outside)
     for (const auto& from : at_.reading.sources()) routes_.add(*at_.outside, *from, outside());
-  const auto outputs = all();
+  auto outputs = all();
+  // Whatever a record names is a matter of that record alone.
+  std::erase_if(outputs, [&](const output& each) {
+    const bool is_read = !each.from && at_.is_home() && at_.reading.selects(each.topic);
+    const auto* alias = at_.name == at_.options.home ? "" : ", since that is the home cluster by another name";
+    if (is_read)
+      routes_.add(each.sink, forbidden(each.topic, each.topic + " on " + at_.name + " is read as well" + alias +
+                                                       "; name another topic"));
+    return is_read;
+  });
   std::map<std::string, wanted_topic> wanted;
   for (const auto& each : outputs) {
     const auto* like = each.from ? each.from : at_.reading.sources().front().get();
