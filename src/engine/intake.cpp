@@ -203,6 +203,7 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
     }
     return step::taken;
   }
+  if (at.active != 0) operators_.done_with(record, *at.from);
 
   // Every route first: who lacks one reads this record again when its target has found out.
   while (auto* lacking = address(at, record)) {
@@ -210,7 +211,6 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
     interrupt(*lacking);
     if (last) return step::taken;
   }
-  if (at.active != 0) operators_.done_with(record, *at.from);
 
   const auto riders = at.riders.size();
   std::vector<std::pair<course*, std::string>> halted;
