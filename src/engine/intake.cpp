@@ -71,7 +71,11 @@ void intake::merge_into(intake& other, source_id id) {
   const auto riders = find(id)->riders;
   for (auto* rider : riders) {
     leave(*rider);
-    if (const feed* to = other.find(id)) rider->next = to->next;
+    if (const feed* to = other.find(id)) {
+      // Over what is no record, which is worth a position all the same.
+      rider->dirty = rider->dirty || rider->next != to->next;
+      rider->next = to->next;
+    }
     other.board(*rider);
   }
 }
