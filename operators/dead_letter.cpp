@@ -6,6 +6,9 @@
 #include <limits>
 #include <vector>
 
+#include <flow/partition.hpp>
+#include <flow/plan.hpp>
+
 namespace flow {
 namespace {
 
@@ -54,6 +57,7 @@ std::span<const header> headers_of(const letter& what, std::span<const header> o
                          {"flow.offset", in_digits(what.from.offset, room)},
                          {"flow.attempts", in_digits(earlier + what.attempts, room)},
                          {"flow.time", in_digits(what.time, room)}});
+  if (what.number > 0) all.push_back({"flow.number", in_digits(what.number, room)});
   return room.keep(std::span<const header>{all});
 }
 
@@ -75,6 +79,7 @@ std::optional<letter> read_letter(std::span<const header> headers) {
   what.text = *text;
   what.from.cluster = *cluster;
   what.from.topic = *topic;
+  read(headers, "flow.number", what.number);
   return what;
 }
 
@@ -83,6 +88,25 @@ std::span<const header> without_letter(std::span<const header> headers, arena& r
   std::copy_if(headers.begin(), headers.end(), std::back_inserter(own),
                [](const header& each) { return !each.key.starts_with(ours); });
   return room.keep(std::span<const header>{own});
+}
+
+emission plan::letter_for(const source_partition& from, const fetched_record& record, const refused_emission& what,
+                          arena& room) const {
+  const auto& sink = sinks()[what.sink];
+  emission made{.sink = sink.letters,
+                .timestamp = record.timestamp,
+                .key = record.key,
+                .value = record.value,
+                .headers = headers_of({.node = sink.name,
+                                       .reason = letter_reason::refused,
+                                       .text = what.why,
+                                       .from = {from.cluster, from.topic, from.partition, record.offset},
+                                       .attempts = what.attempts,
+                                       .time = what.time,
+                                       .number = what.number},
+                                      record.headers, room)};
+  place_by_number(made, static_cast<std::uint32_t>(from.partition));
+  return made;
 }
 
 }  // namespace flow

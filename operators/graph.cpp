@@ -25,7 +25,7 @@ class graph_opening final : public wiring::opening {
 
   wiring::passage& way() const override { return way_; }
   wiring::seat seat() const override {
-    return {&way_, &counts_[current_], &plan_.nodes_[current_].name, &plan_.placed_[current_].on_failure};
+    return {&way_, &counts_[current_], &plan_.nodes_[current_].name, &plan_.placed_[current_].on_failure, current_};
   }
   std::uint32_t ports() const override { return static_cast<std::uint32_t>(plan_.placed_[current_].targets.size()); }
   std::uint32_t sink() const override { return plan_.placed_[current_].number; }
@@ -74,6 +74,7 @@ class opened_graph final : public graph {
   std::optional<blame> push(const source_partition& from, const fetched_record& record, const transit& how) override {
     entry& into = entries_.at(from.source);
     begin(into, {from.cluster, from.topic, from.partition, record.offset}, &record, how);
+    if (how.again) await(*how.again);
     const std::size_t before = how.out.size();
     into.node->receive(record);
     if (way_.is_stopped()) return stop_at(before);
@@ -111,7 +112,23 @@ class opened_graph final : public graph {
     way_.before = how.before;
     way_.seen = how.seen ? how.seen : seen_.data();
     way_.source_rule = into.on_failure;
+    ++way_.number;
+    way_.again = nullptr;
+    way_.awaited = nullptr;
+    way_.closed = false;
     way_.stopped.reset();
+  }
+
+  void await(return_visit& visit) {
+    const auto failed = std::ranges::find(plan_->nodes_, visit.of->node, &node_spec::name);
+    const auto node = static_cast<std::size_t>(failed - plan_->nodes_.begin());
+    way_.again = &visit;
+    way_.awaited = &counts_[node];
+    way_.closed = true;
+    way_.leads_there.assign(counts_.size(), false);
+    way_.leads_there[node] = true;
+    for (std::size_t i = node; i-- > 0;)
+      way_.leads_there[i] = std::ranges::any_of(plan_->nodes_[i].to, [&](auto to) { return way_.leads_there[to]; });
   }
 
   blame stop_at(std::size_t before) {
@@ -151,7 +168,13 @@ void post(const passage& way, const failure_rule& rule, const letter& what) {
 
 }  // namespace
 
+bool passage::is_awaited(std::uint32_t which) {
+  if (which != again->of->number) return false;
+  return again->came = true;
+}
+
 bool recollection::has_seen(std::optional<bytes> id, std::int64_t timestamp) const {
+  if (way->closed) return false;
   if (!id || id->empty()) {
     ++counts->without_id;
     return false;
@@ -163,6 +186,8 @@ bool recollection::has_seen(std::optional<bytes> id, std::int64_t timestamp) con
 }
 
 void seat::fail() const {
+  // Another branch's, which has had its say.
+  if (way->closed && !way->leads_there[node]) return;
   const failure_rule* rule = on_failure;
   auto why = letter_reason::failed;
   bool is_permanent = false;
@@ -196,10 +221,16 @@ void seat::fail() const {
     case policy::kind::skip:
       ++counts->skipped;
       break;
-    case policy::kind::dead_letter:
+    case policy::kind::dead_letter: {
       ++counts->dead_lettered;
-      post(*way, *rule, {*name, why, text, way->from, failed, way->wall_clock});
+      letter what{*name, why, text, way->from, failed, way->wall_clock, turn};
+      // Before the node that failed first it is still waited for there, and nowhere else.
+      const letter* first = way->again ? way->again->of : nullptr;
+      if (first) what.attempts += first->attempts;
+      if (way->closed) what.node = first->node, what.reason = first->reason, what.number = first->number;
+      post(*way, *rule, what);
       break;
+    }
   }
 }
 

@@ -12,6 +12,7 @@
 #include "kafka/cluster.hpp"
 #include "kafka/properties.hpp"
 #include "log.hpp"
+#include "to_kafka.hpp"
 #include "worker_thread.hpp"
 
 #include <flow/label.hpp>
@@ -115,6 +116,12 @@ void check(const app_options& options, const plan& what) {
 
 }  // namespace
 
+std::unique_ptr<port::cluster> to_kafka(const std::string& name, const cluster_properties& properties,
+                                        const std::string& client_id, std::shared_ptr<port::mailbox> mailbox,
+                                        log_sink log) {
+  return kafka::connect({name, properties, client_id}, std::move(mailbox), std::move(log));
+}
+
 class app::runtime {
  public:
   runtime(std::shared_ptr<const plan> what, app_options options) : what_{std::move(what)}, options_{std::move(options)} {
@@ -214,12 +221,6 @@ class app::runtime {
     asked_.reset();
     workers_.clear();
     state_.reset();
-  }
-
-  static std::unique_ptr<port::cluster> to_kafka(const std::string& name, const cluster_properties& properties,
-                                                 const std::string& client_id, std::shared_ptr<port::mailbox> mailbox,
-                                                 log_sink log) {
-    return kafka::connect({name, properties, client_id}, std::move(mailbox), std::move(log));
   }
 
   std::unique_ptr<engine::worker> make_engine(std::size_t index, std::shared_ptr<letter_box> box) {

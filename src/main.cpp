@@ -1,7 +1,6 @@
 #include <flow/main.hpp>
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <ctime>
@@ -16,6 +15,7 @@
 
 #include "kafka/properties.hpp"
 #include "log.hpp"
+#include "verbs.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -26,21 +26,6 @@ using namespace std::chrono_literals;
 
 // How long a program may take to finish what is under way before it abandons it.
 constexpr auto stop_limit = 25s;
-
-int code(exit_code what) { return static_cast<int>(what); }
-
-sigset_t stop_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
-  return set;
-}
-
-bool signalled(const sigset_t& set, std::chrono::milliseconds limit) {
-  const timespec wait{static_cast<time_t>(limit.count() / 1000), static_cast<long>(limit.count() % 1000) * 1'000'000};
-  return sigtimedwait(&set, nullptr, &wait) > 0;
-}
 
 // Whether the servers of home are given beside the clusters; some were meant even if they were not accepted.
 bool tells_home(const app_settings& of, const problems& found) {
@@ -177,6 +162,47 @@ app_options app_settings::options() const {
 
 namespace verbs {
 
+sigset_t block_stop_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return set;
+}
+
+bool signalled(const sigset_t& set, std::chrono::milliseconds limit) {
+  const timespec wait{static_cast<time_t>(limit.count() / 1000), static_cast<long>(limit.count() % 1000) * 1'000'000};
+  return sigtimedwait(&set, nullptr, &wait) > 0;
+}
+
+std::string source_of(const invocation& how) {
+  return how.config.empty() ? "configuration" : how.config;
+}
+
+namespace {
+
+// Where a value was written, if one place and no other has it; a topology knows nothing of lines and columns.
+place place_of(const std::string& value, const invocation& how) {
+  std::vector<place> found;
+  for (const auto& setting : how.settings)
+    for (const auto& each : setting.written)
+      if (each.text == value) found.push_back(each.at);
+  return found.size() == 1 ? found.front() : place{source_of(how), 0, 0};
+}
+
+}  // namespace
+
+void refuse(const topology_error& wrong, const invocation& how) {
+  std::vector<problem> found;
+  for (const auto& each : wrong.flaws()) found.push_back({place_of(each.about, how), each.text, each.remedy});
+  std::ranges::stable_sort(found, {}, [](const problem& each) {
+    return std::tuple{each.at.line == 0, each.at.line, each.at.column};
+  });
+  throw configuration_error{std::move(found)};
+}
+
 namespace {
 
 int run_until_told(app& running, const sigset_t& stops, const log_sink& log) {
@@ -209,34 +235,6 @@ int run_until_told(app& running, const sigset_t& stops, const log_sink& log) {
   return code(exit_code::good);
 }
 
-std::string source_of(const invocation& how) { return how.config.empty() ? "configuration" : how.config; }
-
-// Where a value was written, if one place and no other has it; a topology knows nothing of lines and columns.
-place place_of(const std::string& value, const invocation& how) {
-  std::vector<place> found;
-  for (const auto& setting : how.settings)
-    for (const auto& each : setting.written)
-      if (each.text == value) found.push_back(each.at);
-  return found.size() == 1 ? found.front() : place{source_of(how), 0, 0};
-}
-
-// What is found wrong only where a topology is made.
-template <class Make>
-auto checked(const invocation& how, Make make) {
-  std::vector<problem> found;
-  try {
-    return make();
-  } catch (const topology_error& wrong) {
-    for (const auto& each : wrong.flaws()) found.push_back({place_of(each.about, how), each.text, each.remedy});
-    std::ranges::stable_sort(found, {}, [](const problem& each) {
-      return std::tuple{each.at.line == 0, each.at.line, each.at.column};
-    });
-  } catch (const std::invalid_argument& wrong) {
-    found.push_back({{source_of(how), 0, 0}, wrong.what(), {}});
-  }
-  throw configuration_error{std::move(found)};
-}
-
 // By whom it is not enabled.
 std::string opponent(const invocation& how) {
   const auto setting = std::ranges::find(how.settings, "enabled", &effective_setting::path);
@@ -253,9 +251,7 @@ int run(const builder& build, app_options options, bool enabled, invocation& how
   if (!how.problems.empty()) throw configuration_error{how.problems};
   const auto log = log_to(options.logger);
   // Blocked before any thread is made, so that only this one ever gets them.
-  const auto stops = stop_signals();
-  pthread_sigmask(SIG_BLOCK, &stops, nullptr);
-  signal(SIGPIPE, SIG_IGN);
+  const auto stops = block_stop_signals();
   log(severity::info, "starting");
   auto running = checked(how, [&] { return app{build(), std::move(options)}; });
   return run_until_told(running, stops, log);

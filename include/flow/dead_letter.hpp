@@ -16,6 +16,7 @@
 ///     flow.reason     undecodable, failed, refused                  where it was read
 ///     flow.text       what went wrong               flow.attempts   how often it was tried, all in all
 ///     flow.time       when, as milliseconds since 1970 UTC
+///     flow.number     which of the records that came to that node of this one; left out of the first (0)
 namespace flow {
 
 enum class letter_reason {
@@ -32,7 +33,8 @@ struct letter {
   std::string_view text;
   origin from;
   std::int64_t attempts = 1;
-  std::int64_t time = 0;  ///< milliseconds since 1970 UTC
+  std::int64_t time = 0;     ///< milliseconds since 1970 UTC
+  std::uint32_t number = 0;  ///< which of the records that the node got of this one has failed
 };
 
 /// A record's headers as its letter has them. What stands there of an earlier letter is replaced; its attempts count.

@@ -1,13 +1,18 @@
 #pragma once
 
+#include <array>
 #include <concepts>
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <flow/app.hpp>
 #include <flow/app_settings.hpp>
 #include <flow/command_line.hpp>
+#include <flow/dead_letter.hpp>
 #include <flow/describe.hpp>
 #include <flow/topology.hpp>
 
@@ -28,6 +33,58 @@ struct describe_options {
   void bind(auto& b) { b("format", format, "how the topology is printed"); }
 };
 
+/// How `dlq` prints: for people, or one JSON object per line.
+enum class listing { text, json };
+constexpr std::array<std::string_view, 2> words(listing) { return {"text", "json"}; }
+
+/// The options of `dlq list`.
+struct list_options {
+  std::optional<std::string> on{};
+  listing format = listing::text;
+
+  void bind(auto& b) {
+    b("on", on, "the cluster; all unless set");
+    b("format", format, "for people, or one JSON object per line");
+  }
+};
+
+/// The options of `dlq show`.
+struct show_options {
+  std::string topic;
+  std::optional<std::string> on{};
+  std::optional<int> partition{};
+  std::int64_t offset = 0;
+  std::int64_t limit = 20;
+  std::optional<std::string> node{};
+  std::optional<letter_reason> reason{};
+  std::optional<std::string> key{};
+  listing format = listing::text;
+
+  void bind(auto& b) {
+    b("topic", topic, "the dead-letter topic").positional().required();
+    b("on", on, "the cluster; all unless set");
+    b("partition", partition, "the partition; all unless set");
+    b("offset", offset, "the first offset of each partition").range(std::int64_t{0}, std::int64_t{1} << 62);
+    b("limit", limit, "the most letters, all in all").range(std::int64_t{1}, std::int64_t{1} << 62);
+    b("node", node, "only letters of this node");
+    b("reason", reason, "only letters for this reason");
+    b("key", key, "only letters of this key");
+    b("format", format, "for people, or one JSON object per line");
+  }
+};
+
+/// The options of `dlq replay`.
+struct replay_options {
+  std::optional<std::string> on{};
+  bool pass_over_strangers = false;
+
+  void bind(auto& b) {
+    b("on", on, "the cluster whose letters are replayed; all unless set");
+    b("pass_over_strangers", pass_over_strangers,
+      "letters of nodes and topics that are not in the topology any more are left behind for good; else they stop it");
+  }
+};
+
 /// Settings of a verb that runs nothing.
 template <class Settings>
 struct described : Settings {
@@ -46,12 +103,21 @@ int lint(const builder& build, app_options options, invocation& how);
 /// Prints the topology; it need not be able to run.
 int describe(const builder& build, const app_options& options, format as, invocation& how);
 
+/// The dead letters, by cluster, topic, node, reason and where they came from.
+int list_letters(const builder& build, app_options options, const list_options& as, invocation& how);
+/// What single letters say.
+int show_letters(const builder& build, app_options options, const show_options& which, invocation& how);
+/// Takes them through the topology again, up to what is there now. Told to stop by SIGTERM or SIGINT it ends with
+/// `failed`, and the next one goes on there. Uses the signals of the process.
+int replay_letters(const builder& build, app_options options, const replay_options& which, invocation& how);
+
 }  // namespace verbs
 
+constexpr std::array<std::string_view, 3> words(letter_reason) { return {"undecodable", "failed", "refused"}; }
 constexpr std::array<std::string_view, 4> words(format) { return {"text", "mermaid", "dot", "json"}; }
 
-/// A command line with the verbs that every program of flow has, `run`, `lint` and `describe`; add your own, and run
-/// it. `Settings` derives from `app_settings` or knows nothing of it; `build` makes the topology.
+/// A command line with the verbs that every program of flow has, `run`, `lint`, `describe` and `dlq`; add your own, and
+/// run it. `Settings` derives from `app_settings` or knows nothing of it; `build` makes the topology.
 template <class Settings, class Build>
 command_line command_line_of(const program& about, Build build) {
   command_line line{about.name, about.version, about.help};
@@ -61,6 +127,11 @@ command_line command_line_of(const program& about, Build build) {
   const verb run{"run", "run until stopped", {example("run")}, true};
   const verb lint{"lint", "check the configuration, and say everything that is wrong at once", {example("lint")}};
   const verb describe{"describe", "print the topology", {example("describe") + " --format mermaid"}};
+  const verb list{"dlq list", "count the dead letters, by where they lie and why", {example("dlq list")}};
+  const verb show{"dlq show", "print dead letters", {example("dlq show orders.dlq") + " --limit 5"}};
+  const verb replay{"dlq replay",
+                    "send the dead letters through again, exactly once, up to those that are there now",
+                    {example("dlq replay")}};
   const auto add = [&]<class Running, class... Rest>(auto built_from) {
     line.add<Running, Rest...>(run, [=](Running& app, Rest&... rest, invocation& how) {
       return verbs::run([&] { return build(built_from(app, rest...)); }, app.options(), app.enabled, how);
@@ -72,6 +143,16 @@ command_line command_line_of(const program& about, Build build) {
         describe, [=](Running& app, Rest&... rest, verbs::describe_options& as, invocation& how) {
           return verbs::describe([&] { return build(built_from(app, rest...)); }, app.options(), as.format, how);
         });
+    const auto add_letters = [&]<class Options>(const verb& about, int (*call)(const verbs::builder&, app_options,
+                                                                               const Options&, invocation&)) {
+      line.add<Running, Rest..., options<Options>>(
+          about, [=](Running& app, Rest&... rest, Options& which, invocation& how) {
+            return call([&] { return build(built_from(app, rest...)); }, app.options(), which, how);
+          });
+    };
+    add_letters(list, &verbs::list_letters);
+    add_letters(show, &verbs::show_letters);
+    add_letters(replay, &verbs::replay_letters);
   };
   if constexpr (std::derived_from<Settings, app_settings>) {
     add.template operator()<Settings>([](Settings& s) -> Settings& { return s; });

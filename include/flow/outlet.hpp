@@ -41,7 +41,8 @@ class outlet {
                                             .topic = way_->written->keep(topic),
                                             .key = key,
                                             .value = value,
-                                            .headers = r.headers()});
+                                            .headers = r.headers(),
+                                            .number = way_->turn});
   }
 
   /// What `automatic` means for this stream.
@@ -53,7 +54,7 @@ class outlet {
   }
 
   /// False while no lane wants this sink's records.
-  bool is_open() const { return (way_->active >> sink_ & 1) != 0; }
+  bool is_open() const { return !way_->closed && (way_->active >> sink_ & 1) != 0; }
   void begin() {}
   bool is_used() const { return true; }
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <compare>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include <flow/destination.hpp>
 #include <flow/policy.hpp>
 #include <flow/seen_ids.hpp>
+#include <flow/topic_partition.hpp>
 #include <flow/wire.hpp>
 
 /// What the engine sees of a topology: sources, sinks, and a graph between them. Typed streams end here.
@@ -48,6 +50,8 @@ struct source_spec {
   std::optional<start_at> start{};     ///< unless set, the application's
   bool is_timed = false;             ///< its records have a time of their own
   bool bounded = false;              ///< a range: `graph::pull` makes its records, no topic does
+  /// Where reading ends. What is not named here is not read, and what is read only so far does not come back.
+  std::optional<std::map<topic_partition, std::int64_t>> until{};
 };
 
 /// Where the records of one sink go on each of its clusters.
@@ -103,6 +107,16 @@ struct emission {
   bytes key{};
   bytes value{};
   std::span<const header> headers{};
+  std::uint32_t number = 0;  ///< which of the records that the sink got of one that was read
+};
+
+/// An emission that a sink's cluster, or its destination, does not take.
+struct refused_emission {
+  std::uint32_t sink = 0;
+  std::uint32_t number = 0;  ///< `emission::number`
+  std::string_view why{};
+  std::int64_t attempts = 1;
+  std::int64_t time = 0;  ///< milliseconds since 1970 UTC
 };
 
 /// Where a record comes from, as user code and dead letters see it.
@@ -138,6 +152,14 @@ struct node_counts {
   std::vector<std::uint64_t> decided{};  ///< by each of `node_spec::deciders`
 };
 
+struct letter;
+
+/// A letter's record on its way through the graph in which it has failed.
+struct return_visit {
+  const letter* of = nullptr;
+  bool came = false;  ///< to the node that failed
+};
+
 /// What a record needs on its way through a graph.
 struct transit {
   std::uint64_t active = ~std::uint64_t{0};  ///< bit i: emissions for sink i are wanted
@@ -146,6 +168,9 @@ struct transit {
   std::int64_t wall_clock = 0;               ///< milliseconds since 1970 UTC
   const attempts* before = nullptr;
   dedup_memory* seen = nullptr;  ///< one for each of `plan::dedups`; nullptr: the graph has its own, of one partition
+  /// Set: all that is wanted is what the node named in the letter, which is one of this graph's, makes of the record
+  /// that it failed at. What other branches made of it was written then, and what stands before has let it through.
+  return_visit* again = nullptr;
 };
 
 /// One instance of the operators, opened by one reader and used by one thread.
@@ -193,6 +218,10 @@ class plan {
   /// of source indexes.
   virtual const std::vector<std::vector<std::uint32_t>>& co_partitioned() const = 0;
   virtual std::unique_ptr<graph> open() const = 0;
+  /// What is written to a dead-letter topic in place of what was made of the record. It looks at the record and at
+  /// `room`.
+  virtual emission letter_for(const source_partition& from, const fetched_record& record, const refused_emission& what,
+                              arena& room) const;
 };
 
 }  // namespace flow

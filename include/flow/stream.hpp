@@ -136,7 +136,9 @@ class node final : public edge<typename In::key_type, typename In::value_type> {
   node(const Op& what, opening& at) : op_{what}, seat_{at.seat()}, memory_{at}, next_{at} {}
 
   void push(typename In::record_type&& r) override {
-    if (seat_.way->is_stopped() || !next_.is_open()) return;
+    if (seat_.way->is_stopped()) return;
+    const stay here{seat_};
+    if (!next_.is_open()) return;
     ++seat_.counts->received;
     next_.begin();
     try {

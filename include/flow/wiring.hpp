@@ -42,11 +42,20 @@ struct passage {
   const attempts* before = nullptr;
   dedup_memory* seen = nullptr;
   const failure_rule* source_rule = nullptr;
+  std::uint64_t number = 0;  ///< of the record, among all that were pushed
+  std::uint32_t turn = 0;    ///< which of the records that the node at work gets of it
+
+  return_visit* again = nullptr;
+  const node_counts* awaited = nullptr;  ///< the node that failed then
+  bool closed = false;                   ///< the record is not there, or not any more: nothing is wanted of it
+  std::vector<bool> leads_there{};       ///< by node
   std::optional<blame> stopped;
   std::string room;
 
   /// For those who come after a node whose policy is `stop`: do nothing.
   bool is_stopped() const { return stopped.has_value(); }
+  /// The awaited node gets, as the `turn`th, the record that it failed at.
+  bool is_awaited(std::uint32_t turn);
 };
 
 /// A node's place in an opened graph.
@@ -55,9 +64,34 @@ struct seat {
   node_counts* counts;
   const std::string* name;
   const failure_rule* on_failure;
+  std::uint32_t node;
+  std::uint64_t record = 0;
+  std::uint32_t turn = 0;
 
+  void enter() {
+    turn = record == way->number ? turn + 1 : 0;
+    record = way->number;
+    way->turn = turn;
+  }
   /// Applies the policy to the exception that is being handled.
   void fail() const;
+};
+
+/// A record's stay at a node, and behind it.
+class stay {
+ public:
+  explicit stay(seat& at) : way_{*at.way} {
+    at.enter();
+    if (way_.awaited == at.counts && way_.is_awaited(at.turn)) way_.closed = false, opened_ = true;
+  }
+  ~stay() {
+    if (opened_) way_.closed = true;
+  }
+  stay(const stay&) = delete;
+
+ private:
+  passage& way_;
+  bool opened_ = false;
 };
 
 /// What a node sees of its memory.

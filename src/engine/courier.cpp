@@ -5,9 +5,6 @@
 
 #include "intake.hpp"
 
-#include <flow/dead_letter.hpp>
-#include <flow/partition.hpp>
-
 namespace flow::engine {
 namespace {
 
@@ -20,6 +17,7 @@ emission looking_at(const keepsake& bytes, emission what) {
   what.key = bytes.key;
   what.value = bytes.value;
   what.headers = bytes.headers;
+  what.topic = bytes.topic;
   return what;
 }
 
@@ -30,9 +28,9 @@ bool is_as_read(const emission& what, const fetched_record& record) {
 
 }  // namespace
 
-keepsake::keepsake(flow::bytes of_key, flow::bytes of_value, std::span<const header> of_headers) {
+keepsake::keepsake(flow::bytes of_key, flow::bytes of_value, std::span<const header> of_headers, flow::bytes of_topic) {
   // Views into the room are views into one piece: it never grows.
-  room_.reserve(size_of(of_key, of_value, of_headers));
+  room_.reserve(size_of(of_key, of_value, of_headers) + of_topic.size());
   const auto keep = [&](std::string_view text) {
     const auto at = room_.size();
     room_ += text;
@@ -41,6 +39,7 @@ keepsake::keepsake(flow::bytes of_key, flow::bytes of_value, std::span<const hea
   const auto kept = [&](flow::bytes what) { return what.is_null() ? flow::bytes{} : flow::bytes{keep(what.view())}; };
   key = kept(of_key);
   value = kept(of_value);
+  topic = kept(of_topic);
   for (const auto& each : of_headers) {
     const auto name = keep(each.key);
     headers.push_back({name, kept(each.value)});
@@ -49,7 +48,8 @@ keepsake::keepsake(flow::bytes of_key, flow::bytes of_value, std::span<const hea
 
 courier::courier(surroundings with, std::unique_ptr<flow::destination> to)
     : with_{std::move(with)},
-      prefix_{with_.application + "/" + with_.sink.name + "/"},
+      sink_{with_.topology.sinks()[with_.number]},
+      prefix_{with_.application + "/" + sink_.name + "/"},
       trouble_{with_.loop, with_.log, with_.name},
       changed_{with_.loop},
       to_{std::move(to)} {
@@ -67,13 +67,13 @@ void courier::take(const course& by, const fetched_record& record, const emissio
     to.entries.back().at.next = record.offset;
   }
   auto& into = to.entries.back();
-  const auto bytes = std::make_shared<const keepsake>(what.key, what.value, what.headers);
+  const auto bytes = std::make_shared<const keepsake>(what.key, what.value, what.headers, what.topic);
   auto size = size_of(what.key, what.value, what.headers) + kept_beside_each;
   if (what.sink != with_.number) {
     into.letters.push_back({looking_at(*bytes, what), bytes});
     into.size += size;
   } else {
-    if (with_.sink.on_failure.what() == policy::kind::dead_letter && !into.original) {
+    if (sink_.on_failure.what() == policy::kind::dead_letter && !into.original) {
       const bool shared = is_as_read(what, record);
       into.original = shared ? bytes : std::make_shared<const keepsake>(record.key, record.value, record.headers);
       if (!shared) size += size_of(record.key, record.value, record.headers);
@@ -84,8 +84,9 @@ void courier::take(const course& by, const fetched_record& record, const emissio
                                                      .bytes = bytes,
                                                      .idempotency_key = {},
                                                      .what = {},
+                                                     .number = what.number,
                                                      .size = size,
-                                                     .together = with_.sink.to.how.batch});
+                                                     .together = sink_.to.how.batch});
     one->idempotency_key = prefix_ + read_as.cluster + "/" + read_as.topic + "/" + std::to_string(read_as.partition) +
                            "/" + std::to_string(record.offset) + "/" + std::to_string(into.emissions);
     one->what = {.key = bytes->key,
@@ -105,7 +106,7 @@ void courier::take(const course& by, const fetched_record& record, const emissio
   }
   to.size += size;
   size_ += size;
-  const auto ahead = static_cast<std::size_t>(with_.sink.to.how.ahead);
+  const auto ahead = static_cast<std::size_t>(sink_.to.how.ahead);
   if (to.entries.size() >= ahead || to.size + size_ >= with_.room) to.crowded = full_ = true;
   changed_.notify();
 }
@@ -117,7 +118,7 @@ bool courier::crowded(const source& from) const {
 
 // A source partition may fill as much as it leaves free, so that those which get on never lack room.
 void courier::measure(way& what) {
-  const auto ahead = static_cast<std::size_t>(with_.sink.to.how.ahead);
+  const auto ahead = static_cast<std::size_t>(sink_.to.how.ahead);
   if (what.entries.size() <= ahead / 2 && 2 * what.size + size_ < with_.room) what.crowded = false;
 }
 
@@ -217,9 +218,9 @@ bool courier::is_overdue() const {
 
 std::optional<std::uint64_t> courier::load() {
   if (with_.loop.now() < left_alone_until_) return std::nullopt;
-  if (trips_.size() >= static_cast<std::size_t>(with_.sink.to.how.in_flight)) return std::nullopt;
+  if (trips_.size() >= static_cast<std::size_t>(sink_.to.how.in_flight)) return std::nullopt;
   trip made;
-  auto most = static_cast<std::size_t>(with_.sink.to.how.batch);
+  auto most = static_cast<std::size_t>(sink_.to.how.batch);
   while (!ready_.empty() && made.parcels.size() < most) {
     const auto at = ready_.front();
     for (const auto& each : at->waiting) {
@@ -294,7 +295,7 @@ bool courier::settle(parcel& one, const receipt& how, const line_ptr& at) {
     case receipt::kind::retriable:
       break;
   }
-  const auto& tries = with_.sink.on_failure.tries();
+  const auto& tries = sink_.on_failure.tries();
   if (one.failed++ == 0) one.since = with_.loop.now();
   // Unless it was said when to give up, the world is waited for.
   const bool is_limited = tries != retries{};
@@ -315,25 +316,22 @@ void courier::try_again(parcel& one, const receipt& how, const line_ptr& at) {
   trouble_.raise({failure_kind::retriable, how.text, {}});
   if (how.after) left_alone_until_ = std::max(left_alone_until_, with_.loop.now() + std::min(*how.after, longest_rest));
   at->queued = true;
-  resting_.emplace(with_.loop.now() + pause_after(one.failed, with_.sink.on_failure.tries().between, one.what.from),
-                   at);
+  resting_.emplace(with_.loop.now() + pause_after(one.failed, sink_.on_failure.tries().between, one.what.from), at);
 }
 
 void courier::give_up(parcel& one, const std::string& why) {
   const auto& from = *one.of->from;
   const auto offset = one.what.from.offset;
-  switch (with_.sink.on_failure.what()) {
+  switch (sink_.on_failure.what()) {
     case policy::kind::stop:
       lighten(*std::exchange(one.of, nullptr), one.size);
-      return stop(from, offset, with_.sink.name + ": " + why);
+      return stop(from, offset, sink_.name + ": " + why);
     case policy::kind::skip:
       with_.by.passed_over(with_.number, from, offset, why);
       return done(one);
     case policy::kind::dead_letter:
-      if (!std::exchange(entry_of(one).given_up, true)) {
-        entry_of(one).letters.push_back(letter_of(one, why));
-        with_.by.passed_over(with_.number, from, offset, why);
-      }
+      entry_of(one).letters.push_back(letter_of(one, why));
+      with_.by.passed_over(with_.number, from, offset, why);
       return done(one);
   }
 }
@@ -347,17 +345,20 @@ void courier::done(parcel& one) {
 kept_letter courier::letter_of(const parcel& one, const std::string& why) {
   const auto& of = entry_of(one);
   arena room;
-  const auto headers = headers_of({.node = with_.sink.name,
-                                   .reason = letter_reason::refused,
-                                   .text = why,
-                                   .from = one.what.from,
-                                   .attempts = one.what.attempt,
-                                   .time = with_.wall_clock()},
-                                  of.original->headers, room);
-  const auto bytes = std::make_shared<const keepsake>(of.original->key, of.original->value, headers);
-  emission made = looking_at(*bytes, {.sink = with_.sink.letters, .timestamp = of.timestamp});
-  place_by_number(made, static_cast<std::uint32_t>(one.what.from.partition));
-  return {made, bytes};
+  const fetched_record record{.offset = one.what.from.offset,
+                              .timestamp = of.timestamp,
+                              .key = of.original->key,
+                              .value = of.original->value,
+                              .headers = of.original->headers};
+  const auto letter = with_.topology.letter_for(one.of->from->entries.front(), record,
+                                                {.sink = with_.number,
+                                                 .number = one.number,
+                                                 .why = why,
+                                                 .attempts = one.what.attempt,
+                                                 .time = with_.wall_clock()},
+                                                room);
+  const auto bytes = std::make_shared<const keepsake>(letter.key, letter.value, letter.headers, letter.topic);
+  return {looking_at(*bytes, letter), bytes};
 }
 
 }  // namespace flow::engine

@@ -25,9 +25,9 @@ namespace flow::engine {
 
 /// A record's bytes in memory of their own.
 struct keepsake {
-  keepsake(bytes key, bytes value, std::span<const header> headers);
+  keepsake(bytes key, bytes value, std::span<const header> headers, bytes topic = {});
 
-  bytes key, value;
+  bytes key, value, topic;
   std::vector<header> headers;
 
  private:
@@ -56,8 +56,8 @@ class courier {
   };
   struct surroundings {
     engine::loop& loop;
-    const sink_spec& sink;
-    std::uint32_t number = 0;  ///< of the sink in its plan
+    const plan& topology;
+    std::uint32_t number = 0;  ///< of the sink in it
     std::string application;
     std::size_t room = 0;                                ///< bytes that may wait here, all source partitions together
     std::function<std::int64_t()> wall_clock;            ///< milliseconds since 1970 UTC
@@ -110,7 +110,6 @@ class courier {
     std::uint32_t emissions = 0;
     std::uint32_t open = 0;                    ///< emissions that are not done
     std::shared_ptr<const keepsake> original;  ///< only where it may become a letter
-    bool given_up = false;                     ///< there is a letter of it already
     std::vector<kept_letter> letters;
     std::size_t size = 0;  ///< of the letters
   };
@@ -129,6 +128,7 @@ class courier {
     std::shared_ptr<const keepsake> bytes;
     std::string idempotency_key;
     delivery what;
+    std::uint32_t number;  ///< `emission::number`
     std::size_t size;
     int failed = 0;
     time_point since{};  ///< the first of them
@@ -181,6 +181,7 @@ class courier {
   static constexpr auto calm = std::chrono::seconds{10}, longest_call = std::chrono::seconds{60};
 
   surroundings with_;
+  const sink_spec& sink_;
   std::string prefix_;  // of idempotency keys
   std::map<std::int32_t, std::int64_t> tokens_;
   std::map<source_id, way> ways_;

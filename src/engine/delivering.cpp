@@ -30,7 +30,7 @@ void put(course& who, const place& at) {
 std::unique_ptr<courier> writing::open_courier() {
   return std::make_unique<courier>(
       courier::surroundings{.loop = at_.loop,
-                            .sink = at_.topology.sinks()[*at_.outside],
+                            .topology = at_.topology,
                             .number = *at_.outside,
                             .application = at_.options.application,
                             .room = at_.options.share.transaction,

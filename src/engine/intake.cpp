@@ -2,9 +2,6 @@
 
 #include <algorithm>
 
-#include <flow/dead_letter.hpp>
-#include <flow/partition.hpp>
-
 namespace flow::engine {
 namespace {
 
@@ -99,7 +96,11 @@ void intake::merge_into(intake& other, source_id id) {
   const auto riders = find(id)->riders;
   for (auto* rider : riders) {
     leave(*rider);
-    if (const feed* to = other.find(id)) rider->next = to->next;
+    if (const feed* to = other.find(id)) {
+      // Over what is no record, which is worth a position all the same.
+      rider->dirty = rider->dirty || rider->next != to->next;
+      rider->next = to->next;
+    }
     other.board(*rider);
   }
 }
@@ -165,12 +166,7 @@ void intake::finish_batch(intake* ahead) {
     if (at) remember_last(*at);
   for (const auto& end : batch_.ends) {
     feed* at = of_batch(end.source);
-    if (!at || end.next < at->next) continue;
-    if (catches_up(*at, end.next, ahead)) continue;
-    if (end.next > at->next)
-      for (auto* rider : at->riders) rider->dirty = true;
-    move(*at, end.next, nullptr);
-    come_back(*at, ahead);
+    if (at) reach(*at, std::min(end.next, at->from->until), ahead);
   }
   for (const auto& failed : batch_.failures)
     if (feed* at = of_batch(failed.source)) fail(*at, failed.why);
@@ -179,8 +175,17 @@ void intake::finish_batch(intake* ahead) {
   held_.reset();
 }
 
+void intake::reach(feed& at, std::int64_t next, intake* ahead) {
+  if (next < at.next || catches_up(at, next, ahead)) return;
+  if (next > at.next)
+    for (auto* rider : at.riders) rider->dirty = true;
+  move(at, next, nullptr);
+  come_back(at, ahead);
+}
+
 intake::step intake::take(const fetched_record& record, intake* ahead) {
   feed* at = of_batch(record.source);
+  if (at && record.offset >= at->from->until) return reach(*at, at->from->until, ahead), step::taken;
   if (!at || record.offset < at->next || catches_up(*at, record.offset, ahead)) return step::taken;
   for (const auto* rider : at->riders)
     if (auto& to = *rider->of->to; to.full()) {
@@ -233,6 +238,7 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
     }
     return step::taken;
   }
+  if (at.active != 0) operators_.done_with(record, *at.from);
 
   // Every route first: who lacks one reads this record again when its target has found out.
   while (auto* lacking = address(at, record)) {
@@ -240,7 +246,6 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
     interrupt(*lacking);
     if (last) return step::taken;
   }
-  if (at.active != 0) operators_.done_with(record, *at.from);
 
   const auto riders = at.riders.size();
   std::vector<std::pair<course*, std::string>> halted;
@@ -312,21 +317,9 @@ bool intake::address(parcel& one, course& rider, const emission& what, const fet
 
 const emission& intake::letter_for(const emission& what, const source& from, const fetched_record& record,
                                    const std::string& why) {
-  const auto& entry = from.entries.front();
-  const auto& sink = sinks_[what.sink];
-  auto& made = letters_.emplace_back(
-      emission{.sink = sink.letters,
-               .timestamp = record.timestamp,
-               .key = record.key,
-               .value = record.value,
-               .headers = headers_of({.node = sink.name,
-                                      .reason = letter_reason::refused,
-                                      .text = why,
-                                      .from = {entry.cluster, entry.topic, entry.partition, record.offset},
-                                      .time = wall_clock_},
-                                     record.headers, held_->written)});
-  place_by_number(made, static_cast<std::uint32_t>(entry.partition));
-  return made;
+  return letters_.emplace_back(topology_.letter_for(
+      from.entries.front(), record, {.sink = what.sink, .number = what.number, .why = why, .time = wall_clock_},
+      held_->written));
 }
 
 void intake::halt(feed& at, const std::string& reason) {

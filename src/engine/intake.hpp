@@ -89,7 +89,12 @@ class intake {
   /// `clock`: milliseconds since 1970 UTC.
   intake(const plan& topology, class operators& through, class memories& memories, std::function<std::int64_t()> clock,
          std::unique_ptr<port::reader> reader)
-      : sinks_{topology.sinks()}, operators_{through}, memories_{memories}, clock_{std::move(clock)}, reader_{std::move(reader)} {}
+      : topology_{topology},
+        sinks_{topology.sinks()},
+        operators_{through},
+        memories_{memories},
+        clock_{std::move(clock)},
+        reader_{std::move(reader)} {}
 
   /// Calls `see` for every feed.
   void each_feed(auto see) const {
@@ -144,8 +149,11 @@ class intake {
   void finish_batch(intake* ahead);
   bool next_batch(std::size_t most);
   bool catches_up(feed& at, std::int64_t with, intake* ahead);
+  /// There is nothing before `next` that has not been taken, and nothing more now.
+  void reach(feed& at, std::int64_t next, intake* ahead);
   void come_back(feed& at, intake* ahead);
 
+  const plan& topology_;
   const std::vector<sink_spec>& sinks_;
   class operators& operators_;
   class memories& memories_;

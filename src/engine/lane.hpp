@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -23,9 +24,10 @@ struct source {
   source_id id = 0;
   topic_partition where;
   std::int32_t task = 0;
-  std::int32_t topic_partitions = 0;      ///< of the whole topic
-  bool found_later = false;               ///< appeared while the application ran: read from its first record
-  std::vector<source_partition> entries;  ///< one for each node of the plan that reads it
+  std::int32_t topic_partitions = 0;  ///< of the whole topic
+  bool found_later = false;           ///< appeared while the application ran: read from its first record
+  std::int64_t until = std::numeric_limits<std::int64_t>::max();  ///< nothing from here on is read
+  std::vector<source_partition> entries;                          ///< one for each node of the plan that reads it
 };
 
 /// A record that has failed and is tried again.

@@ -1,6 +1,7 @@
 #include "reading.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include <flow/topic.hpp>
@@ -162,7 +163,10 @@ bool reading::add_sources(const std::vector<port::topic_description>& topics) {
     for (std::int32_t p = 0; p < topic.partitions; ++p) {
       const topic_partition where{topic.name, p};
       if (known_.contains(where)) continue;
+      const auto until = end_of(where, specs);
+      if (!until) continue;
       auto fresh = std::make_unique<source>();
+      fresh->until = *until;
       fresh->id = static_cast<source_id>(sources_.size());
       fresh->where = where;
       fresh->task = how_.task_of(where, with_.options.lanes);
@@ -178,7 +182,22 @@ bool reading::add_sources(const std::vector<port::topic_description>& topics) {
 }
 
 bool reading::selects(std::string_view topic) const {
-  return std::ranges::any_of(selections_, [&](const auto& each) { return each.contains(topic); });
+  const auto& specs = with_.topology.sources();
+  for (std::size_t i = 0; i < selections_.size(); ++i)
+    if (!specs[i].until && selections_[i].contains(topic)) return true;
+  return false;
+}
+
+std::optional<std::int64_t> reading::end_of(const topic_partition& where,
+                                            const std::vector<std::uint32_t>& specs) const {
+  std::optional<std::int64_t> furthest;
+  for (const auto i : specs) {
+    const auto& until = with_.topology.sources()[i].until;
+    if (!until) return std::numeric_limits<std::int64_t>::max();
+    if (const auto end = until->find(where); end != until->end())
+      furthest = std::max(furthest.value_or(0), end->second);
+  }
+  return furthest;
 }
 
 std::vector<const source*> reading::of_task(std::int32_t task) const {

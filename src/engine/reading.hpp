@@ -44,7 +44,7 @@ class reading {
 
   port::cluster& home() { return with_.home; }
   const std::string& cluster_id() const { return cluster_id_; }
-  /// A source of the topology takes this topic's records, if it is there.
+  /// A source of the topology takes this topic's records, if it is there, and whatever comes to it later.
   bool selects(std::string_view topic) const;
   const mapping& how() const { return how_; }
   class memories& memories() { return memories_; }
@@ -79,6 +79,8 @@ class reading {
  private:
   std::optional<failure> missing_among(const std::vector<port::topic_description>& topics) const;
   std::optional<failure> not_co_partitioned(const std::vector<port::topic_description>& topics) const;
+  /// Up to where a partition of these sources is read; nullopt: not at all.
+  std::optional<std::int64_t> end_of(const topic_partition& where, const std::vector<std::uint32_t>& specs) const;
   bool add_sources(const std::vector<port::topic_description>& topics);
   bool holds_up_others(const destination* slow) const;
   void let_laggards_leave();

@@ -30,6 +30,15 @@ std::string quoted(std::string_view text) {
   return all + '"';
 }
 
+std::string member_of_key(bytes key) {
+  if (key.is_null()) return "\"key\":null";
+  const auto text = quoted(key.view());
+  if (json::is_document(bytes{text})) return "\"key\":" + text;
+  return "\"key_base64\":\"" + base64(key.view()) + '"';
+}
+
+}  // namespace
+
 std::string base64(std::string_view data) {
   constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string all;
@@ -42,15 +51,6 @@ std::string base64(std::string_view data) {
   }
   return all;
 }
-
-std::string member_of_key(bytes key) {
-  if (key.is_null()) return "\"key\":null";
-  const auto text = quoted(key.view());
-  if (json::is_document(bytes{text})) return "\"key\":" + text;
-  return "\"key_base64\":\"" + base64(key.view()) + '"';
-}
-
-}  // namespace
 
 std::string percent_encoded(std::string_view text) {
   std::string all;

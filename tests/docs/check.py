@@ -30,11 +30,13 @@ USUAL = """\
 #include <chrono>
 #include <iostream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include <flow/app.hpp>
+#include <flow/dead_letters.hpp>
 #include <flow/flow.hpp>
 #include <flow/json.hpp>
 #include <flow/main.hpp>

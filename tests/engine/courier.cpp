@@ -46,6 +46,28 @@ class held_destination final : public flow::destination {
   std::deque<pending>& into_;
 };
 
+/// Nothing but a sink.
+class lone_sink final : public plan {
+ public:
+  const std::string& application() const override { return name_; }
+  const std::vector<source_spec>& sources() const override { return sources_; }
+  const std::vector<sink_spec>& sinks() const override { return sinks_; }
+  const std::vector<node_spec>& nodes() const override { return nodes_; }
+  const std::vector<dedup_spec>& dedups() const override { return dedups_; }
+  const std::vector<std::vector<std::uint32_t>>& co_partitioned() const override { return co_partitioned_; }
+  std::unique_ptr<graph> open() const override { return nullptr; }
+
+  sink_spec& spec() { return sinks_.front(); }
+
+ private:
+  std::string name_ = "sync";
+  std::vector<source_spec> sources_;
+  std::vector<sink_spec> sinks_{1};
+  std::vector<node_spec> nodes_;
+  std::vector<dedup_spec> dedups_;
+  std::vector<std::vector<std::uint32_t>> co_partitioned_;
+};
+
 /// A courier between source partitions that the test plays and a destination that it answers for.
 class couriers : public ::testing::Test, public courier::owner {
  protected:
@@ -76,7 +98,7 @@ class couriers : public ::testing::Test, public courier::owner {
   courier& it() {
     if (!courier_) {
       courier_.emplace(courier::surroundings{.loop = loop,
-                                             .sink = spec,
+                                             .topology = topology,
                                              .number = 0,
                                              .application = "sync",
                                              .room = room,
@@ -159,7 +181,8 @@ class couriers : public ::testing::Test, public courier::owner {
   engine::loop loop;
   time_point now{};
   std::size_t room = 1u << 20;
-  sink_spec spec;
+  lone_sink topology;
+  sink_spec& spec = topology.spec();
   std::deque<source> sources;
   std::deque<pending> under_way;
   target_status counted;
@@ -455,14 +478,14 @@ TEST_F(couriers, write_a_letter_when_the_partition_has_come_that_far) {
   EXPECT_THAT(skipped, ElementsAre(1));
 }
 
-TEST_F(couriers, write_one_letter_of_a_record_whatever_was_made_of_it) {
+TEST_F(couriers, write_a_letter_for_each_part_of_a_record_that_is_given_up) {
   spec.on_failure = dead_letter("dlq");
   take(0, 0, "a", "one");
   take(0, 0, "b", "two");
   report(never);
   report(never);
   advance();
-  EXPECT_EQ(letters.size(), 1u);
+  EXPECT_EQ(letters.size(), 2u);
   EXPECT_TRUE(it().idle());
 }
 

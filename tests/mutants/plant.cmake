@@ -1,8 +1,8 @@
-# cmake -DENGINE=src/engine -DFILE=transaction.cpp -DOUT=where.cpp -P NAME.cmake
-# Writes a copy of one engine source with the mistake in it. A text that is not there exactly once is an error: the
-# engine has changed, and the mistake has to be planted anew.
+# cmake -DFOLDER=src/engine -DFILE=transaction.cpp -DOUT=where.cpp -P NAME.cmake
+# Writes a copy of one source with the mistake in it. A text that is not there exactly once is an error: the
+# source has changed, and the mistake has to be planted anew.
 
-file(READ ${ENGINE}/${FILE} text)
+file(READ ${FOLDER}/${FILE} text)
 
 macro(replace file old new)
   if("${file}" STREQUAL FILE)

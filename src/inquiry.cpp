@@ -1,0 +1,147 @@
+#include "inquiry.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "engine/mapping.hpp"
+#include "engine/position.hpp"
+#include "log.hpp"
+#include "to_kafka.hpp"
+
+namespace flow {
+namespace {
+
+using namespace std::chrono_literals;
+using clock = std::chrono::steady_clock;
+using kind = port::offset_query::kind;
+
+constexpr auto longest_silence = 30s;
+constexpr auto ask_again = 200ms;
+constexpr auto range_limit = 5s;
+
+bool may_heal(const failure& why) {
+  return why.kind == failure_kind::retriable || why.kind == failure_kind::timed_out;
+}
+
+}  // namespace
+
+inquiry::inquiry(const app_options& by, const std::string& cluster, std::chrono::milliseconds patience)
+    : patience{patience}, name_{cluster} {
+  const auto connect = by.connect ? by.connect : connector{to_kafka};
+  cluster_ = connect(cluster, by.clusters.at(cluster), by.application + "-inquiry", box_, log_to(by.logger));
+}
+
+template <typename T>
+result<T> inquiry::ask(const std::function<void(port::reply<T>)>& question) {
+  for (const auto until = clock::now() + patience;;) {
+    // It outlives this call: an answer that nobody waits for any more has to go somewhere.
+    const auto answer = std::make_shared<std::optional<result<T>>>();
+    question([answer](result<T> got) { *answer = std::move(got); });
+    for (box_->open_all(); !*answer; box_->open_all()) box_->wait_until(clock::now() + ask_again);
+    if (*answer && (**answer || !may_heal((**answer).error()) || clock::now() >= until)) return std::move(**answer);
+    for (const auto again = clock::now() + ask_again; clock::now() < again; box_->open_all()) box_->wait_until(again);
+  }
+}
+
+result<std::vector<port::topic_description>> inquiry::topics() {
+  return ask<std::vector<port::topic_description>>([&](auto done) { cluster_->list_topics(std::move(done)); });
+}
+
+result<std::vector<std::int64_t>> inquiry::offsets(const std::vector<topic_partition>& of, kind which) {
+  if (of.empty()) return std::vector<std::int64_t>{};
+  return ask<std::vector<std::int64_t>>([&](auto done) { cluster_->find_offsets(of, {which}, std::move(done)); });
+}
+
+result<std::map<topic_partition, inquiry::range>> inquiry::ranges(const std::vector<topic_partition>& of) {
+  const auto first = offsets(of, kind::earliest);
+  if (!first) return tl::unexpected{first.error()};
+  const auto behind = offsets(of, kind::last_stable);
+  if (!behind) return tl::unexpected{behind.error()};
+  std::map<topic_partition, range> found;
+  for (std::size_t i = 0; i < of.size(); ++i)
+    if ((*first)[i] < (*behind)[i]) found[of[i]] = {(*first)[i], (*behind)[i]};
+  return found;
+}
+
+result<void> inquiry::read(const std::map<topic_partition, range>& what,
+                           const std::function<bool(const topic_partition&, const fetched_record&)>& see) {
+  struct partition {
+    topic_partition where;
+    std::int64_t until;
+    bool is_read;
+  };
+  std::vector<partition> all;
+  const auto reader = cluster_->open_reader({.buffer = 8u << 20}, [box = box_] { box->ring(); });
+  for (const auto& [where, of] : what) {
+    if (of.first >= of.second) continue;
+    reader->assign(static_cast<source_id>(all.size()), where, of.first);
+    all.push_back({where, of.second, false});
+  }
+  auto limit = clock::now() + longest_silence;
+  while (!std::ranges::all_of(all, &partition::is_read)) {
+    box_->open_all();
+    fetched batch;
+    if (!reader->poll(batch, 1000)) {
+      if (clock::now() >= limit)
+        return fail(failure_kind::timed_out, name_ + " has not answered for half a minute",
+                    "see whether it can be reached, and try again");
+      box_->wait_until(clock::now() + ask_again);
+      continue;
+    }
+    limit = clock::now() + longest_silence;
+    for (const auto& record : batch.records) {
+      auto& of = all[record.source];
+      if (record.offset >= of.until) of.is_read = true;
+      if (!of.is_read && !see(of.where, record)) return {};
+    }
+    for (const auto& end : batch.ends)
+      if (end.next >= all[end.source].until) all[end.source].is_read = true;
+    for (const auto& each : batch.failures)
+      if (!all[each.source].is_read) return tl::unexpected{each.why};
+  }
+  return {};
+}
+
+result<std::map<topic_partition, std::int64_t>> inquiry::places(const engine::names& whose,
+                                                                const std::vector<topic_partition>& of) {
+  std::map<topic_partition, std::int64_t> found;
+  const auto lanes_topic = whose.lanes_topic();
+  const auto described = ask<std::vector<port::topic_description>>(
+      [&](auto done) { cluster_->describe_topics({lanes_topic}, std::move(done)); });
+  if (!described) return tl::unexpected{described.error()};
+  if (described->empty()) return found;
+  std::set<std::int32_t> lanes;
+  for (const auto& each : of) lanes.insert(engine::spread().task_of(each, described->front().partitions));
+  std::vector<topic_partition> where;
+  for (const auto each : lanes) where.push_back({lanes_topic, each});
+  // What is still undecided is not waited for: the next time it is known.
+  const auto from = ask<std::vector<port::group_offset>>([&](auto done) {
+    cluster_->group_offsets(whose.group(), where, port::isolation::read_uncommitted, range_limit, std::move(done));
+  });
+  if (!from) return tl::unexpected{from.error()};
+  const auto there = ranges(where);
+  if (!there) return tl::unexpected{there.error()};
+  for (std::size_t i = 0; i < where.size(); ++i) {
+    const auto range = there->find(where[i]);
+    if (range == there->end()) continue;
+    const auto first = std::max((*from)[i].offset, range->second.first);
+    if (first >= range->second.second) continue;
+    const auto read = ask<port::range_read>([&](auto done) {
+      cluster_->read_range(where[i], first, range->second.second, port::isolation::read_committed, range_limit,
+                           std::move(done));
+    });
+    if (!read) return tl::unexpected{read.error()};
+    std::int64_t newest = 0;
+    for (const auto& record : read->records) {
+      if (record.key != engine::position_key || !record.value) continue;
+      const auto at = engine::decode_position(*record.value);
+      if (!at) return tl::unexpected{at.error()};
+      if (at->sequence <= newest) continue;
+      newest = at->sequence;
+      for (const auto& [source, place] : at->sources) found[source] = place.next;
+    }
+  }
+  return found;
+}
+
+}  // namespace flow

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/names.hpp"
+#include "worker_thread.hpp"
+
+#include <flow/app.hpp>
+#include <flow/ports.hpp>
+
+namespace flow {
+
+/// Asks one cluster, and waits for each answer: for what looks at a cluster and works on nothing there. Everything that
+/// is asked has a limit.
+class inquiry {
+ public:
+  /// What may heal is asked again within `patience`.
+  inquiry(const app_options& by, const std::string& cluster, std::chrono::milliseconds patience);
+
+  std::chrono::milliseconds patience{};
+
+  result<std::vector<port::topic_description>> topics();
+  result<std::vector<std::int64_t>> offsets(const std::vector<topic_partition>& of, port::offset_query::kind which);
+
+  /// [first, second) of a partition.
+  using range = std::pair<std::int64_t, std::int64_t>;
+  /// What there is of these partitions for a `read_committed` reader.
+  result<std::map<topic_partition, range>> ranges(const std::vector<topic_partition>& of);
+  /// Calls `see` for each record, in the order of each partition, until that is false. A record is valid until `see`
+  /// returns. `timed_out` if nothing comes for half a minute.
+  result<void> read(const std::map<topic_partition, range>& what,
+                    const std::function<bool(const topic_partition&, const fetched_record&)>& see);
+
+  /// How far the lanes of an application on this cluster have committed these source partitions; those of which nothing
+  /// is known are left out. It may lag behind what is being committed.
+  result<std::map<topic_partition, std::int64_t>> places(const engine::names& whose,
+                                                         const std::vector<topic_partition>& of);
+
+ private:
+  template <typename T>
+  result<T> ask(const std::function<void(port::reply<T>)>& question);
+
+  std::shared_ptr<letter_box> box_ = std::make_shared<letter_box>();
+  std::string name_;
+  std::unique_ptr<port::cluster> cluster_;
+};
+
+}  // namespace flow

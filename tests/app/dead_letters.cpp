@@ -1,0 +1,249 @@
+#include <flow/dead_letters.hpp>
+
+#include <set>
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <flow/main.hpp>
+
+#include "world.hpp"
+
+namespace flow {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+/// Copies what is not among the bad ones, at which its one operator, "check", fails.
+topology checking(std::set<std::string> bad) {
+  topology t{"copies"};
+  t.from(topic<bytes, std::string>{"orders"}) |
+      peek("check",
+           [bad = std::move(bad)](const std::string& value) {
+             if (bad.contains(value)) throw std::runtime_error{"a bad order"};
+           })
+          .on_failure(dead_letter("{topic}.dlq")) |
+      fan_out("regions", {"tokyo", "oregon"}).on_failure(dead_letter("{topic}.dlq"));
+  return t;
+}
+
+/// "b" and "d" of five orders have failed, and lie at home.
+class letters : public testing::Test {
+ protected:
+  letters() {
+    for (const auto* each : {"a", "b", "c", "d", "e"}) world_.write(each);
+    run(checking({"b", "d"}), [&] {
+      return world_.count("tokyo") == 3 && world_.count("oregon") == 3 && world_.count("home") == 5 &&
+             world_.values("home", "orders.dlq") == contents{{"b", "d"}};
+    });
+  }
+
+  /// Runs the program until something holds.
+  void run(const topology& what, const std::function<bool()>& holds) {
+    app running{what, options()};
+    ASSERT_TRUE(running.start());
+    ASSERT_TRUE(eventually(holds));
+    ASSERT_TRUE(running.stop(10s));
+  }
+  app_options options() { return world_.options(); }
+  contents at(const std::string& cluster) { return world_.values(cluster); }
+
+  world world_;
+};
+
+TEST_F(letters, are_counted_by_where_they_lie_and_why) {
+  const auto found = dead_letters{checking({}), options()}.list();
+  ASSERT_TRUE(found) << to_string(found.error());
+  const letters_alike two{.node = "check", .reason = letter_reason::failed, .topic = "orders", .letters = 2};
+  EXPECT_THAT(*found, ElementsAre(letters_in{"home", "orders.dlq", {two}}, letters_in{"oregon", "orders.dlq"},
+                                  letters_in{"tokyo", "orders.dlq"}));
+}
+
+TEST_F(letters, are_shown_as_the_records_that_they_were) {
+  std::vector<shown_letter> seen;
+  const auto shown = dead_letters{checking({}), options()}.show({.topic = "orders.dlq"},
+                                                                [&](const auto& each) { seen.push_back(each); });
+  ASSERT_TRUE(shown) << to_string(shown.error());
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_EQ(seen[0].cluster, "home");
+  EXPECT_EQ(seen[0].where, (topic_partition{"orders.dlq", 0}));
+  EXPECT_EQ(seen[0].node, "check");
+  EXPECT_EQ(seen[0].text, "a bad order");
+  EXPECT_EQ(seen[0].from, (topic_partition{"orders", 0}));
+  EXPECT_EQ(seen[0].from_offset, 1);
+  EXPECT_EQ(seen[0].attempts, 1);
+  EXPECT_EQ(seen[0].what.value, "b");
+  EXPECT_EQ(seen[0].what.timestamp, 1'700'000'000'000);
+  EXPECT_THAT(seen[0].what.headers, IsEmpty());
+  EXPECT_EQ(seen[1].what.value, "d");
+}
+
+TEST_F(letters, are_shown_as_far_as_they_are_wanted) {
+  const dead_letters all{checking({}), options()};
+  const auto values_of = [&](const letters_wanted& which) {
+    std::vector<std::string> values;
+    EXPECT_TRUE(all.show(which, [&](const auto& each) { values.push_back(*each.what.value); }));
+    return values;
+  };
+  EXPECT_THAT(values_of({.topic = "orders.dlq", .limit = 1}), ElementsAre("b"));
+  EXPECT_THAT(values_of({.topic = "orders.dlq", .offset = 1}), ElementsAre("d"));
+  EXPECT_THAT(values_of({.topic = "orders.dlq", .cluster = "tokyo"}), IsEmpty());
+  EXPECT_THAT(values_of({.topic = "orders.dlq", .reason = letter_reason::refused}), IsEmpty());
+  EXPECT_THAT(values_of({.topic = "orders.dlq", .node = "check", .key = "k"}), ElementsAre("b", "d"));
+  EXPECT_THAT(values_of({.topic = "orders.dlq", .key = "other"}), IsEmpty());
+  const auto missing = all.show({.topic = "orders"}, [](const auto&) {});
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().kind, failure_kind::missing);
+}
+
+TEST_F(letters, are_replayed_once_and_the_replay_returns) {
+  const dead_letters all{checking({}), options()};
+  const auto done = all.replay();
+  ASSERT_TRUE(done) << to_string(done.error());
+  EXPECT_EQ(done->replayed, 2u);
+  EXPECT_EQ(done->failed, 0u);
+  EXPECT_EQ(at("tokyo"), (contents{{"a", "c", "e", "b", "d"}}));
+  EXPECT_EQ(at("oregon"), (contents{{"a", "c", "e", "b", "d"}}));
+
+  const auto again = all.replay();
+  ASSERT_TRUE(again) << to_string(again.error());
+  EXPECT_EQ(again->replayed, 0u);
+  EXPECT_EQ(at("tokyo"), (contents{{"a", "c", "e", "b", "d"}}));
+  const auto found = all.list();
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->front().letters.front().replayed, 2u);
+}
+
+TEST_F(letters, that_fail_again_are_counted_and_do_not_keep_it_from_returning) {
+  const auto done = dead_letters{checking({"d"}), options()}.replay();
+  ASSERT_TRUE(done) << to_string(done.error());
+  EXPECT_EQ(done->replayed, 2u);
+  EXPECT_EQ(done->failed, 1u);
+  EXPECT_EQ(at("tokyo"), (contents{{"a", "c", "e", "b"}}));
+  EXPECT_EQ(world_.values("home", "orders.dlq"), (contents{{"b", "d", "d"}}));
+}
+
+TEST_F(letters, are_replayed_beside_the_running_program) {
+  app running{checking({}), options()};
+  ASSERT_TRUE(running.start());
+  const auto done = dead_letters{checking({}), options()}.replay();
+  ASSERT_TRUE(done) << to_string(done.error());
+  world_.write("f");
+  EXPECT_TRUE(eventually([&] { return world_.count("tokyo") == 6 && world_.count("oregon") == 6; }));
+  EXPECT_EQ(at("oregon"), (contents{{"a", "c", "e", "b", "d", "f"}}));
+  EXPECT_TRUE(running.stop(10s));
+}
+
+TEST_F(letters, of_a_node_that_is_gone_are_a_failure_unless_they_are_to_be_passed_over) {
+  const auto stopped =
+      dead_letters{copies({"tokyo", "oregon"}).on_failure(dead_letter("{topic}.dlq")), options()}.replay();
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().kind, failure_kind::refused);
+  EXPECT_THAT(to_string(stopped.error()), AllOf(HasSubstr("orders.dlq/0 stops at offset 0"), HasSubstr("'check'")));
+
+  const auto passed =
+      dead_letters{copies({"tokyo", "oregon"}).on_failure(dead_letter("{topic}.dlq")), options()}.replay(
+          {.pass_over_strangers = true});
+  ASSERT_TRUE(passed) << to_string(passed.error());
+  EXPECT_EQ(passed->passed_over, 2u);
+  EXPECT_EQ(at("tokyo"), (contents{{"a", "c", "e"}}));
+}
+
+TEST_F(letters, go_on_where_a_replay_was_broken_off) {
+  world_.clusters.cut("oregon");
+  std::stop_source told;
+  std::jthread teller{[&] {
+    eventually([&] { return world_.count("tokyo") == 5; });
+    told.request_stop();
+  }};
+  const dead_letters all{checking({}), options()};
+  const auto broken = all.replay({.cluster = "home"}, told.get_token());
+  ASSERT_FALSE(broken);
+  EXPECT_THAT(to_string(broken.error()), HasSubstr("it goes on where it was"));
+  world_.clusters.heal("oregon");
+  const auto done = all.replay();
+  ASSERT_TRUE(done) << to_string(done.error());
+  EXPECT_EQ(at("tokyo"), (contents{{"a", "c", "e", "b", "d"}}));
+  EXPECT_EQ(at("oregon"), (contents{{"a", "c", "e", "b", "d"}}));
+}
+
+TEST_F(letters, are_not_waited_for_where_a_target_is_refused) {
+  world_.clusters.create_topic("tokyo", "copies.home.replay.home.lanes.internal", 3,
+                               {{"cleanup.policy", "compact"}, {"message.timestamp.type", "LogAppendTime"}});
+  const auto done = dead_letters{checking({}), options()}.replay();
+  ASSERT_FALSE(done);
+  EXPECT_THAT(to_string(done.error()), AllOf(HasSubstr("on tokyo has 3 lanes"), HasSubstr("set lanes: 3")));
+  EXPECT_EQ(at("oregon"), (contents{{"a", "c", "e", "b", "d"}}));
+}
+
+TEST_F(letters, are_counted_while_a_target_is_away) {
+  world_.clusters.cut("oregon");
+  const auto found = dead_letters{checking({}), options()}.list("home");
+  ASSERT_TRUE(found) << to_string(found.error());
+  ASSERT_EQ(found->size(), 1u);
+  EXPECT_EQ(found->front().letters.front().letters, 2u);
+  EXPECT_EQ(found->front().letters.front().replayed, std::nullopt);
+}
+
+/// The same by the verbs of a program.
+class letters_on_the_command_line : public letters {
+ protected:
+  template <typename Options>
+  int call(int (*verb)(const verbs::builder&, app_options, const Options&, invocation&), const Options& how,
+           std::set<std::string> bad = {}) {
+    out_.str({});
+    err_.str({});
+    invocation as{{}, {}, {}, out_, err_};
+    return verb([&] { return checking(bad); }, options(), how, as);
+  }
+  std::ostringstream out_, err_;
+};
+
+TEST_F(letters_on_the_command_line, are_listed) {
+  EXPECT_EQ(call(&verbs::list_letters, verbs::list_options{}), 0) << err_.str();
+  EXPECT_EQ(out_.str(), "home: orders.dlq\n  2 letters of check, failed, from orders\n");
+  EXPECT_EQ(call(&verbs::list_letters, {.format = verbs::listing::json}), 0);
+  EXPECT_EQ(
+      out_.str(),
+      R"({"cluster":"home","topic":"orders.dlq","node":"check","reason":"failed","from":"orders","letters":2,"replayed":0})"
+      "\n");
+}
+
+TEST_F(letters_on_the_command_line, are_shown) {
+  world_.clusters.write("home", "orders", 0,
+                        {.key = "k\xff", .value = "d", .headers = {{"trace", "\x1b[2J"}, {"empty", std::nullopt}}});
+  run(checking({"d"}), [&] { return world_.values("home", "orders.dlq").front().size() == 3; });
+  EXPECT_EQ(call(&verbs::show_letters, {.topic = "orders.dlq", .offset = 1}), 0) << err_.str();
+  EXPECT_THAT(out_.str(),
+              AllOf(HasSubstr("home: orders.dlq/0 offset "), HasSubstr("\n  check, failed, 1 attempt, last at 20"),
+                    HasSubstr(": a bad order\n  from home: orders/0 offset 3, of 2023-11-14T22:13:20Z\n"
+                              "  key \"k\"\n  value \"d\"\n"),
+                    HasSubstr("\n  key base64 a/8=\n  value \"d\"\n  header \"trace\": \"\\u001b[2J\"\n"
+                              "  header \"empty\": null\n")));
+  EXPECT_EQ(call(&verbs::show_letters, {.topic = "orders.dlq", .limit = 1, .format = verbs::listing::json}), 0);
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr(R"({"cluster":"home","topic":"orders.dlq","partition":0,"offset":0,)"),
+                                HasSubstr(R"("from":{"cluster":"home","topic":"orders","partition":0,"offset":1},)"),
+                                HasSubstr(R"("timestamp":1700000000000,"key":"k","value":"b","headers":[]})"
+                                          "\n")));
+  EXPECT_EQ(call(&verbs::show_letters, {.topic = "order.dlq"}), 2);
+  EXPECT_EQ(err_.str(),
+            "error: order.dlq is no topic of dead letters on any cluster (list names those that there are)\n");
+  EXPECT_THROW(call(&verbs::show_letters, {.topic = "orders.dlq", .on = "tokio"}), configuration_error);
+}
+
+TEST_F(letters_on_the_command_line, are_replayed) {
+  EXPECT_EQ(call(&verbs::replay_letters, verbs::replay_options{}, {"d"}), 0) << err_.str();
+  EXPECT_EQ(out_.str(), "replayed 2 letters; 1 of them failed again\n");
+  EXPECT_EQ(call(&verbs::replay_letters, verbs::replay_options{}), 0) << err_.str();
+  EXPECT_EQ(out_.str(), "replayed 1 letter\n");
+  EXPECT_EQ(at("tokyo"), (contents{{"a", "c", "e", "b", "d"}}));
+  EXPECT_EQ(call(&verbs::list_letters, verbs::list_options{}), 0);
+  EXPECT_EQ(out_.str(), "home: orders.dlq\n  3 letters of check, failed, from orders, 3 replayed\n");
+}
+
+}  // namespace
+}  // namespace flow
