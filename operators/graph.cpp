@@ -109,6 +109,7 @@ class opened_graph final : public graph {
     way_.written = &how.written;
     way_.out = &how.out;
     way_.wall_clock = how.wall_clock;
+    way_.omitted = how.omitted;
     way_.before = how.before;
     way_.seen = how.seen ? how.seen : seen_.data();
     way_.source_rule = into.on_failure;
@@ -220,6 +221,7 @@ void seat::fail() const {
       break;
     case policy::kind::skip:
       ++counts->skipped;
+      if (way->omitted) way->omitted->push_back({*name, std::move(text), false});
       break;
     case policy::kind::dead_letter: {
       ++counts->dead_lettered;
@@ -229,6 +231,7 @@ void seat::fail() const {
       if (first) what.attempts += first->attempts;
       if (way->closed) what.node = first->node, what.reason = first->reason, what.number = first->number;
       post(*way, *rule, what);
+      if (way->omitted) way->omitted->push_back({*name, std::move(text), true});
       break;
     }
   }

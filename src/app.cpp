@@ -69,6 +69,7 @@ std::vector<flaw> flaws_of(const app_options& options) {
     find("a cluster is called home, and the home cluster is " + options.home, "give it another name");
   if (options.threads < 1 || options.threads > 256) find("threads must be 1 to 256", "one per core is a good start");
   if (options.lanes < 1 || options.lanes > 10'000) find("lanes must be 1 to 10000", "32 is the default");
+  if (options.session < 1s || options.session > 5min) find("session must be 1s to 5min", "10s is the default");
   if (options.commit_every < 1ms || options.commit_every > 5s)
     find("commit_every must be 1ms to 5s", "100ms is the default");
   if (options.connect) return found;

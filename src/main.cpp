@@ -205,6 +205,19 @@ void refuse(const topology_error& wrong, const invocation& how) {
 
 namespace {
 
+// What did not get through by somebody's policy; of each cause only the first was said.
+std::string omitted_by(const app_status& now) {
+  std::uint64_t skipped = 0, letters = 0;
+  for (const auto& worker : now.workers) {
+    for (const auto& node : worker.nodes) skipped += node.skipped, letters += node.dead_lettered;
+    for (const auto& target : worker.targets) skipped += target.records_refused, letters += target.dead_letters;
+  }
+  std::string text;
+  if (skipped > 0) text += "; skipped " + std::to_string(skipped);
+  if (letters > 0) text += "; dead-lettered " + std::to_string(letters);
+  return text;
+}
+
 int run_until_told(app& running, const sigset_t& stops, const log_sink& log) {
   running.on_change([&, was_ready = false](const app_status& now) mutable {
     if (const bool ready = now.ready(); ready != was_ready) {
@@ -231,7 +244,7 @@ int run_until_told(app& running, const sigset_t& stops, const log_sink& log) {
     log(severity::error, to_string(over.error()));
     return code(exit_code::failed);
   }
-  log(severity::info, "stopped");
+  log(severity::info, "stopped" + omitted_by(running.status()));
   return code(exit_code::good);
 }
 

@@ -141,6 +141,13 @@ struct attempts {
   std::chrono::milliseconds since{};  ///< the first of them
 };
 
+/// A record that a node's policy has passed over.
+struct omission {
+  std::string node;
+  std::string reason;
+  bool is_kept = false;  ///< as a dead letter
+};
+
 /// What became of the records that came to a node.
 struct node_counts {
   std::uint64_t received = 0;  ///< each try of a record that is tried again
@@ -171,6 +178,7 @@ struct transit {
   /// Set: all that is wanted is what the node named in the letter, which is one of this graph's, makes of the record
   /// that it failed at. What other branches made of it was written then, and what stands before has let it through.
   return_visit* again = nullptr;
+  std::vector<omission>* omitted = nullptr;  ///< where omissions are appended, if anybody wants to say them
 };
 
 /// One instance of the operators, opened by one reader and used by one thread.

@@ -45,6 +45,7 @@ struct passage {
   std::uint64_t number = 0;  ///< of the record, among all that were pushed
   std::uint32_t turn = 0;    ///< which of the records that the node at work gets of it
 
+  std::vector<omission>* omitted = nullptr;
   return_visit* again = nullptr;
   const node_counts* awaited = nullptr;  ///< the node that failed then
   bool closed = false;                   ///< the record is not there, or not any more: nothing is wanted of it

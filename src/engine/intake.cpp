@@ -30,6 +30,9 @@ class slice {
   int unasked_ = 1;
 };
 
+constexpr std::string_view remedy =
+    " (mend why it fails, or let on_failure of that node skip such records or dead-letter them)";
+
 void remember_last(feed& at) {
   if (!at.latest) return;
   at.last = fingerprint_of(at.latest->offset, at.latest->timestamp, at.latest->key, at.latest->value);
@@ -197,6 +200,7 @@ intake::step intake::take(const fetched_record& record, intake* ahead) {
 
 std::optional<blame> intake::push(feed& at, const fetched_record& record) {
   emissions_.clear();
+  omitted_.clear();
   const bool again = at.tried.offset == record.offset;
   if (again) at.tried.so_far.since = std::chrono::milliseconds{wall_clock_ - at.tried.first};
   const bool looks_back = at.active == 0;
@@ -206,7 +210,8 @@ std::optional<blame> intake::push(feed& at, const fetched_record& record) {
                     .out = emissions_,
                     .wall_clock = wall_clock_,
                     .before = again ? &at.tried.so_far : nullptr,
-                    .seen = memories_.used() ? memories_.of(*at.from, at.now) : nullptr};
+                    .seen = memories_.used() ? memories_.of(*at.from, at.now) : nullptr,
+                    .omitted = looks_back ? nullptr : &omitted_};
   times_.assign(memories_.specs().size(), -1);
   for (const auto& entry : at.from->entries) {
     const auto blamed = through.push(entry, record, how);
@@ -215,6 +220,8 @@ std::optional<blame> intake::push(feed& at, const fetched_record& record) {
     for (std::size_t i = 0; i < times_.size(); ++i)
       if (memories_.concern(i, entry.source)) times_[i] = std::max(times_[i], through.time());
   }
+  for (const auto& each : omitted_)
+    omissions_.say(each.node, each.is_kept, at.from->where, record.offset, each.reason);
   return std::nullopt;
 }
 
@@ -234,7 +241,7 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
       hold(at, record, *blamed);
     } else {
       operators_.done_with(record, *at.from);
-      halt(at, blamed->node + ": " + blamed->reason);
+      halt(at, blamed->node + ": " + blamed->reason + std::string{remedy});
     }
     return step::taken;
   }

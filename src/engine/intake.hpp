@@ -10,6 +10,7 @@
 
 #include "lane.hpp"
 #include "memories.hpp"
+#include "omissions.hpp"
 #include "outbox.hpp"
 
 #include <flow/plan.hpp>
@@ -87,12 +88,14 @@ class destination {
 class intake {
  public:
   /// `clock`: milliseconds since 1970 UTC.
-  intake(const plan& topology, class operators& through, class memories& memories, std::function<std::int64_t()> clock,
+  intake(const plan& topology, class operators& through, class memories& memories, omissions& omitted,
+         std::function<std::int64_t()> clock,
          std::unique_ptr<port::reader> reader)
       : topology_{topology},
         sinks_{topology.sinks()},
         operators_{through},
         memories_{memories},
+        omissions_{omitted},
         clock_{std::move(clock)},
         reader_{std::move(reader)} {}
 
@@ -157,6 +160,7 @@ class intake {
   const std::vector<sink_spec>& sinks_;
   class operators& operators_;
   class memories& memories_;
+  omissions& omissions_;
   std::function<std::int64_t()> clock_;
   std::unique_ptr<port::reader> reader_;
   std::vector<std::unique_ptr<feed>> feeds_;
@@ -165,6 +169,7 @@ class intake {
   std::size_t cursor_ = 0;
   std::shared_ptr<held> held_;
   std::vector<emission> emissions_;
+  std::vector<omission> omitted_;
   std::deque<emission> letters_;
   std::vector<parcel> parcels_;  // by emission, then rider
   std::vector<std::int64_t> times_;  // of the record that was pushed last, for each dedup

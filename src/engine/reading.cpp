@@ -61,14 +61,15 @@ reading::reading(surroundings with)
       changed_{with_.loop},
       trouble_{with_.loop, with_.log, with_.options.home},
       operators_{with_.topology},
-      memories_{with_.loop, with_.topology, with_.state, with_.log} {
+      memories_{with_.loop, with_.topology, with_.state, with_.log},
+      omissions_{with_.log, with_.options.home} {
   for (const auto& spec : with_.topology.sources()) selections_.emplace_back(spec);
   shared_ = open_intake();
 }
 
 std::unique_ptr<intake> reading::open_intake() {
   return std::make_unique<intake>(
-      with_.topology, operators_, memories_, with_.wall_clock,
+      with_.topology, operators_, memories_, omissions_, with_.wall_clock,
       with_.home.open_reader({.buffer = with_.options.share.reader, .batch = with_.options.share.batch}, with_.wake));
 }
 

@@ -14,6 +14,7 @@
 #include "intake.hpp"
 #include "loop.hpp"
 #include "mapping.hpp"
+#include "omissions.hpp"
 #include "options.hpp"
 
 namespace flow::engine {
@@ -104,6 +105,7 @@ class reading {
   std::map<std::string, std::int32_t> listed_;  // topics and their partition counts
   class operators operators_;
   class memories memories_;
+  class omissions omissions_;
   std::unique_ptr<intake> shared_;
   std::vector<std::pair<destination*, std::unique_ptr<intake>>> catching_up_;
   std::unique_ptr<intake> backwards_;

@@ -306,6 +306,12 @@ task<result<void>> writing::begin_courses(std::vector<course*> opened) {
   co_return result<void>{};
 }
 
+std::string writing::gone(const topic_partition& where) const {
+  return to_string(where) + " is gone from " + at_.options.home +
+         " (its topic was deleted; one that is made anew holds other records: to read those, start under another " +
+         "application name)";
+}
+
 // One offset for each course. None for a partition that is gone, whose course then goes no further, and for one that
 // cannot be asked for now.
 task<result<std::vector<std::optional<std::int64_t>>>> writing::find_each(const std::vector<course*>& courses,
@@ -337,7 +343,7 @@ task<result<std::vector<std::optional<std::int64_t>>>> writing::find_each(const 
     if (each[i])
       found[i] = each[i]->front();
     else if (is_final(i))
-      halt(*courses[i], to_string(each[i].error()));
+      halt(*courses[i], each[i].error().kind == failure_kind::missing ? gone(where[i]) : to_string(each[i].error()));
     else
       interrupted(*courses[i], each[i].error());
   }

@@ -14,7 +14,7 @@ constexpr std::size_t most_writings = 8;
 }  // namespace
 
 target::target(site at)
-    : at_{std::move(at)}, outputs_{at_}, changed_{at_.loop}, trouble_{at_.loop, at_.log, at_.name} {
+    : at_{std::move(at)}, outputs_{at_}, changed_{at_.loop}, trouble_{at_.loop, at_.log, at_.name}, omissions_{at_.log, at_.name} {
   counted_.cluster = at_.names.sink.empty() ? at_.name : at_.options.home;
   counted_.sink = at_.names.sink;
 }

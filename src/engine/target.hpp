@@ -11,6 +11,7 @@
 #include "complaint.hpp"
 #include "lane.hpp"
 #include "loop.hpp"
+#include "omissions.hpp"
 #include "outputs.hpp"
 #include "site.hpp"
 #include "writing.hpp"
@@ -55,6 +56,7 @@ class target final : private writing::owner {
   std::string next_id() override;
   void part(writing& from, const std::vector<topic_partition>& sick) override;
   void end(const failure& why) override;
+  class omissions& omissions() override { return omissions_; }
   void changed() override { changed_.notify(); }
 
   const site at_;
@@ -71,6 +73,7 @@ class target final : private writing::owner {
   std::optional<failure> ended_;
   signal changed_;  // the group, the writings, or whether to go on
   complaint trouble_;
+  class omissions omissions_;
   std::optional<port::group_event> event_;
   target_status counted_;
 };

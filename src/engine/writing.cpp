@@ -133,9 +133,8 @@ void writing::passed_over(std::uint32_t sink, const source& from, std::int64_t o
   const auto& spec = at_.topology.sinks()[sink];
   const bool is_kept = spec.on_failure.what() == policy::kind::dead_letter;
   auto& count = is_kept ? counted_.dead_letters : counted_.records_refused;
-  if (count++ == 0)
-    at_.log(severity::warn, at_.name + ": " + spec.name + (is_kept ? ": dead-lettered offset " : ": skipped offset ") +
-                                  std::to_string(offset) + " of " + to_string(from.where) + ": " + reason);
+  ++count;
+  by_.omissions().say(spec.name, is_kept, from.where, offset, reason);
 }
 
 void writing::resolve(std::uint32_t sink, const std::string& topic) {

@@ -37,6 +37,7 @@ class writing final : public destination, private courier::owner {
     /// These partitions stored nothing while others did: the lanes that write there should not hold up the rest.
     virtual void part(writing& from, const std::vector<topic_partition>& sick) = 0;
     virtual void end(const failure& why) = 0;  ///< a person has to decide
+    virtual class omissions& omissions() = 0;
     virtual void changed() = 0;                ///< a writing is done
   };
   writing(const site& at, engine::outputs& outputs, owner& by, target_status& counted, std::string transactional_id);
@@ -126,6 +127,8 @@ class writing final : public destination, private courier::owner {
   task<result<void>> begin_courses(std::vector<course*> opened);
   task<result<void>> check_places(std::vector<course*> placed);
   task<result<void>> check_fingerprints(std::vector<course*> comparable);
+  /// What a source partition is said to be whose topic is not there any more.
+  std::string gone(const topic_partition& where) const;
   task<result<std::vector<std::optional<std::int64_t>>>> find_each(const std::vector<course*>& courses,
                                                                    port::offset_query what);
   task<result<void>> claim_lanes(std::vector<lane*> lanes);

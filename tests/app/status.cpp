@@ -249,6 +249,20 @@ TEST(on_change, is_not_called_for_figures_alone) {
   EXPECT_THAT(told.all(), SizeIs(before));
 }
 
+TEST(on_change, may_throw_and_that_is_all) {
+  world w;
+  app one{copies(), w.options()};
+  std::atomic<int> calls{0};
+  one.on_change([&](const app_status&) {
+    ++calls;
+    throw std::runtime_error{"nobody listens"};
+  });
+  ASSERT_TRUE(one.start());
+  w.write("one");
+  EXPECT_TRUE(eventually([&] { return w.values("tokyo") == w.written; }));
+  EXPECT_GT(calls, 0);
+}
+
 TEST(on_change, tells_of_a_partition_that_stops) {
   world w;
   w.write("bad");

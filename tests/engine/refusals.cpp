@@ -68,6 +68,32 @@ TEST_F(refused_record, that_is_too_large_is_counted_where_it_is_to_be_skipped) {
   expect_skip("the record of about");
 }
 
+TEST_F(refused_record, is_said_once_for_each_cause) {
+  auto settings = takes_small_ones;
+  settings.merge(std::map{compacted});
+  given(settings, large);
+  world.write("home", "orders", 0, {.key = "k", .value = std::string(2000, 'x'), .timestamp = 1});
+  world.write("home", "orders", 1, {.value = "nobody's", .timestamp = 1});
+  start("one", skipping());
+  EXPECT_TRUE(eventually([&] { return working("one").records_refused == 3u; }));
+  EXPECT_TRUE(said("skipped offset 1 of orders/0: the record of about"));
+  EXPECT_FALSE(said("skipped offset 5 of orders/0"));
+  EXPECT_TRUE(said("skipped offset 4 of orders/1: the record has no key"));
+}
+
+TEST_F(refused_record, by_an_operator_is_said_once_for_each_cause) {
+  topology t{"sync"};
+  t.from(topic<bytes, std::string>{"orders"}) | peek("check", [](const std::string& value) {
+    if (value.starts_with("bad")) throw std::runtime_error{"not good: " + value.substr(4)};
+  }).on_failure(skip) | fan_out("regions", targets);
+  start("one", t);
+  for (const auto* value : {"bad 1", "bad 2", "bad one"})
+    world.write("home", "orders", 0, {.key = "k", .value = value, .timestamp = 1});
+  EXPECT_TRUE(eventually([&] { return said("home: check: skipped offset 2 of orders/0: not good: one"); }));
+  EXPECT_TRUE(said("home: check: skipped offset 0 of orders/0: not good: 1"));
+  EXPECT_FALSE(said("skipped offset 1 of orders/0"));
+}
+
 TEST_F(refused_record, that_is_too_far_ahead_stops_its_partition) {
   given(takes_the_present, from_the_future());
   expect_stop("ahead of the clock, more than orders takes", "raise its message.timestamp.after.max.ms");
