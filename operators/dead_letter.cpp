@@ -13,6 +13,7 @@ namespace flow {
 namespace {
 
 constexpr std::string_view ours = "flow.";
+constexpr std::int64_t most_attempts = 1'000'000'000'000;
 constexpr std::array<std::string_view, 3> reasons{"undecodable", "failed", "refused"};
 
 bytes in_digits(std::int64_t number, arena& room) {
@@ -42,7 +43,8 @@ std::string_view to_string(letter_reason why) { return reasons.at(static_cast<st
 
 std::span<const header> headers_of(const letter& what, std::span<const header> original, arena& room) {
   std::int64_t earlier = 0;
-  read(original, "flow.attempts", earlier);
+  // Whoever can write to the topic of letters can write anything there.
+  if (!read(original, "flow.attempts", earlier) || earlier < 0 || earlier > most_attempts) earlier = 0;
   std::vector<header> all;
   std::copy_if(original.begin(), original.end(), std::back_inserter(all),
                [](const header& each) { return !each.key.starts_with(ours); });

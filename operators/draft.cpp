@@ -45,8 +45,10 @@ topology& topology::on_failure(policy what) {
   return *this;
 }
 
-std::uint32_t topology::add(source_spec what, std::unique_ptr<const wiring::blueprint> node) {
+std::uint32_t topology::add(source_spec what, std::unique_ptr<const wiring::blueprint> node,
+                            std::vector<std::uintptr_t> words) {
   wiring::facts about;
+  about.words = std::move(words);
   about.name = what.name;
   about.verb = "from";
   about.source = std::move(what);

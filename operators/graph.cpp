@@ -81,6 +81,8 @@ class opened_graph final : public graph {
     return std::nullopt;
   }
 
+  std::int64_t time() const override { return way_.time; }
+
   tl::expected<pulled, blame> pull(std::uint32_t source, const transit& how) override {
     entry& into = entries_.at(source);
     begin(into, {.offset = into.pulled}, nullptr, how);

@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <stdexcept>
 #include <tuple>
@@ -12,11 +13,14 @@ namespace {
 
 // A window has so many slices: each more costs a look per record, each less keeps more that has expired.
 constexpr std::int64_t slices_per_window = 8;
+// And each slice is told apart so far by where in the source it begins.
+constexpr std::int64_t parts_per_slice = 8;
 // A search passes so many places of one id at most.
 constexpr int most_in_a_row = 8;
 constexpr int sixteen = 16;
 // Places behind the last one that a hash can ask for, so that nothing wraps around.
 constexpr std::size_t overhang = 64;
+constexpr auto nothing = std::numeric_limits<std::int64_t>::max();
 
 __extension__ using wide = unsigned __int128;
 
@@ -43,7 +47,10 @@ std::int64_t slice_of(std::int64_t timestamp, std::int64_t step) {
 /// A table in the order of the hashes, with gaps: a search ends at the first hash that is higher.
 class seen_ids::slice {
  public:
-  explicit slice(std::int64_t begin) : begin_{begin} {}
+  slice(std::int64_t begin, std::int64_t step)
+      : begin_{begin}, part_{std::max<std::int64_t>(1, (step + parts_per_slice - 1) / parts_per_slice)} {
+    first_.fill(nothing);
+  }
 
   void prefetch(std::uint64_t high) const;
   /// The id was there before `offset`, within [first, last].
@@ -51,6 +58,8 @@ class seen_ids::slice {
   void insert(const occurrence& what);
   /// Nothing more is expected here: gives back what room for more takes.
   void seal();
+  /// The lowest offset of the part that `timestamp` lies in, and of those behind it.
+  std::int64_t first_since(std::int64_t timestamp) const;
 
   std::size_t size() const { return used_ + crowded_.size(); }
   std::size_t memory() const;
@@ -70,6 +79,8 @@ class seen_ids::slice {
   occurrence absolute(const entry& what) const;
 
   std::int64_t begin_;
+  std::int64_t part_;  // of the slice: so many milliseconds
+  std::array<std::int64_t, parts_per_slice> first_;
   std::int64_t base_ = 0;
   std::size_t capacity_ = 0;
   std::size_t used_ = 0;
@@ -143,7 +154,7 @@ void seen_ids::insert(const occurrence& what) {
   auto& [by_time, newest] = *slices_;
   auto at = by_time.find(number);
   if (at == by_time.end()) {
-    at = by_time.try_emplace(number, number * step_).first;
+    at = by_time.try_emplace(number, number * step_, step_).first;
     if (number > newest) {
       if (const auto before = by_time.find(newest); before != by_time.end()) before->second.seal();
       newest = number;
@@ -155,6 +166,19 @@ void seen_ids::insert(const occurrence& what) {
 void seen_ids::forget_before(std::int64_t timestamp) {
   auto& by_time = slices_->by_time;
   by_time.erase(by_time.begin(), by_time.lower_bound(slice_of(timestamp, step_)));
+}
+
+std::int64_t seen_ids::first_since(std::int64_t timestamp) const {
+  auto first = nothing;
+  const auto& by_time = slices_->by_time;
+  for (auto each = by_time.lower_bound(slice_of(timestamp, step_)); each != by_time.end(); ++each)
+    first = std::min(first, each->second.first_since(timestamp));
+  return first;
+}
+
+std::int64_t seen_ids::slice::first_since(std::int64_t timestamp) const {
+  const auto skipped = timestamp <= begin_ ? 0 : (timestamp - begin_) / part_;
+  return *std::min_element(first_.begin() + skipped, first_.end());
 }
 
 std::size_t seen_ids::size() const {
@@ -211,6 +235,8 @@ bool seen_ids::slice::has(const occurrence& what, std::int64_t first, std::int64
 }
 
 void seen_ids::slice::insert(const occurrence& what) {
+  auto& first = first_[static_cast<std::size_t>((what.timestamp - begin_) / part_)];
+  first = std::min(first, what.offset);
   if (capacity_ == 0) {
     // Lanes that are behind insert what lies before.
     base_ = std::max<std::int64_t>(0, what.offset - (std::int64_t{1} << 31)) - 1;

@@ -29,6 +29,7 @@ std::string note_on(const source_spec& source) {
   if (source.bounded) return "a range";
   std::string text = list(source.include);
   if (!source.exclude.empty()) text += " but not " + list(source.exclude);
+  if (source.is_timed) text += " with a time of its own";
   if (source.start) {
     switch (source.start->where) {
       case start_at::kind::earliest:
@@ -67,7 +68,7 @@ class drawing {
   std::shared_ptr<drawn_plan> draw() && {
     for (const wiring::draft::node& node : draft_.nodes()) add(node);
     for (std::uint32_t i = 0; i < draft_.nodes().size(); ++i) connect(i);
-    for (std::uint32_t i = 0; i < draft_.nodes().size(); ++i) find_co_partitioned(i);
+    for (std::uint32_t i = 0; i < draft_.nodes().size(); ++i) find_co_partitioned(i), find_sources(i);
     for (const sink_spec& sink : plan_->sinks_)
       if (sink.takes_letters && std::ranges::count(sink.clusters, home) > 0) exclude_from_patterns(sink.topic);
     return std::move(plan_);
@@ -95,7 +96,7 @@ class drawing {
     }
     if (about.dedup) {
       placed.number = static_cast<std::uint32_t>(plan_->dedups_.size());
-      plan_->dedups_.push_back({spec.name, about.dedup->window});
+      plan_->dedups_.push_back({.name = spec.name, .window = about.dedup->window});
     }
     if (rule != stop || draft_.on_failure() != stop) spec.note += (spec.note.empty() ? "" : ", ") + ("on failure " + rule.text());
     if (rule.what() == policy::kind::dead_letter) {
@@ -177,6 +178,13 @@ class drawing {
     std::set<std::uint32_t> sources;
     collect_sources(node, sources);
     if (sources.size() > 1) plan_->co_partitioned_.emplace_back(sources.begin(), sources.end());
+  }
+
+  void find_sources(std::uint32_t node) {
+    if (!draft_.nodes()[node].about.dedup) return;
+    std::set<std::uint32_t> sources;
+    collect_sources(node, sources);
+    plan_->dedups_[plan_->placed_[node].number].sources.assign(sources.begin(), sources.end());
   }
 
   void collect_sources(std::uint32_t node, std::set<std::uint32_t>& into) const {

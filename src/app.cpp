@@ -193,7 +193,7 @@ class app::runtime {
     if (options_.state.empty()) {
       state_ = std::make_unique<no_state>();
     } else {
-      auto opened = database::open_state(options_.state, {options_.application, options_.home});
+      auto opened = database::open_state(options_.state, {options_.application, options_.home}, log_);
       if (!opened) return tl::unexpected{opened.error()};
       state_ = std::move(*opened);
     }
@@ -206,7 +206,7 @@ class app::runtime {
     result<void> started;
     for (std::size_t i = 0; i < boxes_.size(); ++i) try {
         workers_.push_back(std::make_unique<worker_thread>(
-            "flow-" + std::to_string(i), boxes_[i], orders_, make_engine(i, boxes_[i]),
+            "flow-" + std::to_string(i), boxes_[i], orders_, make_engine(i, boxes_[i]), log_,
             [this, i](const worker_status& now, const auto& ended, bool over) { told(i, now, ended, over); }));
       } catch (const std::exception& problem) {
         started = fail(failure_kind::fatal, "worker " + std::to_string(i) + " cannot be started: " + problem.what());
@@ -275,9 +275,17 @@ class app::runtime {
     }
     if (auto outline = outline_of(copy); changed_ && outline != outline_) {
       outline_ = std::move(outline);
-      changed_(copy);
+      tell(copy);
     }
     if (over) ended_.notify_all();
+  }
+
+  void tell(const app_status& now) try {
+    changed_(now);
+  } catch (const std::exception& thrown) {
+    log_(severity::error, std::string{"on_change has thrown: "} + thrown.what());
+  } catch (...) {
+    log_(severity::error, "on_change has thrown something that is no std::exception");
   }
 
   // With `mutex_` held.

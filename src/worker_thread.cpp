@@ -13,6 +13,10 @@ using namespace std::chrono_literals;
 // A turn at least this often keeps the worker a member of its groups, and its status fresh.
 constexpr auto longest_wait = 200ms;
 
+// A turn ends after this, however much there is to do, unless one record takes longer.
+constexpr auto slow_turn = 2s;
+constexpr auto complain_every = 60s;
+
 }  // namespace
 
 void letter_box::post(std::function<void()> letter) {
@@ -47,14 +51,24 @@ void letter_box::wait_until(port::time_point deadline) {
 }
 
 worker_thread::worker_thread(std::string name, std::shared_ptr<letter_box> box, const orders& given,
-                             std::unique_ptr<engine::worker> engine, listener told)
+                             std::unique_ptr<engine::worker> engine, log_sink log, listener told)
     : box_{std::move(box)},
       orders_{given},
       engine_{std::move(engine)},
+      log_{std::move(log)},
       told_{std::move(told)},
       thread_{[this, name = std::move(name)] { run(name); }} {}
 
 worker_thread::~worker_thread() { thread_.join(); }
+
+void worker_thread::complain_of_slow_operators(const std::string& name, std::chrono::steady_clock::duration of_a_turn) {
+  const auto now = std::chrono::steady_clock::now();
+  if (of_a_turn < slow_turn || now < complain_again_) return;
+  complain_again_ = now + complain_every;
+  log_(severity::warn,
+       name + ": an operator took " + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(of_a_turn).count()) +
+           " s over a record, and nothing of this worker could be committed meanwhile (let an ordered_sink do what is slow)");
+}
 
 void worker_thread::run(const std::string& name) {
   pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
@@ -68,6 +82,7 @@ void worker_thread::run(const std::string& name) {
     }
     const auto now = std::chrono::steady_clock::now();
     const auto next = engine_->turn(now);
+    complain_of_slow_operators(name, std::chrono::steady_clock::now() - now);
     if (engine_->stopped() || engine_->ended()) break;
     if (now >= look_again) {
       told_(engine_->status(), std::nullopt, false);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -45,16 +46,19 @@ class worker_thread {
   };
 
   worker_thread(std::string name, std::shared_ptr<letter_box> box, const orders& given,
-                std::unique_ptr<engine::worker> engine, listener told);
+                std::unique_ptr<engine::worker> engine, log_sink log, listener told);
   ~worker_thread();
 
  private:
   void run(const std::string& name);
+  void complain_of_slow_operators(const std::string& name, std::chrono::steady_clock::duration of_a_turn);
 
   std::shared_ptr<letter_box> box_;
   const orders& orders_;
   std::unique_ptr<engine::worker> engine_;
+  log_sink log_;
   listener told_;
+  port::time_point complain_again_{};
   std::thread thread_;
 };
 

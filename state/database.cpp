@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "failures.hpp"
+#include "quarantine.hpp"
+#include "values.hpp"
 
 namespace flow::database {
 namespace {
@@ -68,7 +70,8 @@ rocksdb::Options settings() {
   return to;
 }
 
-// Pages of up to two megabytes that are written once, read once, at a start, and dropped in the order they were written.
+// Pages of up to two megabytes that are written once, read once, at a start, and dropped in the order they were
+// written.
 rocksdb::Options settings_of(const std::string& family) {
   auto to = settings();
   if (family != seen) return to;
@@ -125,7 +128,7 @@ result<std::unique_ptr<open_database>> open_files(const fs::path& directory) {
   return opened;
 }
 
-result<std::optional<std::string>> value_of(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family,
+result<std::optional<std::string>> find(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family,
                                             const rocksdb::Slice& key, const fs::path& directory) {
   std::string value;
   const auto status = db.Get({}, family, key, &value);
@@ -156,7 +159,7 @@ result<void> check_owner(rocksdb::DB& db, const identity& owner, const fs::path&
   std::optional<std::string> found[3];
   const char* const names[] = {"format", "application", "home"};
   for (int i = 0; i < 3; ++i) {
-    auto value = value_of(db, db.DefaultColumnFamily(), names[i], directory);
+    auto value = find(db, db.DefaultColumnFamily(), names[i], directory);
     if (!value) return tl::unexpected{value.error()};
     found[i] = *std::move(value);
   }
@@ -190,64 +193,24 @@ result<std::unique_ptr<open_database>> open_database_of(const identity& owner, c
       });
 }
 
-// Big-endian, as everything that Kafka writes; keys of one cluster lie together.
-template <typename Integer>
-std::string big_endian(Integer number) {
-  std::string text(sizeof number, '\0');
-  for (auto at = text.rbegin(); at != text.rend(); ++at, number = static_cast<Integer>(number >> 8))
-    *at = static_cast<char>(number & 0xff);
-  return text;
+// RocksDB looks at a table when it is read, which may be long after the start.
+result<std::unique_ptr<open_database>> open_whole(const identity& owner, const fs::path& directory) {
+  return open_database_of(owner, directory)
+      .and_then([&](std::unique_ptr<open_database> opened) -> result<std::unique_ptr<open_database>> {
+        if (const auto status = opened->db->VerifyChecksum(); !status.ok())
+          return tl::unexpected{because(status, directory)};
+        return opened;
+      });
 }
 
-std::string encode(const port::lane_key& lane) {
-  return lane.cluster + big_endian(static_cast<std::uint32_t>(lane.lane));
-}
-
-std::string encode(const port::lane_state& lane) {
-  return big_endian(static_cast<std::uint64_t>(lane.sequence)) + lane.position;
-}
-
-std::optional<port::lane_state> decode(std::string_view text) {
-  if (text.size() < sizeof(std::uint64_t)) return std::nullopt;
-  std::uint64_t sequence = 0;
-  for (const char byte : text.substr(0, sizeof sequence)) sequence = sequence << 8 | static_cast<unsigned char>(byte);
-  return port::lane_state{static_cast<std::int64_t>(sequence), std::string{text.substr(sizeof sequence)}};
-}
-
-// Names and topics hold no null.
-std::string prefix_of(const std::string& node, const topic_partition& where) {
-  return node + '\0' + where.topic + '\0' + big_endian(static_cast<std::uint32_t>(where.partition));
-}
-
-std::string key_of(const port::seen_page& page) {
-  return prefix_of(page.node, page.where) + big_endian(static_cast<std::uint64_t>(page.from));
-}
-
-std::string encode(const port::seen_page& page) {
-  std::string text;
-  text.reserve((3 + 4 * page.occurrences.size()) * sizeof(std::uint64_t));
-  const auto put = [&](auto number) { text += big_endian(static_cast<std::uint64_t>(number)); };
-  put(page.until), put(page.forgotten), put(page.newest);
-  for (const auto& each : page.occurrences) put(each.high), put(each.low), put(each.offset), put(each.timestamp);
-  return text;
-}
-
-std::uint64_t number_at(std::string_view text, std::size_t index) {
-  std::uint64_t number = 0;
-  for (const char byte : text.substr(index * sizeof number, sizeof number))
-    number = number << 8 | static_cast<unsigned char>(byte);
-  return number;
-}
-
-bool decode(std::string_view text, port::seen_page& page) {
-  const auto numbers = text.size() / sizeof(std::uint64_t);
-  if (text.size() % sizeof(std::uint64_t) != 0 || numbers % 4 != 3) return false;
-  const auto at = [&](std::size_t index) { return static_cast<std::int64_t>(number_at(text, index)); };
-  page.until = at(0), page.forgotten = at(1), page.newest = at(2);
-  page.occurrences.reserve(numbers / 4);
-  for (std::size_t i = 3; i < numbers; i += 4)
-    page.occurrences.push_back({number_at(text, i), number_at(text, i + 1), at(i + 2), at(i + 3)});
-  return true;
+result<std::unique_ptr<open_database>> open_anew(const identity& owner, const fs::path& directory, const failure& why,
+                                                 const log_sink& log) {
+  if (why.kind != failure_kind::corrupt) return tl::unexpected{why};
+  return set_aside(directory).and_then([&](const fs::path& folder) {
+    log(severity::warn, why.text + "; what was there is in '" + folder.string() +
+                            "' now. Positions come back from the targets, what a dedup has seen from the source");
+    return open_database_of(owner, directory);
+  });
 }
 
 class state final : public port::state {
@@ -263,10 +226,10 @@ class state final : public port::state {
   result<std::optional<port::lane_state>> read(const port::lane_key& lane) override {
     const std::lock_guard lock{mutex_};
     if (auto ready = ensure_open(); !ready) return tl::unexpected{ready.error()};
-    auto value = value_of(*open_->db, open_->family(positions), encode(lane), directory_);
+    auto value = find(*open_->db, open_->family(positions), key_of(lane), directory_);
     if (!value) return tl::unexpected{value.error()};
     if (!*value) return std::nullopt;
-    auto found = decode(**value);
+    auto found = lane_state_of(**value);
     if (!found)
       return fail(failure_kind::corrupt,
                   quoted(directory_) + " is damaged: lane " + std::to_string(lane.lane) + " of '" + lane.cluster +
@@ -279,7 +242,7 @@ class state final : public port::state {
     rocksdb::WriteBatch batch;
     const std::lock_guard lock{mutex_};
     if (auto ready = ensure_open(); !ready) return ready;
-    for (const auto& [key, lane] : lanes) batch.Put(open_->family(positions), encode(key), encode(lane));
+    for (const auto& [key, lane] : lanes) batch.Put(open_->family(positions), key_of(key), value_of(lane));
     return write(batch);
   }
 
@@ -290,11 +253,12 @@ class state final : public port::state {
     const auto prefix = prefix_of(node, where);
     const std::unique_ptr<rocksdb::Iterator> records{open_->db->NewIterator({}, open_->family(seen))};
     for (records->Seek(prefix); records->Valid() && records->key().starts_with(prefix); records->Next()) {
-      auto& page = found.emplace_back(port::seen_page{.node = node, .where = where, .occurrences = {}});
-      page.from = static_cast<std::int64_t>(number_at(records->key().ToStringView().substr(prefix.size()), 0));
-      if (!decode(records->value().ToStringView(), page))
+      auto page = seen_page_of(node, where, records->key().ToStringView().substr(prefix.size()),
+                               records->value().ToStringView());
+      if (!page)
         return fail(failure_kind::corrupt, quoted(directory_) + " is damaged: what '" + node + "' has seen of " +
                                                to_string(where) + " cannot be read");
+      found.push_back(*std::move(page));
     }
     if (!records->status().ok()) return tl::unexpected{because(records->status(), directory_)};
     return found;
@@ -306,7 +270,7 @@ class state final : public port::state {
     const std::lock_guard lock{mutex_};
     if (auto ready = ensure_open(); !ready) return ready;
     for (const auto& each : outdated) batch.Delete(open_->family(seen), key_of(each));
-    for (const auto& each : pages) batch.Put(open_->family(seen), key_of(each), encode(each));
+    for (const auto& each : pages) batch.Put(open_->family(seen), key_of(each), value_of(each));
     return write(batch);
   }
 
@@ -315,7 +279,7 @@ class state final : public port::state {
     if (!key_.empty()) return key_;
     // One that is not written down only makes what is kept useless.
     if (ensure_open())
-      if (auto found = value_of(*open_->db, open_->db->DefaultColumnFamily(), "dedup key", directory_); found && *found)
+      if (auto found = find(*open_->db, open_->db->DefaultColumnFamily(), "dedup key", directory_); found && *found)
         key_ = **found;
     if (key_.empty()) key_ = new_dedup_key();
     return key_;
@@ -354,8 +318,9 @@ std::string new_dedup_key() {
   return key;
 }
 
-result<std::unique_ptr<port::state>> open_state(const fs::path& directory, identity owner) {
-  return open_database_of(owner, directory)
+result<std::unique_ptr<port::state>> open_state(const fs::path& directory, identity owner, const log_sink& log) {
+  return open_whole(owner, directory)
+      .or_else([&](const failure& why) { return open_anew(owner, directory, why, log); })
       .map([&](auto opened) -> std::unique_ptr<port::state> {
         return std::make_unique<state>(directory, std::move(owner), std::move(opened));
       })

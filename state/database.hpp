@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include <flow/log.hpp>
 #include <flow/ports.hpp>
 
 /// The state directory on disk: one RocksDB per application.
@@ -25,10 +26,14 @@ struct identity {
 /// After a failed write the database is opened anew by the next call, so that whoever tries again goes on as soon as
 /// the disk does; until then reads fail as well. Calls are safe from any thread and wait for each other.
 ///
+/// What is damaged is found here, tables included, logged, and set aside in a folder of its own within the directory; a
+/// new database begins in its place. That is no start from zero: it is as if the directory had been lost.
+///
 /// Kinds of failure, here and later: `refused` for what a person has to mend (another process, application, home or
-/// format; permissions; not a directory; a read-only file system; files that are not flow's), `corrupt` for damage,
-/// `retriable` for a full or slow disk and other troubles of I/O.
-result<std::unique_ptr<port::state>> open_state(const std::filesystem::path& directory, identity owner);
+/// format; permissions; not a directory; a read-only file system; files that are not flow's), `corrupt` for damage that
+/// shows later, `retriable` for a full or slow disk and other troubles of I/O.
+result<std::unique_ptr<port::state>> open_state(const std::filesystem::path& directory, identity owner,
+                                                const log_sink& log);
 
 /// Random bytes, as many as `seen_ids` want.
 std::string new_dedup_key();

@@ -76,7 +76,8 @@ failure because(const rocksdb::Status& status, const fs::path& directory) {
     return {failure_kind::refused, quoted(directory) + " is in use by " + lock_holder(directory),
             "stop that process, or " + std::string{one_each}};
   if (status.IsCorruption() || status.IsPathNotFound())
-    return {failure_kind::corrupt, quoted(directory) + " is damaged: " + text, start_over};
+    return {failure_kind::corrupt, quoted(directory) + " is damaged: " + text,
+            "start again: it is set aside then, and positions come back from the targets"};
   if (status.IsIncomplete())
     return {failure_kind::retriable, "the disk of " + quoted(directory) + " is slower than the commits",
             "use a faster disk or a longer `commit_every`; it goes on by itself"};

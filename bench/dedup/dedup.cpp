@@ -86,19 +86,23 @@ double flow_alone(std::int64_t live) {
   return cost;
 }
 
+std::unique_ptr<flow::port::state> open_state(const std::filesystem::path& folder) {
+  return *flow::database::open_state(folder / "flow", {"bench", "home"}, [](flow::severity, std::string_view) {});
+}
+
 void reload(std::int64_t live, const std::filesystem::path& folder) {
   random_ids ids;
   const flow::topic_partition where{"events", 0};
   std::string key;
   {
-    auto state = *flow::database::open_state(folder / "flow", {"bench", "home"});
+    auto state = open_state(folder);
     key = state->dedup_key();
     flow::seen_ids seen{window, key};
     std::int64_t from = 0;
     for (std::int64_t i = 0; i < live; ++i) {
       seen.judge(ids.next(), i, time_of(i, live), time_of(i, live));
       if (seen.count_of_new() == 65'536 || i + 1 == live) {
-        while (!state->remember({{"seen", where, from, i + 1, 0, time_of(i, live), seen.take_new()}}, {}))
+        while (!state->remember({{"seen", where, from, i + 1, 0, seen.take_new()}}, {}))
           usleep(10'000);
         from = i + 1;
       }
@@ -106,7 +110,7 @@ void reload(std::int64_t live, const std::filesystem::path& folder) {
   }
   const auto began = std::chrono::steady_clock::now();
   const auto used = cpu_seconds();
-  auto state = *flow::database::open_state(folder / "flow", {"bench", "home"});
+  auto state = open_state(folder);
   flow::seen_ids seen{window, key};
   const auto pages = state->recall("seen", where);
   for (const auto& page : *pages)

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -101,6 +102,29 @@ int main() {
        [&](topology& t) { t.from(topic<bytes, bytes>{"orders"}) | flow::to("copy", {.partition = flow::by_key}); });
   push("topic, filter, fan_out to 3", [&](topology& t) {
     t.from(topic<bytes, bytes>{"orders"}) | flow::filter(is_full) | flow::fan_out("regions", {"a", "b", "c"});
+  });
+
+  push("topic, peek, for_each",
+       [&](topology& t) { t.from(topic<bytes, bytes>{"orders"}) | flow::peek(count) | flow::for_each(count); });
+  push("topic, flat_map to two, for_each", [&](topology& t) {
+    t.from(topic<bytes, bytes>{"orders"}) | flow::flat_map([](bytes value) {
+      return std::array{value, value};
+    }) | flow::for_each(count);
+  });
+  push("topic, split, for_each", [&](topology& t) {
+    auto [full, rest] =
+        t.from(topic<bytes, bytes>{"orders"}) | flow::split(flow::when("full", is_full), flow::otherwise("rest"));
+    full | flow::for_each(count);
+    rest | flow::for_each(count);
+  });
+  push("topic, as, for_each", [&](topology& t) {
+    t.from(topic<bytes, bytes>{"orders"}) | flow::as<std::string_view>() | flow::for_each(count);
+  });
+  push("topic, with_header, to", [&](topology& t) {
+    t.from(topic<bytes, bytes>{"orders"}) | flow::with_header("region", "eu") | flow::to("copy");
+  });
+  push("topic at a time of its own, to", [&](topology& t) {
+    t.from(topic<bytes, bytes>{"orders"}, {.time = [](bytes value) { return value.size(); }}) | flow::to("copy");
   });
 
   pull("range, for_each", [&](topology& t, const auto& orders) { t.from(orders) | flow::for_each(count); });

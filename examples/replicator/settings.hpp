@@ -54,7 +54,7 @@ struct settings : flow::app_settings {
       b("rename", rename, "a topic's name on the targets; {source} stands for the home cluster's name")
           .check(flow::checks::sink_topic);
       b("partitions", partitions, "keep: a record keeps its partition; by_key: it goes where Java clients put its key");
-      b("create", create, "create missing topics, with the source's partition count and settings");
+      b("create", create, "create missing topics, with the source's partition count and settings, and partitions that its topic gets later");
     }
 
     void check(flow::problems& found) const;

@@ -58,8 +58,10 @@ struct app_options {
 /// with its own workers and its own state directory.
 ///
 /// User code in operators is called on the threads of the workers, named `flow-0`, `flow-1`, ...: const callables, by
-/// several threads at once if `threads` > 1, always in order for one source partition. Members may be called from any
-/// thread, but not from user code in operators. An app that was moved from can only be assigned to or destroyed.
+/// several threads at once if `threads` > 1, always in order for one source partition. While one is called its worker
+/// commits nothing: what takes longer for one record than `session` is done over and over, and belongs into an
+/// `ordered_sink`. Members may be called from any thread, but not from user code in operators. An app that was moved from
+/// can only be assigned to or destroyed.
 class app {
  public:
   /// Checks topology and options, and starts nothing.
@@ -88,7 +90,8 @@ class app {
 
   app_status status() const;
   /// `changed` is called with the new status whenever phase, readiness or trouble of a worker has changed: on a
-  /// worker's thread, one call at a time. It may call anything but `stop` and `wait`. To be set before `start`.
+  /// worker's thread, one call at a time. It may call anything but `stop` and `wait`; what it throws is logged. To be set
+  /// before `start`.
   void on_change(std::function<void(const app_status&)> changed);
   /// What is logged from now on, at least; of a logger that was handed in it is that logger's level.
   void log_level(severity least);

@@ -9,6 +9,7 @@
 
 #include <flow/outlet.hpp>
 
+#include <flow/as.hpp>
 #include <flow/bytes.hpp>
 #include <flow/codec.hpp>
 #include <flow/collect.hpp>
@@ -30,3 +31,4 @@
 #include <flow/to.hpp>
 #include <flow/topic.hpp>
 #include <flow/topology.hpp>
+#include <flow/with_header.hpp>

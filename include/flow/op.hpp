@@ -21,7 +21,8 @@
 ///     void operator()(auto&& record, auto& next) const;        // next(std::move(record)) any number of times
 ///
 /// An operator calls all user code before its first `next`, so that a failure leaves nothing behind. It may throw: its
-/// policy decides about the record. The object is shared by all threads.
+/// policy decides about the record. The object is shared by all threads. What a record is to look at, headers or bytes,
+/// is kept in `next.written()`.
 namespace flow {
 
 /// False, for checks that nothing can pass.

@@ -48,6 +48,7 @@ struct source_spec {
   std::vector<std::string> include{};  ///< topic names, or regular expressions matched whole
   std::vector<std::string> exclude{};
   std::optional<start_at> start{};     ///< unless set, the application's
+  bool is_timed = false;             ///< its records have a time of their own
   bool bounded = false;              ///< a range: `graph::pull` makes its records, no topic does
   /// Where reading ends. What is not named here is not read, and what is read only so far does not come back.
   std::optional<std::map<topic_partition, std::int64_t>> until{};
@@ -67,7 +68,8 @@ struct sink_spec {
   naming names = naming::fixed;
   std::string topic{};
   bool keeps_partition = false;       ///< needs as many partitions as the source topic has
-  bool create = true;                 ///< a missing topic is created, partitioned as the source topic
+  /// A missing topic is created, partitioned as the source topic; one that keeps partitions grows with its source.
+  bool create = true;
   policy on_failure = stop;           ///< what becomes of records that a cluster refuses
   std::uint32_t letters = 0;          ///< if that is to dead-letter them: the sink that takes the letters
   bool takes_letters = false;         ///< no node's: whatever was dead-lettered goes here
@@ -79,6 +81,7 @@ struct sink_spec {
 struct dedup_spec {
   std::string name{};  ///< the node's
   std::chrono::milliseconds window{};
+  std::vector<std::uint32_t> sources{};  ///< indexes of those whose records come to it
 };
 
 /// That, of one source partition.
@@ -179,6 +182,9 @@ class graph {
   /// nullopt: done. Otherwise nothing of this record was emitted, and the same record may be pushed again: the policy of
   /// the node is `stop`, or it wants just that.
   virtual std::optional<blame> push(const source_partition& from, const fetched_record& record, const transit& how) = 0;
+
+  /// When the record that was pushed last happened, by its source: what the clocks of dedups go by. -1: nobody knows.
+  virtual std::int64_t time() const = 0;
 
   /// The next record of a bounded source, likewise; `end` when there is none left.
   enum class pulled { record, end };

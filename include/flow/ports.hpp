@@ -261,7 +261,6 @@ struct seen_page {
   std::int64_t from = 0;
   std::int64_t until = 0;
   std::int64_t forgotten = 0;  ///< by then what happened before this time was not kept any more
-  std::int64_t newest = 0;     ///< timestamp
   std::vector<occurrence> occurrences;
 
   bool operator==(const seen_page&) const = default;

@@ -124,6 +124,13 @@ class record {
   record<K2, V> with_key(K2 key) && {
     return {slot<K2>{std::move(key)}, pass_on<K2>(value_), timestamp_, headers_, *origin_};
   }
+  /// The same record at another time, or with other headers, which live as long as the record's own.
+  record with_timestamp(std::int64_t timestamp) && {
+    return {std::move(key_), std::move(value_), timestamp, headers_, *origin_};
+  }
+  record with_headers(std::span<const header> headers) && {
+    return {std::move(key_), std::move(value_), timestamp_, headers, *origin_};
+  }
   template <typename K2, typename V2>
   record<K2, V2> with(K2 key, V2 value) const {
     return {slot<K2>{std::move(key)}, slot<V2>{std::move(value)}, timestamp_, headers_, *origin_};

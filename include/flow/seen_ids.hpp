@@ -59,6 +59,9 @@ class seen_ids {
   void insert(const occurrence& what);
   /// What happened before `timestamp` is not needed any more.
   void forget_before(std::int64_t timestamp);
+  /// The lowest offset of what happened at `timestamp` or later, or up to a 64th of the window before; the highest number
+  /// that there is if nothing did.
+  std::int64_t first_since(std::int64_t timestamp) const;
 
   /// What `judge` has remembered since the last call, in the order of its calls.
   std::vector<occurrence> take_new() { return std::exchange(new_, {}); }

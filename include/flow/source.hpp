@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <flow/event_time.hpp>
 #include <flow/stream.hpp>
 
 namespace flow {
@@ -45,18 +46,28 @@ namespace wiring {
 template <typename K, typename V>
 class topic_inlet final : public inlet {
  public:
-  topic_inlet(const codings<K, V>& how, opening& at)
-      : keys_{how.keys()}, values_{how.values()}, seat_{at.seat()}, to_{at.target<K, V>(0)} {}
+  topic_inlet(const codings<K, V>& how, const event_time<K, V>& time, opening& at)
+      : keys_{how.keys()}, values_{how.values()}, time_{time}, seat_{at.seat()}, to_{at.target<K, V>(0)} {}
 
   void receive(const fetched_record& r) override {
     ++seat_.counts->received;
-    to_.push({slot<K>{r.key, keys_}, slot<V>{r.value, values_}, r.timestamp, r.headers, seat_.way->from});
+    record<K, V> made{slot<K>{r.key, keys_}, slot<V>{r.value, values_}, r.timestamp, r.headers, seat_.way->from};
+    seat_.way->time = r.timestamp;
+    if (!time_) return to_.push(std::move(made));
+    seat_.way->time = -1;
+    try {
+      seat_.way->time = time_.of(made);
+    } catch (...) {
+      return seat_.fail();
+    }
+    to_.push(std::move(made).with_timestamp(seat_.way->time));
   }
   graph::pulled pull() override { return graph::pulled::end; }
 
  private:
   const coding<K>& keys_;
   const coding<V>& values_;
+  const event_time<K, V>& time_;
   seat seat_;
   edge<K, V>& to_;
 };
@@ -64,11 +75,12 @@ class topic_inlet final : public inlet {
 template <typename K, typename V>
 class topic_blueprint final : public blueprint {
  public:
-  explicit topic_blueprint(codings<K, V> how) : how_{std::move(how)} {}
-  anchor& open(opening& at) const override { return at.make<topic_inlet<K, V>>(how_, at); }
+  topic_blueprint(codings<K, V> how, event_time<K, V> time) : how_{std::move(how)}, time_{std::move(time)} {}
+  anchor& open(opening& at) const override { return at.make<topic_inlet<K, V>>(how_, time_, at); }
 
  private:
   codings<K, V> how_;
+  event_time<K, V> time_;
 };
 
 /// A range's element as a record has it.

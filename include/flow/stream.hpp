@@ -51,12 +51,14 @@ class emitter<In, shape<K, V, Placed>> {
  public:
   using input = In;
 
-  explicit emitter(opening& at) : to_{&at.target<K, V>(0)} {}
+  explicit emitter(opening& at) : to_{&at.target<K, V>(0)}, way_{&at.way()} {}
 
   void operator()(record<K, V>&& r) {
     used_ = true;
     to_->push(std::move(r));
   }
+  /// For what records are to look at that an operator makes: it lives until they have left.
+  arena& written() const { return *way_->written; }
 
   static constexpr bool is_open() { return true; }
   void begin() { used_ = false; }
@@ -64,6 +66,7 @@ class emitter<In, shape<K, V, Placed>> {
 
  private:
   edge<K, V>* to_;
+  passage* way_;
   bool used_ = false;
 };
 

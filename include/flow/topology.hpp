@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <flow/describe.hpp>
+#include <flow/event_time.hpp>
 #include <flow/label.hpp>
 #include <flow/plan.hpp>
 #include <flow/policy.hpp>
@@ -41,8 +42,12 @@ struct surroundings {
 };
 
 /// How a topic is read.
+template <typename K, typename V>
 struct from_options {
   std::optional<start_at> start{};  ///< counts only where no position exists yet; the application's unless set
+  /// What a record's timestamp is from here on, for `dedup` and for sinks: `.time = &order::placed_at`. Every value is
+  /// decoded for it, at the source. `start` goes by the timestamps that the topic has.
+  event_time<K, V> time{};
 };
 
 /// A program under construction: sources, and operators behind them. Not for use by two threads at once.
@@ -56,22 +61,25 @@ class topology {
   /// What becomes of failing records where an operator has no policy of its own; `stop` unless set.
   topology& on_failure(policy what);
 
+  template <typename K, typename V>
+  using options = std::type_identity_t<from_options<K, V>>;
+
   /// Reads a topic, or several, of the home cluster.
   template <typename K, typename V>
-  source<K, V, placement::by_key> from(topic<K, V> what, from_options how = {}) {
+  source<K, V, placement::by_key> from(topic<K, V> what, options<K, V> how = {}) {
     return read<K, V>({.include = {what.name}}, std::move(what.codecs), how);
   }
   template <typename K, typename V>
-  source<K, V, placement::by_key> from(label name, topic<K, V> what, from_options how = {}) {
+  source<K, V, placement::by_key> from(label name, topic<K, V> what, options<K, V> how = {}) {
     return read<K, V>({.name = std::string{name.text()}, .include = {what.name}}, std::move(what.codecs), how);
   }
   template <typename K, typename V>
-  source<K, V, placement::by_key> from(topics<K, V> what, from_options how = {}) {
+  source<K, V, placement::by_key> from(topics<K, V> what, options<K, V> how = {}) {
     return read<K, V>({.include = std::move(what.include), .exclude = std::move(what.exclude)}, std::move(what.codecs),
                       how);
   }
   template <typename K, typename V>
-  source<K, V, placement::by_key> from(label name, topics<K, V> what, from_options how = {}) {
+  source<K, V, placement::by_key> from(label name, topics<K, V> what, options<K, V> how = {}) {
     return read<K, V>(
         {.name = std::string{name.text()}, .include = std::move(what.include), .exclude = std::move(what.exclude)},
         std::move(what.codecs), how);
@@ -92,9 +100,11 @@ class topology {
 
  private:
   template <typename K, typename V>
-  source<K, V, placement::by_key> read(source_spec what, codings<K, V> how, const from_options& options) {
-    what.start = options.start;
-    return {*draft_, {add(std::move(what), std::make_unique<wiring::topic_blueprint<K, V>>(std::move(how))), 0}};
+  source<K, V, placement::by_key> read(source_spec what, codings<K, V> codecs, const from_options<K, V>& how) {
+    what.start = how.start;
+    what.is_timed = static_cast<bool>(how.time);
+    auto node = std::make_unique<wiring::topic_blueprint<K, V>>(std::move(codecs), how.time);
+    return {*draft_, {add(std::move(what), std::move(node), how.time.words()), 0}};
   }
 
   template <typename Range>
@@ -115,7 +125,8 @@ class topology {
     }
   }
 
-  std::uint32_t add(source_spec what, std::unique_ptr<const wiring::blueprint> node);
+  std::uint32_t add(source_spec what, std::unique_ptr<const wiring::blueprint> node,
+                    std::vector<std::uintptr_t> words = {});
 
   std::shared_ptr<wiring::draft> draft_;
 };

@@ -33,6 +33,7 @@ struct failure_rule {
 /// What all nodes of a graph know of the record that is on its way.
 struct passage {
   origin from;
+  std::int64_t time = -1;  ///< the record's, by its source
   const fetched_record* received = nullptr;  ///< nullptr: an element of a range
   std::uint64_t active = 0;
   arena* written = nullptr;

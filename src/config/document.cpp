@@ -98,6 +98,9 @@ class builder : public YAML::EventHandler {
   builder(const text_map& map, const environment& variables) : map_(map), variables_(variables) {}
 
   void OnDocumentStart(const YAML::Mark& mark) override {
+    // What can begin nothing is never consumed by yaml-cpp: it finds empty documents in front of it, for ever.
+    if (documents_ > 0 && mark.pos == document_.pos) throw YAML::ParserException{mark, "unknown token"};
+    document_ = mark;
     if (++documents_ > 1) complain(mark, "a second document begins here", "keep one document in a file");
   }
   void OnDocumentEnd() override {}
@@ -238,6 +241,7 @@ class builder : public YAML::EventHandler {
   std::map<YAML::anchor_t, std::pair<node, std::size_t>> anchors_;
   std::size_t values_ = 0;
   int documents_ = 0;
+  YAML::Mark document_;  // where the last one begins
   YAML::Mark last_;
 };
 

@@ -62,11 +62,10 @@ courier::courier(surroundings with, std::unique_ptr<flow::destination> to)
 void courier::take(const course& by, const fetched_record& record, const emission& what) {
   const auto& from = *by.from;
   auto& to = ways_.try_emplace(from.id, way{.from = &from, .entries = {}}).first->second;
-  if (to.entries.empty() || to.entries.back().at.next != record.offset)
-    to.entries.push_back({.at = {record.offset, last_of(by), clocks_of(by)},
-                          .timestamp = record.timestamp,
-                          .original = {},
-                          .letters = {}});
+  if (to.entries.empty() || to.entries.back().at.next != record.offset) {
+    to.entries.push_back({.at = with_.by.here(by), .timestamp = record.timestamp, .original = {}, .letters = {}});
+    to.entries.back().at.next = record.offset;
+  }
   auto& into = to.entries.back();
   const auto bytes = std::make_shared<const keepsake>(what.key, what.value, what.headers, what.topic);
   auto size = size_of(what.key, what.value, what.headers) + kept_beside_each;

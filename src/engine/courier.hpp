@@ -47,6 +47,8 @@ class courier {
   class owner {
    public:
     virtual ~owner() = default;
+    /// Where a course stands: before the record that is taken of it.
+    virtual place here(const course& at) const = 0;
     /// A source partition goes no further than `at`.
     virtual void stopped(const source& from, const place& at, const std::string& reason) = 0;
     virtual void passed_over(std::uint32_t sink, const source& from, std::int64_t offset,

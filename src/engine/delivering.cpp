@@ -22,6 +22,7 @@ void put(course& who, const place& at) {
   who.next = at.next;
   who.last = at.last;
   who.now = at.now;
+  who.look_back_to = at.look_back_to;
 }
 
 }  // namespace

@@ -5,6 +5,31 @@
 namespace flow::engine {
 namespace {
 
+// How long one call may go on: what user code needs for a record is not ours to say.
+constexpr std::int64_t longest_run = 50;
+
+/// Says when a run has taken long enough. After each record of slow operators the clock is asked, and seldom of fast ones.
+class slice {
+ public:
+  explicit slice(const std::function<std::int64_t()>& clock) : clock_{clock}, begin_{clock()}, asked_{begin_} {}
+
+  bool is_over() {
+    if (--unasked_ > 0) return false;
+    const auto now = clock_();
+    pace_ = now == asked_ ? std::min(2 * pace_, 64) : 1;
+    unasked_ = pace_;
+    asked_ = now;
+    return now - begin_ >= longest_run;
+  }
+
+ private:
+  const std::function<std::int64_t()>& clock_;
+  const std::int64_t begin_;
+  std::int64_t asked_;
+  int pace_ = 1;
+  int unasked_ = 1;
+};
+
 void remember_last(feed& at) {
   if (!at.latest) return;
   at.last = fingerprint_of(at.latest->offset, at.latest->timestamp, at.latest->key, at.latest->value);
@@ -98,7 +123,8 @@ void intake::come_back(feed& at, intake* ahead) {
 bool intake::run(std::size_t most, intake* ahead) {
   blocked_by_ = nullptr;
   bool moved = false;
-  for (std::size_t taken = 0; taken < most; ++taken) {
+  slice time{clock_};
+  for (std::size_t taken = 0; taken < most && !(moved && time.is_over()); ++taken) {
     if (cursor_ == batch_.records.size()) {
       if (!next_batch(most)) return moved;
       moved = true;
@@ -181,9 +207,14 @@ std::optional<blame> intake::push(feed& at, const fetched_record& record) {
                     .wall_clock = wall_clock_,
                     .before = again ? &at.tried.so_far : nullptr,
                     .seen = memories_.used() ? memories_.of(*at.from, at.now) : nullptr};
-  // What is looked back at got through once, or will have to by its own lane.
-  for (const auto& entry : at.from->entries)
-    if (auto blamed = through.push(entry, record, how); blamed && !looks_back) return blamed;
+  times_.assign(memories_.specs().size(), -1);
+  for (const auto& entry : at.from->entries) {
+    const auto blamed = through.push(entry, record, how);
+    // What is looked back at got through once, or will have to by its own lane.
+    if (blamed && !looks_back) return blamed;
+    for (std::size_t i = 0; i < times_.size(); ++i)
+      if (memories_.concern(i, entry.source)) times_[i] = std::max(times_[i], through.time());
+  }
   return std::nullopt;
 }
 
@@ -191,7 +222,7 @@ void intake::move(feed& at, std::int64_t to, const fetched_record* past) {
   if (memories_.used()) {
     memories_.cover(*at.from, at.next, to);
     const auto& specs = memories_.specs();
-    for (std::size_t i = 0; past && i < at.now.size(); ++i) at.now[i].see(past->timestamp, specs[i].window);
+    for (std::size_t i = 0; past && i < at.now.size(); ++i) at.now[i].see(times_[i], specs[i].window);
   }
   at.next = to;
   if (past) at.latest = past;

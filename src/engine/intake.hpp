@@ -113,7 +113,8 @@ class intake {
   /// has to be opened.
   void merge_into(intake& other, source_id id);
 
-  /// Takes up to `most` records through; false if nothing moved. `ahead`: where feeds that have caught up merge into.
+  /// Takes up to `most` records through, fewer if the operators are slow; false if nothing moved. `ahead`: where feeds
+  /// that have caught up merge into.
   bool run(std::size_t most, intake* ahead);
   /// The target that keeps the whole intake waiting, if one does.
   destination* blocked_by() const { return blocked_by_; }
@@ -124,6 +125,7 @@ class intake {
   step deliver(feed& at, const fetched_record& record);
   /// Takes the record through the operators; why that has failed.
   std::optional<blame> push(feed& at, const fetched_record& record);
+  /// Up to `to`, past the record that was pushed last or what is none.
   void move(feed& at, std::int64_t to, const fetched_record* past);
   /// One emission for one rider.
   struct parcel {
@@ -165,6 +167,7 @@ class intake {
   std::vector<emission> emissions_;
   std::deque<emission> letters_;
   std::vector<parcel> parcels_;  // by emission, then rider
+  std::vector<std::int64_t> times_;  // of the record that was pushed last, for each dedup
   std::int64_t wall_clock_ = 0;
   destination* blocked_by_ = nullptr;
 };

@@ -45,6 +45,7 @@ struct place {
   std::int64_t next = -1;
   fingerprint last;
   clocks now;
+  std::int64_t look_back_to = -1;  ///< what came from here on the dedups need to know
 };
 
 /// A lane's way through one source partition.
@@ -56,7 +57,7 @@ struct course {
   fingerprint last;
   std::int64_t begin = -1;         ///< where its lane has begun to read
   clocks now;                      ///< at `next`
-  std::int64_t look_back_to = -1;  ///< what came from here on decides about what comes next
+  std::int64_t look_back_to = -1;  ///< what came from here on the dedups need to know
   bool dirty = false;        ///< has moved since its lane's last commit
   bool interrupted = false;  ///< its place has to be looked at before it is read from there
   std::string halted;        ///< why it goes no further; empty: it does

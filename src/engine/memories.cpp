@@ -51,6 +51,9 @@ memories::of_source& memories::at(const source& from) {
   const auto [known, fresh] = sources_.try_emplace(from.id);
   if (fresh) {
     known->second.where = from.where;
+    for (std::size_t i = 0; i < specs_.size(); ++i)
+      known->second.concerned.push_back(std::any_of(from.entries.begin(), from.entries.end(),
+                                                    [&](const auto& entry) { return concern(i, entry.source); }));
     recall(known->second);
   }
   return known->second;
@@ -58,12 +61,14 @@ memories::of_source& memories::at(const source& from) {
 
 void memories::recall(of_source& what) {
   bool first = true;
-  for (const auto& spec : specs_) {
+  for (std::size_t i = 0; i < specs_.size(); ++i) {
+    const auto& spec = specs_[i];
     auto& seen = what.seen.emplace_back(
         dedup_memory{.ids{spec.window, state_.dedup_key()}, .clock{}, .is_kept_outside = true});
     what.forgotten.push_back(beginning_of_time);
     what.horizon.push_back(end_of_time);
     auto& pages = what.pages.emplace_back();
+    if (!what.concerned[i]) continue;
     offset_ranges covered;
     auto found = state_.recall(spec.name, what.where);
     if (!found)
@@ -73,7 +78,7 @@ void memories::recall(of_source& what) {
       for (const auto& each : *found) {
         for (const auto& one : each.occurrences) seen.ids.insert(one);
         covered.add(each.from, each.until);
-        pages.push_back({each.from, each.newest});
+        pages.push_back({each.from, each.until});
         // What is not there any more has been forgotten on purpose.
         what.forgotten.back() = std::max(what.forgotten.back(), each.forgotten);
       }
@@ -97,6 +102,13 @@ void memories::need(const source& from, const clocks& now) {
   auto& what = at(from);
   for (std::size_t i = 0; i < now.size(); ++i)
     what.horizon[i] = std::min(what.horizon[i], oldest_at(now[i], specs_[i]));
+}
+
+std::int64_t memories::needed_from(const source& from, const clocks& now, std::int64_t next) {
+  auto& what = at(from);
+  for (std::size_t i = 0; i < now.size(); ++i)
+    next = std::min(next, what.seen[i].ids.first_since(oldest_at(now[i], specs_[i])));
+  return next;
 }
 
 bool memories::suffice(const course& who) {
@@ -128,30 +140,37 @@ void memories::save() {
   for (auto& [id, each] : sources_) save(each);
 }
 
-void memories::save(of_source& what) {
-  std::vector<port::seen_page> written;
-  std::vector<port::seen_page> outdated;
+std::int64_t memories::forget(of_source& what) {
+  auto needed = end_of_time;
   for (std::size_t i = 0; i < specs_.size(); ++i) {
     auto& ids = what.seen[i].ids;
     if (const auto horizon = std::exchange(what.horizon[i], end_of_time); horizon != end_of_time) {
       if (horizon > what.forgotten[i]) ids.forget_before(horizon);
       what.forgotten[i] = std::max(what.forgotten[i], horizon);
     }
+    needed = std::min(needed, ids.first_since(what.forgotten[i]));
+  }
+  return needed;
+}
+
+void memories::save(of_source& what) {
+  std::vector<port::seen_page> written;
+  std::vector<port::seen_page> outdated;
+  const auto needed = forget(what);
+  for (std::size_t i = 0; i < specs_.size(); ++i) {
+    if (!what.concerned[i]) continue;
     std::erase_if(what.pages[i], [&](const page& each) {
-      if (each.newest >= what.forgotten[i]) return false;
+      if (each.until > needed) return false;
       outdated.push_back({.node = specs_[i].name, .where = what.where, .from = each.from, .occurrences = {}});
       return true;
     });
     if (what.unsaved.empty()) continue;
-    auto fresh = ids.take_new();
+    auto fresh = what.seen[i].ids.take_new();
     for (const auto& [from, until] : what.unsaved) {
-      port::seen_page made{specs_[i].name, what.where, from, until, what.forgotten[i], beginning_of_time, {}};
+      port::seen_page made{specs_[i].name, what.where, from, until, what.forgotten[i], {}};
       for (const auto& each : fresh)
-        if (each.offset >= from && each.offset < until) {
-          made.newest = std::max(made.newest, each.timestamp);
-          made.occurrences.push_back(each);
-        }
-      what.pages[i].push_back({from, made.newest});
+        if (each.offset >= from && each.offset < until) made.occurrences.push_back(each);
+      what.pages[i].push_back({from, until});
       written.push_back(std::move(made));
     }
   }

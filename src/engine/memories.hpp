@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -43,6 +44,12 @@ class memories {
   bool used() const { return !specs_.empty(); }
   const std::vector<dedup_spec>& specs() const { return specs_; }
 
+  /// Records of this source of the plan come to a dedup.
+  bool concern(std::size_t dedup, std::uint32_t source) const {
+    const auto& all = specs_[dedup].sources;
+    return std::find(all.begin(), all.end(), source) != all.end();
+  }
+
   /// What the dedups need for a record at these clocks. Valid until the next call.
   dedup_memory* of(const source& from, const clocks& now);
   /// [first, until) has been taken through the operators.
@@ -50,6 +57,8 @@ class memories {
   /// Somebody reads on from these clocks, however slowly: what can be asked from there must not be forgotten.
   void need(const source& from, const clocks& now);
 
+  /// Of what came before this offset nobody who goes on at `next` and these clocks needs to know anything.
+  std::int64_t needed_from(const source& from, const clocks& now, std::int64_t next);
   /// Everything is known that a lane may ask about which goes on from here.
   bool suffice(const course& who);
   /// Where it is not: the first offset that has to be read again for that.
@@ -65,11 +74,12 @@ class memories {
  private:
   struct page {
     std::int64_t from;
-    std::int64_t newest;
+    std::int64_t until;
   };
   struct of_source {
     topic_partition where;
-    std::vector<dedup_memory> seen;              // one for each dedup, as are the others
+    std::vector<bool> concerned;                 // one for each dedup, as are the others
+    std::vector<dedup_memory> seen;
     std::vector<std::int64_t> forgotten;         // everything before this time
     std::vector<std::int64_t> horizon;           // nobody needs more
     std::vector<std::vector<page>> pages;        // in the state directory
@@ -78,6 +88,8 @@ class memories {
   of_source& at(const source& from);
   void recall(of_source& what);
   void save(of_source& what);
+  /// What nobody here needs any more; the offset before which that is everything.
+  std::int64_t forget(of_source& what);
 
   const loop& loop_;
   const std::vector<dedup_spec>& specs_;

@@ -148,7 +148,7 @@ std::vector<outputs::output> outputs::all() const {
 std::optional<failure> outputs::leads_back() const {
   if (!at_.is_home()) return std::nullopt;
   for (const auto& [sink, from, topic] : all()) {
-    if (!at_.reading.selects(topic)) continue;
+    if (!from || !at_.reading.selects(topic)) continue;
     const auto& writer = at_.topology.sinks()[sink].name;
     if (at_.name == at_.options.home)
       return failure{failure_kind::refused,
@@ -169,7 +169,16 @@ task<result<void>> outputs::prepare_routes() {
   const auto& sinks = at_.topology.sinks();
   if (at_.outside)
     for (const auto& from : at_.reading.sources()) routes_.add(*at_.outside, *from, outside());
-  const auto outputs = all();
+  auto outputs = all();
+  // Whatever a record names is a matter of that record alone.
+  std::erase_if(outputs, [&](const output& each) {
+    const bool is_read = !each.from && at_.is_home() && at_.reading.selects(each.topic);
+    const auto* alias = at_.name == at_.options.home ? "" : ", since that is the home cluster by another name";
+    if (is_read)
+      routes_.add(each.sink, forbidden(each.topic, each.topic + " on " + at_.name + " is read as well" + alias +
+                                                       "; name another topic"));
+    return is_read;
+  });
   std::map<std::string, wanted_topic> wanted;
   for (const auto& each : outputs) {
     const auto* like = each.from ? each.from : at_.reading.sources().front().get();
@@ -177,9 +186,12 @@ task<result<void>> outputs::prepare_routes() {
     auto& how = wanted.try_emplace(each.topic, wanted_topic{like, sink.create, sink.takes_letters}).first->second;
     // Several topics that go to one keep their partitions if it has as many as the largest.
     if (like->topic_partitions > how.like->topic_partitions) how.like = like;
+    if (each.from && sink.create && sink.keeps_partition)
+      how.partitions = std::max(how.partitions, each.from->topic_partitions);
   }
-  auto found = co_await find_or_create(std::move(wanted));
+  auto found = co_await find_or_create(wanted);
   if (!found) co_return tl::unexpected{found.error()};
+  if (auto grown = co_await grow(wanted, *found); !grown) co_return grown;
   for (const auto& [sink, from, topic] : outputs) {
     const auto there = found->find(topic);
     if (there == found->end()) continue;
@@ -193,13 +205,12 @@ task<result<void>> outputs::prepare_routes() {
 }
 
 // What is missing and cannot be made is said, and holds up only what would be written there.
-task<result<std::map<std::string, port::topic_description>>> outputs::find_or_create(
-    std::map<std::string, wanted_topic> wanted) {
+task<result<outputs::known_topics>> outputs::find_or_create(std::map<std::string, wanted_topic> wanted) {
   using topics = std::vector<port::topic_description>;
   std::vector<std::string> names;
   for (const auto& [name, how] : wanted) names.push_back(name);
   const auto describe = [&](auto done) { at_.cluster.describe_topics(names, std::move(done)); };
-  std::map<std::string, port::topic_description> known;
+  known_topics known;
   const auto learn = [&](topics& found) {
     for (auto& each : found) wanted.erase(each.name), known.insert_or_assign(each.name, std::move(each));
   };
@@ -236,6 +247,37 @@ task<result<std::map<std::string, port::topic_description>>> outputs::find_or_cr
   missing_ = refused.value_or(failure{failure_kind::missing, "on " + at_.name + " there is no topic " + all,
                                       "create it, or let the program create what is missing (topics.create)"});
   co_return known;
+}
+
+// A source that was expanded takes its outputs along.
+task<result<void>> outputs::grow(const std::map<std::string, wanted_topic>& wanted, known_topics& known) {
+  std::vector<std::string> small;
+  for (const auto& [name, topic] : known)
+    if (topic.partitions < wanted.at(name).partitions) small.push_back(name);
+  if (small.empty()) co_return result<void>{};
+  std::map<std::string, failure> refused;
+  for (const auto& name : small) {
+    const auto total = wanted.at(name).partitions;
+    auto added =
+        co_await answer<void>(at_.loop, [&](auto done) { at_.cluster.add_partitions(name, total, std::move(done)); });
+    if (!added) refused.emplace(name, added.error());
+  }
+  auto found = co_await answer<std::vector<port::topic_description>>(
+      at_.loop, [&](auto done) { at_.cluster.describe_topics(small, std::move(done)); });
+  if (!found) co_return tl::unexpected{found.error()};
+  for (auto& each : *found) {
+    const auto total = wanted.at(each.name).partitions;
+    const auto why = refused.find(each.name);
+    // Where another worker was quicker, this one was refused, and nothing is wrong.
+    if (each.partitions >= total)
+      at_.log(severity::info, at_.name + ": " + each.name + " has " + std::to_string(total) + " partitions now");
+    else if (why == refused.end())
+      co_return fail(failure_kind::retriable, each.name + " is being expanded");
+    else
+      at_.log(severity::warn, at_.name + ": " + each.name + " cannot be expanded: " + to_string(why->second));
+    known.insert_or_assign(each.name, std::move(each));
+  }
+  co_return result<void>{};
 }
 
 bool outputs::concern(const lane& of, const topic_partition& where) const {

@@ -24,7 +24,8 @@ class outputs {
   std::optional<failure> leads_back() const;
   /// The positions' topic: there, and as the protocol needs it.
   task<result<void>> prepare_lanes_topic();
-  /// Finds out where everything goes, and makes what is missing if it may. What cannot be made is `missing`.
+  /// Finds out where everything goes, and makes what is missing if it may, partitions too. What cannot be made is
+  /// `missing`; where a partition is missing, the records that belong there are refused.
   task<result<void>> prepare_routes();
   const std::optional<failure>& missing() const { return missing_; }
   /// From the next `prepare_routes` on, a topic that a record names is known as well.
@@ -49,9 +50,11 @@ class outputs {
     const source* like;  // whose topic of the home cluster it is made after
     bool create;
     bool takes_letters;
+    std::int32_t partitions = 0;  // as many as it needs to keep those of all sources
   };
-  task<result<std::map<std::string, port::topic_description>>> find_or_create(
-      std::map<std::string, wanted_topic> wanted);
+  using known_topics = std::map<std::string, port::topic_description>;
+  task<result<known_topics>> find_or_create(std::map<std::string, wanted_topic> wanted);
+  task<result<void>> grow(const std::map<std::string, wanted_topic>& wanted, known_topics& known);
   task<result<bool>> outputs_hold_records();
   bool names_topics(std::uint32_t sink) const;
   std::vector<output> all() const;

@@ -105,8 +105,9 @@ std::string encode(const position& what) {
       << static_cast<std::uint32_t>(what.sources.size());
   for (const auto& [where, at] : what.sources) {
     out << where.topic << where.partition << at.next << at.last.offset << at.last.timestamp << at.last.hash << at.begin
-        << static_cast<std::uint32_t>(at.clocks.size());
-    for (const auto& [name, clock] : at.clocks) out << name << clock.time << clock.candidate << clock.ahead;
+        << at.look_back_to << static_cast<std::uint32_t>(at.dedups.size());
+    for (const auto& [name, each] : at.dedups)
+      out << name << each.clock.time << each.clock.candidate << each.clock.ahead << each.window;
   }
   return out.take();
 }
@@ -127,14 +128,14 @@ result<position> decode_position(std::string_view data) {
   for (std::uint32_t i = 0; i < count && in.good(); ++i) {
     topic_partition where;
     source_position at;
-    std::uint32_t clocks = 0;
+    std::uint32_t dedups = 0;
     in >> where.topic >> where.partition >> at.next >> at.last.offset >> at.last.timestamp >> at.last.hash >> at.begin >>
-        clocks;
-    for (std::uint32_t j = 0; j < clocks && in.good(); ++j) {
+        at.look_back_to >> dedups;
+    for (std::uint32_t j = 0; j < dedups && in.good(); ++j) {
       std::string name;
-      stream_clock clock;
-      in >> name >> clock.time >> clock.candidate >> clock.ahead;
-      at.clocks.emplace(std::move(name), clock);
+      dedup_position each;
+      in >> name >> each.clock.time >> each.clock.candidate >> each.clock.ahead >> each.window;
+      at.dedups.emplace(std::move(name), each);
     }
     what.sources.emplace(std::move(where), at);
   }

@@ -23,11 +23,20 @@ struct fingerprint {
 
 fingerprint fingerprint_of(std::int64_t offset, std::int64_t timestamp, bytes key, bytes value);
 
+/// How far a dedup has come in a source partition.
+struct dedup_position {
+  stream_clock clock{};
+  std::int64_t window = 0;  ///< milliseconds
+
+  bool operator==(const dedup_position&) const = default;
+};
+
 struct source_position {
   std::int64_t next = 0;  ///< the first offset that is not committed yet
   fingerprint last;
-  std::int64_t begin = 0;                     ///< the first offset that was read at all
-  std::map<std::string, stream_clock> clocks{};  ///< at `next`, by the name of a dedup
+  std::int64_t begin = 0;                          ///< the first offset that was read at all
+  std::int64_t look_back_to = 0;                   ///< what came from here on the dedups need to know
+  std::map<std::string, dedup_position> dedups{};  ///< at `next`, by name
 
   bool operator==(const source_position&) const = default;
 };

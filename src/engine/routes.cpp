@@ -57,6 +57,14 @@ route outside() {
   return made;
 }
 
+route forbidden(const std::string& topic, std::string why) {
+  route made;
+  made.name = topic;
+  made.partitions = 1;
+  made.forbidden = std::move(why);
+  return made;
+}
+
 std::string topic_of(const sink_spec& sink, std::string_view home, std::string_view source_topic,
                      std::string_view by_record) {
   if (sink.names == sink_spec::naming::by_record) return std::string{by_record};
@@ -66,6 +74,7 @@ std::string topic_of(const sink_spec& sink, std::string_view home, std::string_v
 
 std::string refusal_of(const route& to, const emission& what, std::int64_t wall_clock) {
   if (to.outside) return {};
+  if (!to.forbidden.empty()) return to.forbidden;
   if (what.how == emission::partitioning::kept && what.partition >= to.partitions)
     return "partition " + std::to_string(what.partition) + " does not exist in " + to.name + ", which has " +
            std::to_string(to.partitions) + "; add partitions to it, or write by key";

@@ -25,10 +25,12 @@ struct route {
   std::int64_t furthest_behind = 0;    ///< milliseconds; message.timestamp.before.max.ms
   bool needs_key = false;              ///< a compacted topic
   bool outside = false;                ///< to no topic, but to the destination of an ordered sink
+  std::string forbidden{};             ///< why nothing is written there; empty: it may
 };
 
 route make_route(const port::topic_description& topic, topic_id id);
 route outside();
+route forbidden(const std::string& topic, std::string why);
 
 /// The topic that a sink writes a source topic's records to.
 std::string topic_of(const sink_spec& sink, std::string_view home, std::string_view source_topic,

@@ -246,9 +246,13 @@ task<result<void>> writing::open_courses(std::vector<lane*> lanes) {
       fresh->next = known->second.next;
       fresh->last = known->second.last;
       fresh->begin = known->second.begin;
+      fresh->look_back_to = known->second.look_back_to;
       for (const auto& dedup : at_.topology.dedups()) {
-        const auto clock = known->second.clocks.find(dedup.name);
-        fresh->now.push_back(clock == known->second.clocks.end() ? stream_clock{} : clock->second);
+        const auto there = known->second.dedups.find(dedup.name);
+        fresh->now.push_back(there == known->second.dedups.end() ? stream_clock{} : there->second.clock);
+        // One that is new, or looks back further than it did, needs what the others do without.
+        if (there == known->second.dedups.end() || there->second.window < dedup.window.count())
+          fresh->look_back_to = fresh->begin;
       }
       placed.push_back(fresh);
     }
@@ -259,40 +263,21 @@ task<result<void>> writing::open_courses(std::vector<lane*> lanes) {
   co_return checked;
 }
 
-// How far back the dedups have to know the source: everything before that lies more than a window behind the clock.
+// What the dedups have to know is read again where it is not known here, as far as it is still there.
 task<result<void>> writing::find_look_backs(std::vector<course*> placed) {
-  const auto& dedups = at_.topology.dedups();
-  std::map<std::int64_t, std::vector<course*>> by_time;
-  for (auto* each : placed) {
-    each->look_back_to = each->begin;
-    if (each->interrupted || !each->halted.empty()) continue;
-    auto oldest = std::numeric_limits<std::int64_t>::max();
-    for (std::size_t i = 0; i < dedups.size(); ++i) {
-      // Partitions have much the same time: one question for many.
-      const auto window = dedups[i].window.count(), step = std::max<std::int64_t>(1, window / 64);
-      const auto clock = each->now[i].now();
-      oldest = std::min(oldest, clock == stream_clock::unset ? 0 : std::max<std::int64_t>(0, (clock - window) / step * step));
-    }
-    if (oldest > 0) by_time[oldest].push_back(each);
-  }
-  for (auto& [time, courses] : by_time) {
-    auto found = co_await find_each(courses, {kind::at_time, time});
-    if (!found) co_return tl::unexpected{found.error()};
-    for (std::size_t i = 0; i < courses.size(); ++i) {
-      if ((*found)[i])
-        courses[i]->look_back_to = std::max(courses[i]->begin, *(*found)[i]);
-      else
-        courses[i]->interrupted = true;
-    }
-  }
-  std::erase_if(placed, [&](auto* each) { return each->interrupted || at_.reading.memories().suffice(*each); });
+  std::erase_if(placed, [&](auto* each) {
+    return each->interrupted || !each->halted.empty() || at_.reading.memories().suffice(*each);
+  });
   auto first = co_await find_each(placed, {kind::earliest});
   if (!first) co_return tl::unexpected{first.error()};
-  for (std::size_t i = 0; i < placed.size(); ++i)
-    if (const auto there = (*first)[i]; there && *there > placed[i]->begin && *there >= placed[i]->look_back_to)
-      at_.log(severity::warn, at_.options.home + ": repetitions of what came before offset " + std::to_string(*there) +
+  for (std::size_t i = 0; i < placed.size(); ++i) {
+    const auto there = (*first)[i];
+    if (!there || *there <= placed[i]->look_back_to) continue;
+    placed[i]->look_back_to = *there;
+    at_.log(severity::warn, at_.options.home + ": repetitions of what came before offset " + std::to_string(*there) +
                                   " of " + to_string(placed[i]->from->where) +
                                   " are not seen, since that is gone (keep the source for longer than the dedup's window)");
+  }
   co_return result<void>{};
 }
 

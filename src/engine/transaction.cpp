@@ -33,7 +33,15 @@ bool writing::moved(const lane& of) const {
 
 place writing::place_of(const course& at) const {
   const auto* undone = courier_ ? courier_->undone(*at.from) : nullptr;
-  return undone ? *undone : place{next_of(at), last_of(at), clocks_of(at)};
+  return undone ? *undone : here(at);
+}
+
+// Only who reads knows all that its dedups have to know.
+place writing::here(const course& at) const {
+  place found{next_of(at), last_of(at), clocks_of(at), at.look_back_to};
+  if (at.on && at_.reading.memories().used())
+    found.look_back_to = at_.reading.memories().needed_from(*at.from, found.now, found.next);
+  return found;
 }
 
 task<result<void>> writing::open_producer() {
@@ -162,9 +170,12 @@ writing::written_lane writing::write_position(lane& of) {
     if (next_of(*each) < 0) continue;
     const auto at = place_of(*each);
     each->dirty = at.next != next_of(*each);
-    auto& written = made.as.sources[each->from->where] = {.next = at.next, .last = at.last, .begin = each->begin};
+    each->look_back_to = at.look_back_to;
+    auto& written = made.as.sources[each->from->where] = {
+        .next = at.next, .last = at.last, .begin = each->begin, .look_back_to = at.look_back_to};
     const auto& dedups = at_.topology.dedups();
-    for (std::size_t i = 0; i < dedups.size(); ++i) written.clocks.emplace(dedups[i].name, at.now[i]);
+    for (std::size_t i = 0; i < dedups.size(); ++i)
+      written.dedups.emplace(dedups[i].name, dedup_position{at.now[i], dedups[i].window.count()});
   }
   made.encoded = encode(made.as);
   return made;

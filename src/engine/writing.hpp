@@ -105,6 +105,7 @@ class writing final : public destination, private courier::owner {
   bool moved(const lane& of) const;
   /// As far as a course has come, with all that was made of it stored or delivered once this is committed.
   place place_of(const course& at) const;
+  place here(const course& at) const override;
 
   // delivering.cpp: what only lanes of an ordered sink have
   std::unique_ptr<courier> open_courier();

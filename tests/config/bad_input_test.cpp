@@ -72,6 +72,7 @@ const std::vector<mistake> of_yaml = {
     {"list_beside_its_key",
      "targets: - a\n",
      {"a.yaml:1:10: error: a list item is not allowed here (begin the list on a line of its own)"}},
+    {"comma_at_the_beginning", ", home: tokyo\n", {"a.yaml:1:1: error: a text cannot begin like this (put it in quotes)"}},
     {"text_with_an_at_sign", "home: @tokyo\n", {"a.yaml:1:7: error: a text cannot begin like this (put it in quotes)"}},
     {"unknown_escape",
      "home: \"\\q\"\n",

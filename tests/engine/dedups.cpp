@@ -198,5 +198,130 @@ TEST_F(repeated_event, is_known_by_each_of_several_dedups_in_its_own_way) {
   EXPECT_TRUE(eventually([&] { return in_tokyo("by-length") == values{"a", "aa", "ccc"}; }));
 }
 
+TEST_F(repeated_event, is_known_after_a_restart_though_nothing_of_late_came_so_far) {
+  given(orders_0, "a");
+  start("one", once());
+  for (int i = 0; i < 10; ++i) given(orders_0, "unwanted"), world.advance(6s);
+  EXPECT_TRUE(comes_to({{"a"}, {}}));
+  stop("one");
+  given(orders_0, "a"), given(orders_0, "b");
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"a", "b"}, {}}));
+  EXPECT_FALSE(said("again from offset"));
+}
+
+TEST_F(repeated_event, is_known_once_the_window_is_longer) {
+  given(orders_0, "a", 0h), given(orders_0, "b", 2h), given(orders_0, "c", 2h);
+  start("one", once(1h));
+  EXPECT_TRUE(comes_to({{"a", "b", "c"}, {}}));
+  stop("one");
+  world.lose_state("one");
+  given(orders_0, "a", 2h), given(orders_0, "d", 2h);
+  start("one", once(3h));
+  EXPECT_TRUE(comes_to({{"a", "b", "c", "d"}, {}}));
+  EXPECT_TRUE(said("reads orders/0 again from offset 0 to"));
+}
+
+TEST_F(repeated_event, is_known_to_a_dedup_that_is_new) {
+  given(orders_0, "a"), given(orders_0, "b");
+  start("one");
+  EXPECT_TRUE(comes_to({{"a", "b"}, {}}));
+  stop("one");
+  given(orders_0, "a"), given(orders_0, "c");
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"a", "b", "c"}, {}}));
+}
+
+/// An event with a time of its own, in minutes since some day, as "id@minutes".
+struct timed_event {
+  std::string id;
+  std::chrono::sys_time<std::chrono::minutes> at;
+
+  static timed_event of(const std::string& text) {
+    const auto mark = text.find('@');
+    if (mark == text.npos) throw malformed{"is no event"};
+    return {text.substr(0, mark), std::chrono::sys_days{std::chrono::year{2040} / 1 / 1} + minutes_of(text.substr(mark + 1))};
+  }
+  static std::chrono::minutes minutes_of(const std::string& text) { return std::chrono::minutes{std::stoi(text)}; }
+};
+
+/// Events that are read at a time of their own, while their records' timestamps say when they were written.
+class timed_events : public repeated_event {
+ protected:
+  topology once(std::chrono::milliseconds window = 1h) const {
+    topology t{"sync"};
+    t.from(topic<bytes, std::string>{"orders"},
+           {.time = [](const std::string& value) { return timed_event::of(value).at; }})
+            .on_failure(skip) |
+        dedup("seen", [](const std::string& value) { return timed_event::of(value).id; }, window) |
+        fan_out("regions", targets);
+    return t;
+  }
+  void given(std::initializer_list<std::string> events) {
+    for (const auto& each : events) repeated_event::given(orders_0, each);
+  }
+};
+
+TEST_F(timed_events, are_the_same_within_the_window_of_their_own_time) {
+  given({"a@0", "x@30", "a@60", "y@61", "z@122", "z2@122", "a@122", "a@123"});
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"a@0", "x@30", "y@61", "z@122", "z2@122", "a@122"}, {}}));
+  const auto written = world.read("tokyo", "orders")[0];
+  EXPECT_EQ(written[1].timestamp - written[0].timestamp, 30 * 60'000);
+}
+
+TEST_F(timed_events, are_forgotten_by_their_own_time_and_read_again_by_it) {
+  given({"a@0", "b@30", "c@70", "d@75"});
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"a@0", "b@30", "c@70", "d@75"}, {}}));
+  world.crash("one");
+  world.lose_state("one");
+  // The first lies more than the window behind by now, the second does not.
+  given({"a@20", "b@76", "e@76"});
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"a@0", "b@30", "c@70", "d@75", "a@20", "e@76"}, {}}));
+  EXPECT_TRUE(said("reads orders/0 again from offset 1 to 4"));
+}
+
+TEST_F(timed_events, that_have_none_move_no_clock) {
+  given({"a@0", "b@1", "nonsense", "more nonsense", "a@2"});
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"a@0", "b@1"}, {}}));
+  EXPECT_EQ(world.status("one").nodes.at(0).skipped, 2u);
+}
+
+TEST_F(timed_events, are_written_once_wherever_their_worker_dies) {
+  int number = 0;
+  contents expected{{}, {}};
+  for (const auto step : steps)
+    for (const bool loses_state : {false, true}) {
+      for (int i = 0; i < 5; ++i, ++number) {
+        const auto at = "@" + std::to_string(20 * number);
+        given({std::to_string(number) + at, std::to_string(std::max(0, number - 2)) + at});
+        expected[0].push_back(std::to_string(number) + at);
+      }
+      start("one", once());
+      world.crash_at("one", step, 2);
+      eventually([&] { return !world.is_running("one") || at("tokyo", "orders") == expected; });
+      if (world.is_running("one")) world.crash("one");
+      if (loses_state) world.lose_state("one");
+    }
+  start("one", once());
+  EXPECT_TRUE(comes_to(expected));
+}
+
+TEST_F(timed_events, that_are_read_by_two_sources_are_timed_by_each) {
+  topology t{"sync"};
+  t.from("own", topic<bytes, std::string>{"orders"}, {.time = [](const std::string& value) { return timed_event::of(value).at; }}) |
+      dedup("by-own-time", [](const std::string& value) { return timed_event::of(value).id; }, 1h) | to("own", {.cluster = "tokyo"});
+  t.from("written", topic<bytes, std::string>{"orders"}) |
+      dedup("by-writing", [](const std::string& value) { return timed_event::of(value).id; }, 1h) |
+      to("written", {.cluster = "tokyo"});
+  given({"a@0", "b@0", "c@90", "d@90", "a@90"});
+  start("one", t);
+  EXPECT_TRUE(eventually([&] { return in_tokyo("own") == values{"a@0", "b@0", "c@90", "d@90", "a@90"}; }));
+  EXPECT_TRUE(eventually([&] { return in_tokyo("written") == values{"a@0", "b@0", "c@90", "d@90"}; }));
+}
+
 }  // namespace
 }  // namespace flow::testing

@@ -28,6 +28,12 @@ class ordered : public scenario {
     t.from(topic<bytes, bytes>{"orders"}) | ordered_sink("crm", unasked, how).on_failure(on_failure);
     return t;
   }
+  topology deduplicated() const {
+    topology t{"sync"};
+    t.from(topic<bytes, std::string>{"orders"}) | dedup("seen", std::identity{}, 10s) |
+        ordered_sink("crm", [](const delivery&) {}).on_failure(retry(forever, {10ms, 500ms}));
+    return t;
+  }
   void start(const std::string& instance, const topology& what) { scenario::start(instance, what); }
   void start(const std::string& instance) { start(instance, delivers()); }
 
@@ -68,6 +74,13 @@ class ordered : public scenario {
     return static_cast<std::size_t>(std::ranges::count_if(world.arrivals("crm"), [&](const auto& each) {
       return among(each) && each.said == receipt::done() && !known.insert(each.idempotency_key).second;
     }));
+  }
+  /// How many records of that value were delivered.
+  std::size_t different(const std::string& value) {
+    std::set<std::string> all;
+    for (const auto& each : world.arrivals("crm"))
+      if (each.what.value == value) all.insert(each.idempotency_key);
+    return all.size();
   }
   /// Each time a record came it came as the same, and what is of one partition under a right that never fell.
   AssertionResult identified(bool without_zombies = true) {
@@ -677,19 +690,6 @@ class ordered_behind_a_dedup : public ordered {
     start("one", deduplicated());
     EXPECT_TRUE(eventually([&] { return world.arrivals("crm").size() > 6; }));
   }
-  topology deduplicated() const {
-    topology t{"sync"};
-    t.from(topic<bytes, std::string>{"orders"}) | dedup("seen", std::identity{}, 10s) |
-        ordered_sink("crm", [](const delivery&) {}).on_failure(retry(forever, {10ms, 500ms}));
-    return t;
-  }
-  /// How many records of that value were delivered.
-  std::size_t different(const std::string& value) {
-    std::set<std::string> all;
-    for (const auto& each : world.arrivals("crm"))
-      if (each.what.value == value) all.insert(each.idempotency_key);
-    return all.size();
-  }
   void expect_that_all_is_delivered_and_b_once() {
     says = [](const delivery&) { return receipt::done(); };
     EXPECT_TRUE(eventually([&] { return taken()[0].size() == 7; }));
@@ -714,6 +714,33 @@ TEST_F(ordered_behind_a_dedup, judges_as_before_what_is_read_again_when_its_lane
   EXPECT_TRUE(eventually([&] { return said("two: home/crm") || ready("two"); }));
   world.advance(5s);
   expect_that_all_is_delivered_and_b_once();
+}
+
+// What decides about a record behind the one that is stuck lies before it, and has been forgotten since.
+TEST_F(ordered, reads_again_for_its_dedups_what_the_place_it_turns_back_to_has_to_know) {
+  options.lanes = 1;
+  create("orders", 2);
+  says = [](const delivery& what) { return what.key == "stuck" ? receipt::retriable("away") : receipt::done(); };
+  const auto then = world.wall_clock();
+  const auto write_at = [&](const topic_partition& where, std::chrono::milliseconds time, const std::string& value) {
+    scenario::write(where, {.key = value, .value = value, .timestamp = then + time.count()});
+  };
+  write_at(orders_0, 0s, "a"), write_at(orders_0, 0s, "b"), write_at(orders_0, 8s, "stuck"), write_at(orders_0, 9s, "b");
+  for (int i = 0; i < 4; ++i) write_at(orders_0, 16s + i * 7s, std::string(1, static_cast<char>('c' + i)));
+  start("one", deduplicated());
+  EXPECT_TRUE(eventually([&] { return different("f") == 1; }));
+  world.advance(10s);
+  // Another partition moves, so that a position is written.
+  write_at(orders_1, 0s, "x");
+  settle();
+  world.crash("one");
+  world.lose_state("one");
+  start("one", deduplicated());
+  says = [](const delivery&) { return receipt::done(); };
+  EXPECT_TRUE(eventually([&] { return taken()[0].size() == 7; }));
+  settle();
+  EXPECT_TRUE(said("reads orders/0 again from offset 0 to 2"));
+  EXPECT_EQ(different("b"), 1u);
 }
 
 TEST_F(ordered, keeps_its_letters_exactly_once_where_targets_are_promised_less) {

@@ -254,9 +254,29 @@ TEST_F(sources, that_grow_between_two_runs_are_read_in_all_partitions) {
   EXPECT_TRUE(copied("orders"));
 }
 
-TEST_F(sources, that_grow_beyond_an_output_that_keeps_partitions_stop_there_and_say_so) {
+TEST_F(sources, that_grow_take_the_outputs_that_keep_partitions_along) {
+  targets = {"tokyo", "oregon"};
   write("orders", 3);
   start("one");
+  start("two");
+  ASSERT_TRUE(copied("orders"));
+  world.add_partitions("home", "orders", 4);
+  written["orders"].resize(4);
+  write("orders", 3);
+  EXPECT_TRUE(copied("orders"));
+}
+
+TEST_F(sources, that_have_grown_since_their_outputs_were_made_take_them_along) {
+  for (const auto& each : targets) world.create_topic(each, "orders", 1);
+  write("orders", 3);
+  start("one");
+  EXPECT_TRUE(copied("orders"));
+}
+
+TEST_F(sources, that_grow_beyond_an_output_that_may_not_be_expanded_stop_there_and_say_so) {
+  write("orders", 3);
+  world.create_topic("tokyo", "orders", 2);
+  start("one", copies({"orders"}, {.create = false}));
   ASSERT_TRUE(copied("orders"));
   world.add_partitions("home", "orders", 3);
   world.write("home", "orders", 2, {.value = "one too many", .timestamp = 1});

@@ -1,9 +1,6 @@
-#include <cstdint>
-#include <cstdlib>
-#include <iostream>
-#include <string>
 #include <vector>
 
+#include "demand.hpp"
 #include "grammar.hpp"
 #include "judged.hpp"
 
@@ -12,19 +9,6 @@
 namespace {
 
 using namespace flow;
-
-void demand(bool holds, const char* what) {
-  if (holds) return;
-  std::cerr << "not so: " << what << std::endl;
-  std::abort();
-}
-
-std::string_view take(std::string_view& from) {
-  const auto end = std::min(from.find('\0'), from.size());
-  const auto part = from.substr(0, end);
-  from.remove_prefix(std::min(end + 1, from.size()));
-  return part;
-}
 
 bool is_pointer(std::string_view text) {
   for (std::size_t at = text.find('~'); at != text.npos; at = text.find('~', at + 1))

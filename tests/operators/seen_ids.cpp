@@ -47,6 +47,31 @@ std::vector<seen> some_records(std::mt19937_64& dice, std::size_t count, std::in
   return made;
 }
 
+TEST(seen_ids, know_from_which_offset_on_they_are_needed) {
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    std::mt19937_64 dice{seed};
+    const auto window = static_cast<std::int64_t>(1 + dice() % 300);
+    const auto records = some_records(dice, 400, window);
+    seen_ids ids{std::chrono::milliseconds{window}, key};
+    stream_clock clock;
+    for (const auto& each : records) {
+      ids.judge(each.id, each.offset, each.timestamp, clock.now());
+      clock.see(each.timestamp, std::chrono::milliseconds{window});
+    }
+    const auto first_of = [&](std::int64_t since) {
+      auto first = std::numeric_limits<std::int64_t>::max();
+      for (const auto& each : records)
+        if (each.timestamp >= since) first = std::min(first, each.offset);
+      return first;
+    };
+    const auto oldest = clock.now() - window;
+    for (const auto since : {oldest, oldest + window / 3, oldest + window}) {
+      EXPECT_LE(ids.first_since(since), first_of(since)) << seed;
+      EXPECT_GE(ids.first_since(since), first_of(since - window / 64 - 2)) << seed;
+    }
+  }
+}
+
 TEST(seen_ids, judge_as_the_rule_says) {
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
     std::mt19937_64 dice{seed};

@@ -89,6 +89,26 @@ TEST(fan_out, takes_a_single_cluster_by_its_name) {
   EXPECT_THAT(r.plan().sinks()[1].clusters, testing::ElementsAre("oregon"));
 }
 
+TEST(fan_out, takes_the_topics_name_from_a_function) {
+  topology t{"test"};
+  t.from(topic<bytes, std::string>{"in"}) |
+      fan_out("regions", {"tokyo", "oregon"}, {.partition = by_key, .create = false})
+          .rename([](const std::string& v) { return "to-" + v; })
+          .on_failure(skip);
+  running r{t};
+  EXPECT_FALSE(r.push(value("eu")));
+  const auto sent = r.take();
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_EQ(sent[0].topic, "to-eu");
+  EXPECT_TRUE(sent[0].is_hashed);
+  const sink_spec& spec = r.plan().sinks()[0];
+  EXPECT_EQ(spec.names, sink_spec::naming::by_record);
+  EXPECT_THAT(spec.clusters, testing::ElementsAre("tokyo", "oregon"));
+  EXPECT_FALSE(spec.create);
+  EXPECT_FALSE(r.push(value("no topic")));
+  EXPECT_EQ(r.counts("regions").skipped, 1u);
+}
+
 TEST(sinks, are_left_alone_while_their_bit_is_off) {
   topology t{"test"};
   auto s = t.from(topic<bytes, std::string>{"in"});

@@ -22,7 +22,7 @@ bool is_dropped(const raw_record& what) {
   return what.key && what.key->ends_with('0');
 }
 
-std::optional<raw_record> itself(const raw_record& what) {
+std::optional<raw_record> itself(raw_record what) {
   return what;
 }
 
@@ -37,6 +37,16 @@ std::optional<raw_record> if_dropped(const raw_record& what) {
 
 std::optional<raw_record> marked(raw_record what) {
   what.value = "marked " + *what.value;
+  return what;
+}
+
+// A time of its own, seconds off the one at which it was written.
+std::int64_t own_time(std::int64_t written, std::string_view value) {
+  return written + (value.empty() ? 0 : value.back() % 8 * 1000);
+}
+
+std::optional<raw_record> at_its_own_time(raw_record what) {
+  what.timestamp = own_time(what.timestamp, what.value.value_or(""));
   return what;
 }
 
@@ -136,12 +146,15 @@ void chaos::choose_topology() {
       add({"home"}, letters, if_dropped);
       break;
     }
-    case 3:
+    case 3: {
       window_ = std::chrono::milliseconds{100 + below(20'000)};
-      t.from(topic<bytes, bytes>{source}) | dedup("seen", [](bytes, bytes value) { return value; }, window_) |
-          fan_out("regions", targets_);
-      add(targets_, source, itself);
+      is_timed_ = one_in(2);
+      const auto time = [](const record<bytes, bytes>& r) { return own_time(r.timestamp(), r.value().view()); };
+      const auto all = is_timed_ ? t.from(topic<bytes, bytes>{source}, {.time = time}) : t.from(topic<bytes, bytes>{source});
+      all | dedup("seen", [](bytes, bytes value) { return value; }, window_) | fan_out("regions", targets_);
+      add(targets_, source, is_timed_ ? at_its_own_time : itself);
       break;
+    }
     default: {
       auto all = t.from(topic<bytes, std::string>{source});
       all | map("mark", [](const std::string& value) { return "marked " + value; }) | to("marked");
@@ -256,8 +269,9 @@ raw_record chaos::new_record() {
 }
 
 // The rule of dedup, word by word.
-bool chaos::is_repeated(const raw_record& what, std::int32_t partition) {
+bool chaos::is_repeated(raw_record what, std::int32_t partition) {
   if (window_ == 0ms) return false;
+  if (is_timed_) what = *at_its_own_time(what);
   const auto window = window_.count();
   auto& before = before_[partition];
   auto& clock = clocks_[partition];

@@ -52,7 +52,7 @@ class chaos {
 
   void write_something();
   raw_record new_record();
-  bool is_repeated(const raw_record& what, std::int32_t partition);
+  bool is_repeated(raw_record what, std::int32_t partition);
   void start(const std::string& instance);
   void revive_the_dead();
 
@@ -101,6 +101,7 @@ class chaos {
   std::int32_t partitions_ = 1;
   bool null_values_ = true;
   std::chrono::milliseconds window_{0};  // within which ids are not repeated, if they are
+  bool is_timed_ = false;                // records have a time of their own
   std::map<std::int32_t, std::vector<raw_record>> before_;
   std::map<std::int32_t, stream_clock> clocks_;
   bool healed_ = false;

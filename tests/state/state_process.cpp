@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
   const std::string task = argv[1];
   if (argc > 3 && ::geteuid() == 0 && (::setgid(65534) != 0 || ::setuid(65534) != 0)) return EXIT_FAILURE;
 
-  auto state = flow::database::open_state(argv[2], {"sync", "home"});
+  auto state = flow::database::open_state(argv[2], {"sync", "home"}, [](flow::severity, std::string_view) {});
   std::cout << (state ? "open" : std::string{to_string(state.error().kind)} + ": " + to_string(state.error()))
             << std::endl;
   if (!state) return EXIT_FAILURE;

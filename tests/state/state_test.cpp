@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdlib>
@@ -38,15 +39,40 @@ class state_test : public testing::Test {
   std::string named() const { return "the state directory '" + directory().string() + "'"; }
 
   std::unique_ptr<port::state> open() const {
-    auto state = open_state(directory(), sync_home);
+    auto state = open_state(directory(), sync_home, log());
     EXPECT_TRUE(state) << to_string(state.error());
     return state ? *std::move(state) : nullptr;
   }
+  log_sink log() const {
+    return [this](severity, std::string_view text) { logged_.emplace_back(text); };
+  }
+  /// The folders in which something damaged was put, in order.
+  std::vector<fs::path> set_aside() const {
+    std::vector<fs::path> found;
+    for (const auto& entry : fs::directory_iterator{directory()})
+      if (entry.path().filename().string().starts_with("damaged-")) found.push_back(entry.path());
+    std::ranges::sort(found);
+    return found;
+  }
+  /// Opens what is damaged: it has to be found empty, with what was there set aside.
+  void expect_quarantine() const {
+    const auto before = set_aside().size();
+    const auto state = open();
+    ASSERT_TRUE(state);
+    for (std::int32_t lane = 0; lane < 32; ++lane) EXPECT_EQ(state->read({"tokyo", lane}), std::nullopt);
+    ASSERT_EQ(set_aside().size(), before + 1);
+    EXPECT_TRUE(fs::exists(set_aside().back() / "CURRENT"));
+    ASSERT_FALSE(logged_.empty());
+    EXPECT_TRUE(logged_.back().starts_with(named() + " is damaged: ")) << logged_.back();
+    EXPECT_NE(logged_.back().find("'" + set_aside().back().string() + "'"), std::string::npos) << logged_.back();
+  }
   failure refusal(const identity& owner = sync_home) const {
-    const auto state = open_state(directory(), owner);
+    const auto state = open_state(directory(), owner, log());
     EXPECT_FALSE(state);
     return state ? failure{} : state.error();
   }
+
+  mutable std::vector<std::string> logged_;
 
  private:
   fs::path folder_;
@@ -161,7 +187,7 @@ TEST_F(state_test, what_is_written_is_read) {
 
 port::seen_page page_of(const std::string& node, const topic_partition& where, std::int64_t from,
                         std::vector<occurrence> occurrences = {}) {
-  return {node, where, from, from + 10, 5, 7, std::move(occurrences)};
+  return {node, where, from, from + 10, 5, std::move(occurrences)};
 }
 
 TEST_F(state_test, what_a_dedup_has_seen_comes_back_in_order_by_node_and_partition) {
@@ -287,7 +313,7 @@ TEST_F(state_test, a_lost_directory_is_an_empty_one) {
 }
 
 TEST_F(state_test, a_directory_in_a_directory_that_does_not_exist_is_made) {
-  EXPECT_TRUE(open_state(directory() / "for" / "us", sync_home));
+  EXPECT_TRUE(open_state(directory() / "for" / "us", sync_home, log()));
 }
 
 TEST_F(state_test, a_first_start_that_crashed_half_way_is_gone_on_with) {
@@ -409,7 +435,7 @@ TEST_F(state_test, files_without_rights_are_refused) {
 }
 
 TEST_F(state_test, what_nobody_foresaw_is_said_with_what_to_do_before_the_next_start) {
-  const auto why = database::open_state("/proc/no/such/place", {"sync", "home"}).error();
+  const auto why = database::open_state("/proc/no/such/place", {"sync", "home"}, log()).error();
   EXPECT_EQ(to_string(why),
             "the state directory '/proc/no/such/place' cannot be used: No such file or directory (mend that, or choose "
             "another directory, and start again)");
@@ -451,27 +477,17 @@ TEST_F(state_test, a_disk_without_any_room_is_said_and_opening_works_once_there_
   EXPECT_EQ(open()->read({"tokyo", 0}), (lane_state{7, "here"}));
 }
 
-TEST_F(state_test, a_damaged_table_is_found) {
+TEST_F(state_test, a_damaged_table_is_set_aside) {
   write_much(*open());
   open();
   ASSERT_GT(damage(directory(), ".sst"), 0);
-  const auto state = open_state(directory(), sync_home);
-  std::optional<failure> why;
-  if (!state) why = state.error();
-  for (std::int32_t lane = 0; !why && lane < 32; ++lane)
-    if (const auto found = (*state)->read({"tokyo", lane}); !found) why = found.error();
-  ASSERT_TRUE(why);
-  EXPECT_EQ(why->kind, failure_kind::corrupt);
-  EXPECT_TRUE(why->text.starts_with(named() + " is damaged: Corruption: ")) << why->text;
-  EXPECT_EQ(why->remedy, "move it away and start again: positions come back from the targets");
+  expect_quarantine();
 }
 
-TEST_F(state_test, a_damaged_manifest_is_found) {
+TEST_F(state_test, a_damaged_manifest_is_set_aside) {
   write_much(*open());
   ASSERT_EQ(damage(directory(), "MANIFEST"), 1);
-  const auto why = refusal();
-  EXPECT_EQ(why.kind, failure_kind::corrupt);
-  EXPECT_TRUE(why.text.starts_with(named() + " is damaged: ")) << why.text;
+  expect_quarantine();
 }
 
 TEST_F(state_test, a_missing_table_is_found) {
@@ -479,18 +495,23 @@ TEST_F(state_test, a_missing_table_is_found) {
   open();
   for (const auto& entry : fs::directory_iterator{directory()})
     if (entry.path().extension() == ".sst") fs::remove(entry.path());
-  const auto why = refusal();
-  EXPECT_EQ(why.kind, failure_kind::corrupt);
-  EXPECT_TRUE(why.text.starts_with(named() + " is damaged: ")) << why.text;
+  expect_quarantine();
 }
 
 TEST_F(state_test, a_missing_manifest_is_found) {
   open();
   for (const auto& entry : fs::directory_iterator{directory()})
     if (entry.path().filename().string().starts_with("MANIFEST")) fs::remove(entry.path());
-  const auto why = refusal();
-  EXPECT_EQ(why.kind, failure_kind::corrupt);
-  EXPECT_TRUE(why.text.starts_with(named() + " is damaged: ")) << why.text;
+  expect_quarantine();
+}
+
+TEST_F(state_test, what_begins_behind_damage_is_kept_and_may_be_damaged_again) {
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(open()->write({{{"tokyo", 0}, {7, "here"}}}));
+    EXPECT_EQ(open()->read({"tokyo", 0}), (lane_state{7, "here"}));
+    ASSERT_EQ(damage(directory(), "MANIFEST"), 1);
+    expect_quarantine();
+  }
 }
 
 TEST_F(state_test, workers_write_beside_each_other) {
@@ -508,7 +529,7 @@ TEST_F(state_test, several_applications_share_a_handful_of_threads) {
   const int before = threads();
   std::vector<std::unique_ptr<port::state>> states;
   for (const auto* name : {"a", "b", "c", "d", "e"}) {
-    auto state = open_state(directory() / name, {name, "home"});
+    auto state = open_state(directory() / name, {name, "home"}, log());
     ASSERT_TRUE(state);
     write_much(**state);
     states.push_back(*std::move(state));

@@ -13,8 +13,13 @@ namespace {
 
 namespace views = ranges::views;
 
+using namespace std::chrono_literals;
+
+using flow::as;
 using flow::by_key;
 using flow::bytes;
+using flow::dead_letter;
+using flow::dedup;
 using flow::fan_out;
 using flow::filter;
 using flow::flat_map;
@@ -29,7 +34,9 @@ using flow::topic;
 using flow::topics;
 using flow::topology;
 using flow::when;
+using flow::with_header;
 using testing::ElementsAre;
+using testing::Pair;
 
 struct settings {
   std::string application = "cross-region-sync";
@@ -116,7 +123,25 @@ struct order {
   std::string region;
 };
 
+struct shipment {
+  std::string id;
+  std::string warehouse;
+  std::chrono::sys_seconds packed_at{};
+};
+
 }  // namespace
+
+template <>
+struct flow::codec<shipment> {
+  static shipment decode(bytes raw) {
+    const std::string text = raw.str();
+    const std::size_t first = text.find(' '), second = text.find(' ', first + 1);
+    if (second == std::string::npos) throw malformed{"is no shipment"};
+    return {text.substr(0, first), text.substr(first + 1, second - first - 1),
+            std::chrono::sys_seconds{std::chrono::seconds{std::stoi(text.substr(second + 1))}}};
+  }
+  static bytes encode(const shipment& s, std::string& room) { return room = s.id + " " + s.warehouse; }
+};
 
 template <>
 struct flow::codec<order> {
@@ -146,6 +171,33 @@ TEST(orders, are_branched_keyed_and_routed) {
   EXPECT_EQ(sent[0].value, "ann@eu");
   EXPECT_EQ(sent[1].topic, "orders-us");
   EXPECT_EQ(seen, 2);
+}
+
+topology shipments(const std::vector<std::string>& regions) {
+  topology t{"shipments"};
+  t.from(topics<bytes, bytes>{{"shipments[.].*"}},
+         {.time = [](bytes raw) { return flow::codec<shipment>::decode(raw).packed_at; }})
+          .on_failure(dead_letter("shipments.malformed")) |
+      as<shipment>() | dedup("once", &shipment::id, 1h) | with_header("warehouse", &shipment::warehouse) |
+      with_header("schema", "2") |
+      fan_out("regions", regions).rename([](const shipment& s) { return "shipments-" + s.warehouse; });
+  return t;
+}
+
+TEST(a_shipment, goes_once_to_its_warehouse_as_it_came_at_the_time_it_was_packed) {
+  flow::running r{shipments({"tokyo", "oregon"}), {.clusters = {"tokyo", "oregon"}}};
+  std::int64_t offset = 0;
+  for (const char* text : {"7 north 100", "7 north 200", "8 north 201", "7 south 3801", "broken"})
+    EXPECT_FALSE(r.push({.key = "k", .value = text, .partition = 2, .offset = ++offset, .timestamp = offset}));
+  const auto sent = r.take();
+  ASSERT_EQ(sent.size(), 4u);
+  EXPECT_EQ(sent[0].topic, "shipments-north");
+  EXPECT_EQ(sent[0].value, "7 north 100");
+  EXPECT_EQ(sent[0].timestamp, 100'000);
+  EXPECT_THAT(sent[0].headers, ElementsAre(Pair("warehouse", "north"), Pair("schema", "2")));
+  EXPECT_EQ(sent[2].topic, "shipments-south");
+  EXPECT_EQ(sent[3].sink, "dead letters to shipments.malformed");
+  EXPECT_EQ(sent[3].timestamp, 5);
 }
 
 }  // namespace
