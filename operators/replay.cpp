@@ -1,6 +1,7 @@
 #include <flow/replay.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -41,6 +42,7 @@ class replay_plan final : public plan, public std::enable_shared_from_this<repla
     sources_.push_back(std::move(letters));
     for (const auto& each : inner_->sources()) selections_.emplace_back(each);
     for (const auto& each : inner_->sinks()) sinks_.push_back(in_replay(each));
+    keep_a_place_beside_the_letters();
     draw_nodes();
   }
 
@@ -102,6 +104,17 @@ class replay_plan final : public plan, public std::enable_shared_from_this<repla
     sink.clusters.clear();
     if (is_written) sink.clusters.emplace_back(home);
     return sink;
+  }
+
+  /// Whatever the topology writes now: by another program, with a policy that dead-letters, what has been replayed
+  /// would else be new there, and a letter once more.
+  void keep_a_place_beside_the_letters() {
+    const auto keeps_one = [](const sink_spec& each) {
+      return each.lanes.empty() && std::ranges::find(each.clusters, home) != each.clusters.end();
+    };
+    if (std::ranges::none_of(sinks_, keeps_one))
+      sinks_.push_back(
+          {.name = "place in the letters", .clusters = {std::string{home}}, .names = sink_spec::naming::nowhere});
   }
 
   void draw_nodes() {
@@ -193,21 +206,22 @@ std::shared_ptr<const plan> replay_of(std::shared_ptr<const plan> what, replay_o
 }
 
 std::vector<std::string> letter_topics(const plan& of, std::string_view home, std::string_view cluster,
-                                       const std::vector<std::string>& topics) {
+                                       const std::vector<std::string>& topics, const std::vector<std::string>& others) {
+  auto patterns = others;
+  for (const auto& sink : of.sinks())
+    if (sink.takes_letters && writes_to(sink, cluster, home)) patterns.push_back(sink.topic);
   std::vector<topic_selection> read;
   for (const auto& each : of.sources()) read.emplace_back(each);
   const auto is_read = [&](const std::string& topic) {
     return topic.empty() || std::ranges::any_of(read, [&](const auto& each) { return each.contains(topic); });
   };
   std::vector<std::string> found;
-  for (const auto& topic : topics)
-    for (const auto& sink : of.sinks()) {
-      if (!sink.takes_letters || !writes_to(sink, cluster, home)) continue;
-      const auto origin = topic_behind(sink.topic, home, topic);
-      if (!origin || !is_read(*origin)) continue;
-      found.push_back(topic);
-      break;
-    }
+  std::ranges::copy_if(topics, std::back_inserter(found), [&](const std::string& topic) {
+    return std::ranges::any_of(patterns, [&](const std::string& pattern) {
+      const auto origin = topic_behind(pattern, home, topic);
+      return origin && is_read(*origin);
+    });
+  });
   return found;
 }
 

@@ -76,14 +76,15 @@ shown_letter shown(const std::string& cluster, const topic_partition& where, con
 /// The work of one call.
 class visit {
  public:
-  visit(std::shared_ptr<const plan> what, const app_options& how) : what_{std::move(what)}, how_{how} {}
+  visit(std::shared_ptr<const plan> what, const app_options& how, const std::vector<std::string>& others)
+      : what_{std::move(what)}, how_{how}, others_{others} {}
 
   /// Home first.
   std::vector<std::string> clusters() const {
     std::set<std::string> others;
-    bool at_home = false;
+    bool at_home = !others_.empty();
     for (const auto& sink : what_->sinks()) {
-      if (!sink.takes_letters) continue;
+      if (!sink.takes_letters && others_.empty()) continue;
       for (const auto& each : sink.clusters)
         if (each == home)
           at_home = true;
@@ -100,10 +101,11 @@ class visit {
     const bool is_home = cluster == how_.home;
     if (is_home) all.push_back({cluster, letter_kind::failed});
     const auto alias = is_home ? std::string{home} : cluster;
-    for (const auto& sink : what_->sinks())
-      if (!sink.takes_letters && sink.on_failure.what() == policy::kind::dead_letter &&
-          std::ranges::count(sink.clusters, alias) > 0)
-        return all.push_back({cluster, letter_kind::refused}), all;
+    const auto may_be_refused = [&](const sink_spec& sink) {
+      return !sink.takes_letters && (!others_.empty() || sink.on_failure.what() == policy::kind::dead_letter) &&
+             std::ranges::count(sink.clusters, alias) > 0;
+    };
+    if (std::ranges::any_of(what_->sinks(), may_be_refused)) all.push_back({cluster, letter_kind::refused});
     return all;
   }
 
@@ -121,7 +123,7 @@ class visit {
     std::vector<std::string> names;
     for (const auto& each : *topics) counts[each.name] = each.partitions, names.push_back(each.name);
     std::vector<topic_partition> found;
-    auto of_letters = letter_topics(*what_, how_.home, cluster, names);
+    auto of_letters = letter_topics(*what_, how_.home, cluster, names, others_);
     std::ranges::sort(of_letters);
     for (const auto& topic : of_letters)
       for (std::int32_t number = 0; number < counts[topic]; ++number) found.push_back({topic, number});
@@ -157,8 +159,15 @@ class visit {
  private:
   std::shared_ptr<const plan> what_;
   const app_options& how_;
+  const std::vector<std::string>& others_;
   std::map<std::string, std::unique_ptr<inquiry>> inquiries_;
 };
+
+tl::unexpected<failure> nothing_to_look_at() {
+  return fail(failure_kind::missing,
+              "no policy of this topology dead-letters anything, so it is not known where letters lie",
+              "keep the policy until they are replayed; or name their topics, as --letters \"{topic}.dlq\"");
+}
 
 /// Runs one replay to its end.
 class replaying {
@@ -278,18 +287,19 @@ class replaying {
 
 }  // namespace
 
-dead_letters::dead_letters(const topology& of, app_options where)
-    : dead_letters{plan_of(of, where), std::move(where)} {}
+dead_letters::dead_letters(const topology& of, app_options where, std::vector<std::string> others)
+    : dead_letters{plan_of(of, where), std::move(where), std::move(others)} {}
 
-dead_letters::dead_letters(std::shared_ptr<const plan> of, app_options where)
-    : what_{std::move(of)}, options_{std::move(where)} {
+dead_letters::dead_letters(std::shared_ptr<const plan> of, app_options where, std::vector<std::string> others)
+    : what_{std::move(of)}, options_{std::move(where)}, others_{std::move(others)} {
   const app checked{what_, options_};
   if (options_.application.empty()) options_.application = what_->application();
   if (!options_.logger) options_.logger = make_logger(options_.application);
 }
 
 result<std::vector<letters_in>> dead_letters::list(const std::optional<std::string>& only) const {
-  visit now{what_, options_};
+  visit now{what_, options_, others_};
+  if (now.clusters().empty()) return nothing_to_look_at();
   std::vector<letters_in> found;
   for (const auto& cluster : now.clusters()) {
     if (only && *only != cluster) continue;
@@ -329,7 +339,8 @@ result<std::vector<letters_in>> dead_letters::list(const std::optional<std::stri
 
 result<void> dead_letters::show(const letters_wanted& which,
                                 const std::function<void(const shown_letter&)>& see) const {
-  visit now{what_, options_};
+  visit now{what_, options_, others_};
+  if (now.clusters().empty()) return nothing_to_look_at();
   std::uint64_t left = which.limit;
   bool is_there = false;
   for (const auto& cluster : now.clusters()) {
@@ -366,7 +377,8 @@ result<void> dead_letters::show(const letters_wanted& which,
 }
 
 result<letters_replayed> dead_letters::replay(const letters_again& how, std::stop_token stop) const {
-  visit now{what_, options_};
+  visit now{what_, options_, others_};
+  if (now.clusters().empty()) return nothing_to_look_at();
   // All ends at the beginning: what fails on the way lies behind them, wherever that is.
   std::map<std::string, std::map<topic_partition, inquiry::range>> there;
   for (const auto& cluster : now.clusters()) {

@@ -102,8 +102,9 @@ void check_cluster(const std::optional<std::string>& on, const app_options& opti
                               meant.empty() ? "known are " + spelling::either(names) : "did you mean " + meant + "?"}}};
 }
 
-dead_letters letters_of(const builder& build, const app_options& options, const invocation& how) {
-  return checked(how, [&] { return dead_letters{build(), options}; });
+dead_letters letters_of(const builder& build, const app_options& options, const std::vector<std::string>& others,
+                        const invocation& how) {
+  return checked(how, [&] { return dead_letters{build(), options, others}; });
 }
 
 int tell(const failure& why, invocation& how) {
@@ -115,7 +116,7 @@ int tell(const failure& why, invocation& how) {
 
 int list_letters(const builder& build, app_options options, const list_options& as, invocation& how) {
   check_cluster(as.on, options);
-  const auto found = letters_of(build, options, how).list(as.on);
+  const auto found = letters_of(build, options, as.letters, how).list(as.on);
   if (!found) return tell(found.error(), how);
   std::uint64_t all = 0;
   for (const auto& each : *found) {
@@ -136,7 +137,7 @@ int show_letters(const builder& build, app_options options, const show_options& 
                               .node = which.node,
                               .reason = which.reason,
                               .key = which.key};
-  const auto shown = letters_of(build, options, how).show(wanted, [&](const shown_letter& each) {
+  const auto shown = letters_of(build, options, which.letters, how).show(wanted, [&](const shown_letter& each) {
     which.format == listing::json ? print_line(each, how.out) : print(each, how.out);
   });
   return shown ? code(exit_code::good) : tell(shown.error(), how);
@@ -144,7 +145,7 @@ int show_letters(const builder& build, app_options options, const show_options& 
 
 int replay_letters(const builder& build, app_options options, const replay_options& which, invocation& how) {
   check_cluster(which.on, options);
-  const auto letters = letters_of(build, options, how);
+  const auto letters = letters_of(build, options, which.letters, how);
   const auto stops = block_stop_signals();
   std::stop_source told;
   std::atomic<bool> is_over = false;

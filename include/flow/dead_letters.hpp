@@ -84,9 +84,11 @@ struct letters_replayed {
 /// one after the other.
 class dead_letters {
  public:
+  /// The letters lie where the policies of the topology put them, and in topics of these patterns ("{topic}.dlq") on
+  /// any of its clusters, for policies that it does not have any more.
   /// @throws topology_error as an `app` of the same does.
-  dead_letters(const topology& of, app_options where);
-  dead_letters(std::shared_ptr<const plan> of, app_options where);
+  dead_letters(const topology& of, app_options where, std::vector<std::string> others = {});
+  dead_letters(std::shared_ptr<const plan> of, app_options where, std::vector<std::string> others = {});
 
   /// What there is, by cluster (home first) and topic; on all of them unless one is named.
   result<std::vector<letters_in>> list(const std::optional<std::string>& cluster = {}) const;
@@ -102,6 +104,7 @@ class dead_letters {
  private:
   std::shared_ptr<const plan> what_;
   app_options options_;
+  std::vector<std::string> others_;
 };
 
 }  // namespace flow

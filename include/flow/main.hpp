@@ -39,10 +39,12 @@ constexpr std::array<std::string_view, 2> words(listing) { return {"text", "json
 
 /// The options of `dlq list`.
 struct list_options {
+  std::vector<std::string> letters{};
   std::optional<std::string> on{};
   listing format = listing::text;
 
   void bind(auto& b) {
+    b("letters", letters, "dead-letter topics beside those of the policies, on any cluster, as \"{topic}.dlq\"");
     b("on", on, "the cluster; all unless set");
     b("format", format, "for people, or one JSON object per line");
   }
@@ -51,6 +53,7 @@ struct list_options {
 /// The options of `dlq show`.
 struct show_options {
   std::string topic;
+  std::vector<std::string> letters{};
   std::optional<std::string> on{};
   std::optional<int> partition{};
   std::int64_t offset = 0;
@@ -62,6 +65,7 @@ struct show_options {
 
   void bind(auto& b) {
     b("topic", topic, "the dead-letter topic").positional().required();
+    b("letters", letters, "dead-letter topics beside those of the policies, on any cluster, as \"{topic}.dlq\"");
     b("on", on, "the cluster; all unless set");
     b("partition", partition, "the partition; all unless set");
     b("offset", offset, "the first offset of each partition").range(std::int64_t{0}, std::int64_t{1} << 62);
@@ -75,10 +79,12 @@ struct show_options {
 
 /// The options of `dlq replay`.
 struct replay_options {
+  std::vector<std::string> letters{};
   std::optional<std::string> on{};
   bool pass_over_strangers = false;
 
   void bind(auto& b) {
+    b("letters", letters, "dead-letter topics beside those of the policies, on any cluster, as \"{topic}.dlq\"");
     b("on", on, "the cluster whose letters are replayed; all unless set");
     b("pass_over_strangers", pass_over_strangers,
       "letters of nodes and topics that are not in the topology any more are left behind for good; else they stop it");

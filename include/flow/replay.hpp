@@ -41,8 +41,10 @@ inline constexpr std::string_view letters_node = "dead letters";
 /// one of its own: "<application>.<home>.replay", or ".refused".
 std::shared_ptr<const plan> replay_of(std::shared_ptr<const plan> what, replay_options how);
 
-/// Those of these topics of a cluster that the plan's letters go to.
+/// Those of these topics of a cluster that letters of the plan go to, by its policies; of `others`, which are patterns
+/// of policies that it does not have (any more), too.
 std::vector<std::string> letter_topics(const plan& of, std::string_view home, std::string_view cluster,
-                                       const std::vector<std::string>& topics);
+                                       const std::vector<std::string>& topics,
+                                       const std::vector<std::string>& others = {});
 
 }  // namespace flow

@@ -38,9 +38,11 @@ struct site {
   std::optional<std::uint32_t> outside{};          ///< the one of them that delivers to a destination, if one does
   std::function<std::unique_ptr<flow::destination>()> take_destination{};  ///< once
 
+  /// What has lanes of its own is at home.
+  const std::string& cluster_name() const { return names.sink.empty() ? name : options.home; }
   /// It is the cluster that is read, whatever it is called.
   bool is_home() const {
-    const auto own = identities.find(name);
+    const auto own = identities.find(cluster_name());
     return own != identities.end() && own->second == reading.cluster_id();
   }
   topic_partition lane_topic(std::int32_t lane) const { return {names.lanes_topic(), lane}; }

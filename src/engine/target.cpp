@@ -14,8 +14,12 @@ constexpr std::size_t most_writings = 8;
 }  // namespace
 
 target::target(site at)
-    : at_{std::move(at)}, outputs_{at_}, changed_{at_.loop}, trouble_{at_.loop, at_.log, at_.name}, omissions_{at_.log, at_.name} {
-  counted_.cluster = at_.names.sink.empty() ? at_.name : at_.options.home;
+    : at_{std::move(at)},
+      outputs_{at_},
+      changed_{at_.loop},
+      trouble_{at_.loop, at_.log, at_.name},
+      omissions_{at_.log, at_.name} {
+  counted_.cluster = at_.cluster_name();
   counted_.sink = at_.names.sink;
 }
 
@@ -33,14 +37,14 @@ task<void> target::identify() {
   }
   if (!identity_ || !*identity_) co_return;
   trouble_.settle();
-  at_.identities[at_.name] = **identity_;
+  at_.identities[at_.cluster_name()] = **identity_;
 }
 
 std::optional<failure> target::known_by_another_name() const {
-  const auto& own = at_.identities.at(at_.name);
+  const auto& own = at_.identities.at(at_.cluster_name());
   for (const auto& [name, id] : at_.identities)
-    if (id == own && name != at_.name)
-      return failure{failure_kind::refused, at_.name + " and " + name + " are one and the same cluster (" + id + ")",
+    if (id == own && name != at_.cluster_name())
+      return failure{failure_kind::refused, at_.cluster_name() + " and " + name + " are one and the same cluster (" + id + ")",
                      "take one of the two out of the targets, or correct its bootstrap.servers"};
   return std::nullopt;
 }

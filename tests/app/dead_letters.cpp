@@ -189,6 +189,24 @@ TEST_F(letters, are_counted_while_a_target_is_away) {
   EXPECT_EQ(found->front().letters.front().replayed, std::nullopt);
 }
 
+TEST_F(letters, are_found_by_their_topics_once_no_policy_puts_them_there) {
+  topology mended{"copies"};
+  mended.from(topic<bytes, std::string>{"orders"}) | peek("check", [](const std::string&) {}) |
+      fan_out("regions", {"tokyo", "oregon"});
+  const auto unknown = dead_letters{mended, options()}.replay();
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().kind, failure_kind::missing);
+  const auto done = dead_letters{mended, options(), {"{topic}.dlq"}}.replay();
+  ASSERT_TRUE(done) << to_string(done.error());
+  EXPECT_EQ(done->replayed, 2u);
+  EXPECT_EQ(at("tokyo"), (contents{{"a", "c", "e", "b", "d"}}));
+  EXPECT_EQ(at("oregon"), (contents{{"a", "c", "e", "b", "d"}}));
+  // Nor are they new to the program of before.
+  const auto before = dead_letters{checking({"b", "d"}), options()}.replay();
+  ASSERT_TRUE(before) << to_string(before.error());
+  EXPECT_EQ(before->replayed, 0u);
+}
+
 /// The same by the verbs of a program.
 class letters_on_the_command_line : public letters {
  protected:

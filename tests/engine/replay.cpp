@@ -5,6 +5,7 @@
 #include <flow/dead_letter.hpp>
 #include <flow/replay.hpp>
 
+#include "engine/position.hpp"
 #include "scenario.hpp"
 #include "simulation.hpp"
 
@@ -99,6 +100,20 @@ class letters_at_home : public scenario {
     return ::testing::AssertionFailure() << ::testing::PrintToString(at("tokyo", "orders")) << " and "
                                          << ::testing::PrintToString(at("oregon", "orders"));
   }
+  /// How far the replay has committed a partition of the letters on a cluster.
+  std::int64_t place(const std::string& cluster, const topic_partition& where) {
+    const std::string lanes = "sync.home.replay.home.lanes.internal";
+    std::int64_t newest = 0, place = -1;
+    if (!world.internals().cluster(cluster).inside()->topics().contains(lanes)) return place;
+    for (const auto& lane : world.read(cluster, lanes))
+      for (const auto& each : lane) {
+        if (each.key != engine::position_key) continue;
+        const auto at = engine::decode_position(*each.value).value();
+        const auto known = at.sources.find(where);
+        if (known != at.sources.end() && at.sequence > newest) newest = at.sequence, place = known->second.next;
+      }
+    return place;
+  }
   node_counts letters_seen() const { return world.status("replay").nodes.back(); }
 };
 
@@ -183,6 +198,24 @@ TEST_F(letters_at_home, that_come_while_they_are_replayed_are_left_for_the_next_
   stop("replay");
   replay(checked({}));
   EXPECT_TRUE(everywhere({"a", "c", "d", "e", "b", "b"}));
+}
+
+TEST_F(letters_at_home, are_passed_to_the_end_by_a_target_that_comes_later) {
+  given({"b", "d"});
+  stop("one");
+  std::map<topic_partition, std::int64_t> ends;
+  for (const std::int32_t partition : {0, 1}) {
+    const topic_partition where{"orders.dlq", partition};
+    ends[where] = world.internals().cluster("home").last_stable(where);
+  }
+  const auto is_at_the_end = [&](const std::string& cluster) {
+    return std::ranges::all_of(ends, [&](const auto& end) { return place(cluster, end.first) == end.second; });
+  };
+  world.cut("tokyo");
+  replay(checked({"d"}));
+  EXPECT_TRUE(eventually([&] { return is_at_the_end("home") && is_at_the_end("oregon"); }, 100ms));
+  world.heal("tokyo");
+  EXPECT_TRUE(eventually([&] { return is_at_the_end("tokyo"); }, 100ms));
 }
 
 TEST_F(letters_at_home, wait_for_a_target_that_is_away_and_for_no_other) {
