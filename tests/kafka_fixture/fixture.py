@@ -74,7 +74,7 @@ class Cluster:
 class Options:
     """How clusters are started. `settings` are broker properties by cluster."""
 
-    probe: Path
+    probe: str  # a path, or a name to be looked for
     max_minutes: float = 60
     fast: bool = False
     settings: dict[str, dict[str, str]] = field(default_factory=dict)

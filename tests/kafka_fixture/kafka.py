@@ -37,7 +37,7 @@ def arguments() -> argparse.Namespace:
     verbs.add_parser("fetch", help="fill the cache, start nothing")
     start = verb("start", "start clusters afresh; return when a produce and a consume work on each")
     start.add_argument("--clusters", required=True, metavar="NAME:VERSION[xBROKERS],...")
-    start.add_argument("--probe", type=Path, default=Path("kafka_ready"), help="the program kafka_ready")
+    start.add_argument("--probe", default="kafka_ready", help="the program kafka_ready")
     start.add_argument("--max-minutes", type=float, default=60, metavar="M", help="when to kill what nobody stopped")
     start.add_argument("--fast", action="store_true", help="a full JIT and 1 GB each: for benchmarks")
     start.add_argument("--set", action="append", default=[], metavar="NAME:KEY=VALUE", help="a broker property")
