@@ -40,7 +40,12 @@ class replay_plan final : public plan, public std::enable_shared_from_this<repla
     for (const auto& [where, end] : how_.until)
       if (letters.include.empty() || letters.include.back() != where.topic) letters.include.push_back(where.topic);
     sources_.push_back(std::move(letters));
-    for (const auto& each : inner_->sources()) selections_.emplace_back(each);
+    for (const auto& each : inner_->sources()) {
+      selections_.emplace_back(each);
+      sources_.front().is_timed = sources_.front().is_timed || each.is_timed;
+    }
+    dedups_ = inner_->dedups();
+    for (auto& each : dedups_) each.sources = {0};
     for (const auto& each : inner_->sinks()) sinks_.push_back(in_replay(each));
     keep_a_place_beside_the_letters();
     draw_nodes();
@@ -50,7 +55,7 @@ class replay_plan final : public plan, public std::enable_shared_from_this<repla
   const std::vector<source_spec>& sources() const override { return sources_; }
   const std::vector<sink_spec>& sinks() const override { return sinks_; }
   const std::vector<node_spec>& nodes() const override { return nodes_; }
-  const std::vector<dedup_spec>& dedups() const override { return inner_->dedups(); }
+  const std::vector<dedup_spec>& dedups() const override { return dedups_; }
   const std::vector<std::vector<std::uint32_t>>& co_partitioned() const override { return co_partitioned_; }
   std::unique_ptr<graph> open() const override;
   emission letter_for(const source_partition&, const fetched_record& record, const refused_emission& what,
@@ -144,6 +149,7 @@ class replay_plan final : public plan, public std::enable_shared_from_this<repla
   std::vector<source_spec> sources_;
   std::vector<sink_spec> sinks_;
   std::vector<node_spec> nodes_;
+  std::vector<dedup_spec> dedups_;
   std::vector<std::vector<std::uint32_t>> co_partitioned_;
   std::vector<topic_selection> selections_;  // one for each source of the topology
   std::vector<std::vector<bool>> leads_to_;  // by node, then source
@@ -156,6 +162,7 @@ class replay_graph final : public graph {
 
   std::optional<blame> push(const source_partition&, const fetched_record& record, const transit& how) override {
     ++own_.received;
+    time_ = -1;
     const auto first = read_letter(record.headers);
     if (!first || !plan_->takes(*first)) return ++own_.skipped, std::nullopt;
     const auto source = plan_->entry_of(*first);
@@ -169,12 +176,16 @@ class replay_graph final : public graph {
     auto again = how;
     again.again = &visit;
     const auto before = how.out.size();
-    if (auto blamed = inner_->push(plan_->as_read(*first, *source), original, again)) return blamed;
+    auto blamed = inner_->push(plan_->as_read(*first, *source), original, again);
+    time_ = inner_->time();
+    if (blamed) return blamed;
     for (auto made = how.out.begin() + static_cast<std::ptrdiff_t>(before); made != how.out.end(); ++made)
       plan_->name_topic(*made, *first, how.written);
     if (!visit.came && how.out.size() == before) ++own_.dropped;
     return std::nullopt;
   }
+
+  std::int64_t time() const override { return time_; }
 
   tl::expected<pulled, blame> pull(std::uint32_t, const transit&) override { return pulled::end; }
 
@@ -188,6 +199,7 @@ class replay_graph final : public graph {
   std::shared_ptr<const replay_plan> plan_;
   std::unique_ptr<graph> inner_;
   node_counts own_;
+  std::int64_t time_ = -1;
   mutable std::vector<node_counts> counts_;
 };
 
