@@ -342,9 +342,9 @@ task<result<std::vector<std::optional<std::int64_t>>>> writing::find_each(const 
   for (std::size_t i = 0; i < each.size(); ++i) {
     if (each[i])
       found[i] = each[i]->front();
-    else if (is_final(i))
+    else if (is_final(i) && courses[i]->halted.empty())
       halt(*courses[i], each[i].error().kind == failure_kind::missing ? gone(where[i]) : to_string(each[i].error()));
-    else
+    else if (!is_final(i))
       interrupted(*courses[i], each[i].error());
   }
   co_return found;
