@@ -1,6 +1,8 @@
 #include "arguments.hpp"
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 
 #include "binder.hpp"
 #include "spelling.hpp"
@@ -53,8 +55,14 @@ bool is_flag(const std::string& word) {
   return word.size() > 1 && word[0] == '-';
 }
 
-void refuse_leftover(const std::vector<std::string>& leftover, const std::vector<std::string>& known,
-                     std::vector<problem>& problems) {
+bool is_file(const std::string& word) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(word, error);
+}
+
+void refuse_leftover(const std::vector<std::string>& leftover, const std::vector<std::string>& known, bool wants_file,
+                     arguments& given) {
+  auto& problems = given.problems;
   bool value_of_unknown = false;
   for (const auto& word : leftover) {
     if (is_flag(word)) {
@@ -65,7 +73,10 @@ void refuse_leftover(const std::vector<std::string>& leftover, const std::vector
       if (meant == name) what = {{name, 0, 0}, "stands before the command", "write it behind"};
       problems.push_back(std::move(what));
     } else {
-      if (!value_of_unknown) problems.push_back({{}, in_quotes(word) + " is one argument too many", "see --help"});
+      const bool may_be_the_file = wants_file && is_file(word);
+      const auto remedy = may_be_the_file ? "did you mean " + std::string{config_flag} + " " + word + "?" : "see --help";
+      if (!value_of_unknown) problems.push_back({{}, in_quotes(word) + " is one argument too many", remedy});
+      given.lacks_file = given.lacks_file || may_be_the_file;
       value_of_unknown = false;
     }
   }
@@ -115,7 +126,7 @@ arguments take(const CLI::App& app, const binder& settings, bool has_file, const
     auto values = values_of(*option, binding::flag_of(*each), binding::kind_and_example(*each->type), given.problems);
     given.flags.push_back({each->path, std::move(values)});
   }
-  refuse_leftover(leftover, known_flags(settings, has_file), given.problems);
+  refuse_leftover(leftover, known_flags(settings, has_file), has_file && given.config.empty(), given);
   return given;
 }
 

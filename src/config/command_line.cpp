@@ -93,6 +93,8 @@ class command_line::front {
   bool read(const entry& chosen, const CLI::App& app, binder& bound, invocation& how) {
     auto given = config::take(app, bound, chosen.has_file, leftover());
     auto found = read_settings(bound, {given.config, given.flags, of_.variables_, of_.prefix_});
+    // What is wrong without it is not worth saying.
+    if (given.lacks_file) found.clear();
     found.insert(found.end(), given.problems.begin(), given.problems.end());
     how.config = given.config;
     how.settings = effective_settings(bound);

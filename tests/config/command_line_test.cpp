@@ -131,6 +131,7 @@ struct misuse {
 };
 
 TEST_F(line, tells_misuse) {
+  here_.write("there.yaml", "lanes: 0\n");
   const std::vector<misuse> all = {
       {{"rnu"}, "replicator: error: no command is called \"rnu\" (did you mean run?)\n"},
       {{"xyzzy"},
@@ -148,6 +149,7 @@ TEST_F(line, tells_misuse) {
       {{"demo", "--regions", "1", "--regions", "2"}, "--regions: error: given 2 times (give it once)\n"},
       {{"demo", "--quiet=maybe"}, "--quiet: error: \"maybe\" is not true or false (write true or false)\n"},
       {{"demo", "extra"}, "error: \"extra\" is one argument too many (see --help)\n"},
+      {{"run", "there.yaml"}, "error: \"there.yaml\" is one argument too many (did you mean --config there.yaml?)\n"},
       {{"import", "a", "b"}, "error: \"b\" is one argument too many (see --help)\n"},
       {{"import"}, "FILE: error: file is missing (name it as FILE)\n"},
       {{"run", "--config"},
