@@ -95,6 +95,12 @@ class topology {
   auto from(label name, Range&& what) {
     return read_range(std::string{name.text()}, std::forward<Range>(what));
   }
+  /// A start that is not among options.
+  template <typename... Others>
+  requires(std::same_as<Others, start_at> || ...) poisoned from(const Others&...) {
+    static_assert(never<Others...>, "flow: where reading starts stands in braces: from(orders, {.start = beginning})");
+    return {};
+  }
 
   /// Checks everything. Throws `topology_error`. After this no more operators can be added.
   std::shared_ptr<const plan> build(const surroundings& where = {}) const;
