@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <string_view>
 
+#include <flow/topology.hpp>
+
 namespace flow {
 namespace {
 
@@ -150,6 +152,10 @@ std::string describe(const plan& what, format how) {
       return as_json(what);
   }
   return {};
+}
+
+std::string describe(const topology& what, format how) {
+  return describe(*what.build(), how);
 }
 
 }  // namespace flow

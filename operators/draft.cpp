@@ -40,8 +40,13 @@ void draft::report(std::string text, std::string remedy) {
 
 topology::topology(std::string application) : draft_{std::make_shared<wiring::draft>(std::move(application))} {}
 
+const std::shared_ptr<wiring::draft>& topology::draft() const {
+  if (!draft_) throw std::logic_error{"flow: the topology has been moved away; use the one that it was moved to"};
+  return draft_;
+}
+
 topology& topology::on_failure(policy what) {
-  draft_->on_failure(what);
+  draft()->on_failure(what);
   return *this;
 }
 
@@ -52,7 +57,7 @@ std::uint32_t topology::add(source_spec what, std::unique_ptr<const wiring::blue
   about.name = what.name;
   about.verb = "from";
   about.source = std::move(what);
-  return draft_->add(std::move(about), {}, std::move(node));
+  return draft()->add(std::move(about), {}, std::move(node));
 }
 
 }  // namespace flow

@@ -205,10 +205,10 @@ topology_error::topology_error(std::vector<flaw> flaws)
     : std::invalid_argument{lines(flaws)}, flaws_{std::move(flaws)} {}
 
 std::shared_ptr<const plan> topology::build(const surroundings& where) const {
-  std::shared_ptr<drawn_plan> drawn = drawing{draft_, where}.draw();
+  std::shared_ptr<drawn_plan> drawn = drawing{draft(), where}.draw();
   std::vector<flaw> flaws = inspect(*drawn, where);
   if (!flaws.empty()) throw topology_error{std::move(flaws)};
-  draft_->seal();
+  draft()->seal();
   return drawn;
 }
 

@@ -12,6 +12,11 @@
 /// Members stand for functions of the value. One copy serves all threads, so it is called as const.
 namespace flow {
 
+/// False for numbers, texts and the like.
+template <typename F>
+inline constexpr bool may_be_function =
+    std::is_class_v<F> || std::is_member_pointer_v<F> || std::is_function_v<std::remove_pointer_t<F>>;
+
 /// True if F can be called for the records of a stream. If not, that is an error at the line of whoever asked.
 template <typename F, typename K, typename V>
 consteval bool is_callable_for() {
@@ -20,7 +25,9 @@ consteval bool is_callable_for() {
   constexpr bool as_const =
       std::disjunction_v<std::is_invocable<const F&, const V&>, std::is_invocable<const F&, const K&, const V&>,
                          std::is_invocable<const F&, const record<K, V>&>>;
-  static_assert(at_all, "flow: the function takes neither the value of this stream, nor (key, value), nor the record");
+  static_assert(may_be_function<F>, "flow: a function of the record belongs here, or a member of its value");
+  static_assert(at_all || !may_be_function<F>,
+                "flow: the function takes neither the value of this stream, nor (key, value), nor the record");
   static_assert(as_const || !at_all,
                 "flow: all threads share this function, so it is called as const: leave out `mutable`");
   return as_const;

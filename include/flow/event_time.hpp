@@ -37,9 +37,8 @@ std::int64_t in_milliseconds(std::chrono::time_point<std::chrono::system_clock, 
 
 template <typename F, typename K, typename V>
 consteval bool is_time_for() {
-  constexpr bool may_be_function = std::is_class_v<F> || std::is_member_pointer_v<F> || std::is_pointer_v<F>;
-  static_assert(may_be_function, "flow: time needs a function of the record, or a member of its value");
-  if constexpr (!may_be_function) {
+  static_assert(may_be_function<F>, "flow: time needs a function of the record, or a member of its value");
+  if constexpr (!may_be_function<F>) {
     return false;
   } else if constexpr (is_function_for<F, K, V>()) {
     constexpr bool tells_time = is_time<std::remove_cvref_t<call_result<F, K, V>>>;

@@ -5,6 +5,10 @@
 // Where one-sentence errors point comes first: the compiler prints the whole way by which a header was reached.
 #include <flow/plan.hpp>
 
+#include <flow/call.hpp>
+
+#include <flow/topic.hpp>
+
 #include <flow/stream.hpp>
 
 #include <flow/outlet.hpp>
@@ -29,6 +33,5 @@
 #include <flow/record.hpp>
 #include <flow/split.hpp>
 #include <flow/to.hpp>
-#include <flow/topic.hpp>
 #include <flow/topology.hpp>
 #include <flow/with_header.hpp>

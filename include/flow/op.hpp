@@ -53,7 +53,9 @@ struct ends {};
 
 /// What comes out of an operator whose check failed. Every further operator accepts it in silence, so that one mistake
 /// gives one message.
-struct poisoned {};
+struct poisoned {
+  poisoned on_failure(const auto&...) const { return {}; }
+};
 
 /// What a function that returns an R makes of records of shape In; an error at the line of whoever asked if it is
 /// nothing that a record can hold.

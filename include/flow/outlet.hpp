@@ -13,12 +13,16 @@ namespace flow {
 /// asked.
 template <typename In>
 consteval bool is_writable() {
-  constexpr bool keys = can_encode<codec<typename coded<typename In::key_type>::type>, typename In::key_type>;
-  constexpr bool values = can_encode<codec<typename coded<typename In::value_type>::type>, typename In::value_type>;
-  static_assert(keys, "flow: the stream's key has no codec that encodes: specialise flow::codec<K>, or map it first");
-  static_assert(values,
-                "flow: the stream's value has no codec that encodes: specialise flow::codec<V>, or map it first");
-  return keys && values;
+  if constexpr (have_codecs<typename In::key_type, typename In::value_type>()) {
+    constexpr bool keys = can_encode<codec<typename coded<typename In::key_type>::type>, typename In::key_type>;
+    constexpr bool values = can_encode<codec<typename coded<typename In::value_type>::type>, typename In::value_type>;
+    static_assert(keys, "flow: the stream's key has no codec that encodes: specialise flow::codec<K>, or map it first");
+    static_assert(values,
+                  "flow: the stream's value has no codec that encodes: specialise flow::codec<V>, or map it first");
+    return keys && values;
+  } else {
+    return false;
+  }
 }
 
 /// A sink's `next`: the way out of the graph, to all clusters of that sink.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -88,9 +89,17 @@ class retry_policy : public policy {
  public:
   constexpr explicit retry_policy(retries how) : policy{kind::stop} { tries_ = how; }
 
+  /// Throws `std::invalid_argument` if `last` is a retry itself.
   constexpr policy then(policy last) const {
+    if (last.tries().times > 0)
+      throw std::invalid_argument{"flow: retry ends in stop, skip or dead_letter, not in another retry"};
     retry_policy both{*this, std::move(last)};
     return both;
+  }
+  template <std::same_as<retry_policy> Again>
+  constexpr policy then(Again) const {
+    static_assert(sizeof(Again) == 0, "flow: retry ends in stop, skip or dead_letter, not in another retry");
+    return *this;
   }
 
  private:

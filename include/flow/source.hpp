@@ -21,10 +21,7 @@ class [[nodiscard("flow: a stream ends in to, fan_out or for_each")]] source : p
  public:
   using stream<K, V, Placed>::stream;
   /// `auto orders = t.from(...); orders = orders | filter(...);`: the handle is that of the stream behind from now on.
-  source& operator=(const stream<K, V, Placed>& behind) {
-    stream<K, V, Placed>::operator=(behind);
-    return *this;
-  }
+  using stream<K, V, Placed>::operator=;
 
   /// What becomes of records that cannot be decoded, wherever that shows; otherwise the topology's default.
   source on_failure(policy what) const {

@@ -24,6 +24,15 @@ class [[nodiscard("flow: a stream ends in to, fan_out or for_each")]] stream {
   using shape = flow::shape<K, V, Placed>;
 
   stream(wiring::draft & plan, wiring::port from) : draft_{&plan}, from_{from} {}
+  /// Anything but a stream of the same types.
+  template <typename Other>
+  requires(!std::is_base_of_v<stream, Other>) stream& operator=(const Other&) {
+    constexpr bool is_reported = std::is_same_v<Other, poisoned>;
+    static_assert(is_reported,
+                  "flow: this handle is on a stream of other types; give the new one a handle of its own: "
+                  "auto renamed = ...");
+    return *this;
+  }
 
   wiring::draft& draft() const {
     return *draft_;
@@ -272,13 +281,21 @@ auto operator|(stream<K, V, Placed> from, Op what) {
     }
   } else {
     constexpr bool is_stage = std::is_invocable_v<Op&, stream<K, V, Placed>>;
-    static_assert(is_stage, "flow: behind | stands an operator, or a function that takes the stream");
+    constexpr bool is_reported = std::is_same_v<Op, poisoned>;
+    static_assert(is_stage || is_reported, "flow: behind | stands an operator, or a function that takes the stream");
     if constexpr (is_stage) {
       return what(from);
     } else {
       return poisoned{};
     }
   }
+}
+
+/// An operator, or several, with no stream before them.
+template <typename Op, typename Other>
+poisoned operator|(const op<Op>&, const Other&) {
+  static_assert(never<Op>, "flow: a stream stands before its operators: orders | filter(is_large) | to(\"large\")");
+  return {};
 }
 
 /// An operator without parentheses, of which the compiler says no more than that it is an overloaded function.
@@ -289,10 +306,25 @@ template <typename Op>
 poisoned operator|(poisoned, Op&&) {
   return {};
 }
+template <typename Op>
+poisoned operator|(stream<poisoned, poisoned, placement::by_key>, Op) {
+  return {};
+}
 
 template <typename Op>
 poisoned operator|(ended, Op&&) {
   static_assert(never<Op>, "flow: nothing comes out of a sink; let both read the same stream instead");
+  return {};
+}
+
+/// As streams of characters are written.
+template <typename K, typename V, placement Placed, typename Op>
+poisoned operator>>(const stream<K, V, Placed>&, const Op&) {
+  static_assert(never<Op>, "flow: a stream goes on with |: orders | to(\"orders-again\")");
+  return {};
+}
+template <typename Op>
+poisoned operator>>(poisoned, const Op&) {
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -74,14 +75,24 @@ class codings {
 template <typename K, typename V>
 inline constinit const codings<K, V> default_codings{};
 
-/// The codings of two types; an error at the line of whoever asked if one has no codec.
+/// True if codecs are found by the types alone; otherwise an error at the line of whoever asked first.
 template <typename K, typename V>
-codings<K, V> codings_by_type() {
+consteval bool have_codecs() {
+  constexpr bool is_typed = !std::is_same_v<V, poisoned>;
   constexpr bool keys = has_codec<K>;
   constexpr bool values = has_codec<V>;
-  static_assert(keys, "flow: the key's type has no codec: specialise flow::codec<K>, or give the topic codecs");
-  static_assert(values, "flow: the value's type has no codec: specialise flow::codec<V>, or give the topic codecs");
-  if constexpr (keys && values) {
+  static_assert(is_typed, "flow: a topic says what its records are: topic<K, V>{\"orders\"}");
+  static_assert(keys || !is_typed,
+                "flow: the key's type has no codec: specialise flow::codec<K>, give the topic codecs, or map it first");
+  static_assert(
+      values || !keys,
+      "flow: the value's type has no codec: specialise flow::codec<V>, give the topic codecs, or map it first");
+  return keys && values;
+}
+
+template <typename K, typename V>
+codings<K, V> codings_by_type() {
+  if constexpr (have_codecs<K, V>()) {
     return default_codings<K, V>;
   } else {
     return codings<K, V>{poisoned{}};
@@ -102,6 +113,9 @@ struct topic {
   std::string name;
   codings<K, V> codecs;
 };
+
+/// Types were forgotten.
+topic(std::string)->topic<poisoned, poisoned>;
 
 /// Topics by name or regular expression, each matched whole: an entry that could be a topic's name is one. Topics that
 /// end in `.internal` are never among them.
@@ -125,5 +139,7 @@ struct topics {
   std::vector<std::string> exclude;
   codings<K, V> codecs;
 };
+
+topics(std::vector<std::string>, std::vector<std::string> = {})->topics<poisoned, poisoned>;
 
 }  // namespace flow

@@ -50,7 +50,8 @@ struct from_options {
   event_time<K, V> time{};
 };
 
-/// A program under construction: sources, and operators behind them. Not for use by two threads at once.
+/// A program under construction: sources, and operators behind them. Not for use by two threads at once. One that
+/// has been moved away throws `std::logic_error`, whatever is asked of it.
 class topology {
  public:
   /// The application's name is part of the names of its groups, transactions and internal topics.
@@ -94,6 +95,12 @@ class topology {
   auto from(label name, Range&& what) {
     return read_range(std::string{name.text()}, std::forward<Range>(what));
   }
+  /// A start that is not among options.
+  template <typename... Others>
+  requires(std::same_as<Others, start_at> || ...) poisoned from(const Others&...) {
+    static_assert(never<Others...>, "flow: where reading starts stands in braces: from(orders, {.start = beginning})");
+    return {};
+  }
 
   /// Checks everything. Throws `topology_error`. After this no more operators can be added.
   std::shared_ptr<const plan> build(const surroundings& where = {}) const;
@@ -104,7 +111,7 @@ class topology {
     what.start = how.start;
     what.is_timed = static_cast<bool>(how.time);
     auto node = std::make_unique<wiring::topic_blueprint<K, V>>(std::move(codecs), how.time);
-    return {*draft_, {add(std::move(what), std::move(node), how.time.words()), 0}};
+    return {*draft(), {add(std::move(what), std::move(node), how.time.words()), 0}};
   }
 
   template <typename Range>
@@ -116,7 +123,7 @@ class topology {
     if constexpr (is_range && !is_text) {
       using item = wiring::element<std::ranges::range_value_t<stored>>;
       return source<typename item::key_type, typename item::value_type, placement::scattered>{
-          *draft_,
+          *draft(),
           {add({.name = std::move(name), .bounded = true},
                std::make_unique<wiring::range_blueprint<stored>>(std::forward<Range>(what))),
            0}};
@@ -125,6 +132,7 @@ class topology {
     }
   }
 
+  const std::shared_ptr<wiring::draft>& draft() const;
   std::uint32_t add(source_spec what, std::unique_ptr<const wiring::blueprint> node,
                     std::vector<std::uintptr_t> words = {});
 

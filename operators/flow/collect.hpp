@@ -1,7 +1,7 @@
 #pragma once
 
 #include <concepts>
-#include <memory>
+#include <utility>
 
 #include <flow/op.hpp>
 #include <flow/plan.hpp>
@@ -21,8 +21,12 @@ struct collect_op : op<collect_op<Container>> {
   static consteval auto out() {
     constexpr bool fits = std::constructible_from<item, const typename In::value_type&> ||
                           std::same_as<item, keyed<typename In::key_type, typename In::value_type>>;
+    constexpr bool grows = requires(Container & into, item each) {
+      into.insert(into.end(), std::move(each));
+    };
     static_assert(fits, "flow: collect needs a container of the stream's values, or of keyed<K, V>");
-    if constexpr (fits) {
+    static_assert(grows, "flow: collect adds to its container, so that is neither const nor of a fixed size");
+    if constexpr (fits && grows) {
       return ends{};
     } else {
       return poisoned{};

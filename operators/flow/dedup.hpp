@@ -74,12 +74,13 @@ dedup_op<Id> dedup(label name, Id id, std::chrono::milliseconds window) {
   return {name, std::move(id), window};
 }
 
-/// A dedup whose name was forgotten.
-template <typename Id>
-requires(!std::is_convertible_v<const Id&, std::string_view>) dedup_op<Id> dedup(Id id,
-                                                                                 std::chrono::milliseconds window) {
-  static_assert(never<Id>, "flow: dedup needs a name first, since it stands on disk: dedup(\"seen\", &event::id, 24h)");
-  return {std::string{}, std::move(id), window};
+/// A dedup of which something was forgotten.
+template <typename... Given>
+requires(sizeof...(Given) != 3) poisoned dedup(const Given&...) {
+  static_assert(never<Given...>,
+                "flow: dedup needs a name first, since it stands on disk, an id and a window: "
+                "dedup(\"seen\", &event::id, 24h)");
+  return {};
 }
 
 }  // namespace flow

@@ -35,11 +35,13 @@ template <typename K, typename V>
 struct route<topic<K, V>> {
   template <typename In>
   static consteval bool fits() {
-    constexpr bool same_key = std::same_as<K, typename In::key_type>;
-    constexpr bool same_value = std::same_as<V, typename In::value_type>;
-    static_assert(same_key, "flow: the topic's key type is not the stream's");
-    static_assert(same_value, "flow: the topic's value type is not the stream's");
-    return same_key && same_value;
+    constexpr bool is_reported = std::same_as<V, poisoned>;
+    constexpr bool same_key = is_reported || std::same_as<K, typename In::key_type>;
+    constexpr bool same_value = is_reported || std::same_as<V, typename In::value_type>;
+    static_assert(same_key || same_value, "flow: the topic's key and value types are not the stream's");
+    static_assert(same_key || !same_value, "flow: the topic's key type is not the stream's");
+    static_assert(same_value || !same_key, "flow: the topic's value type is not the stream's");
+    return same_key && same_value && !is_reported;
   }
   static sink_spec spec(const topic<K, V>& where) { return {.names = sink_spec::naming::fixed, .topic = where.name}; }
   static emission& emit(const topic<K, V>& where, const record<K, V>& r, auto& out) {
@@ -51,7 +53,11 @@ template <typename F>
 struct route {
   template <typename In>
   static consteval bool fits() {
-    if constexpr (is_function_for<F, typename In::key_type, typename In::value_type>()) {
+    static_assert(may_be_function<F>,
+                  "flow: to needs a topic's name, a topic<K, V>, or a function that returns a name");
+    if constexpr (!may_be_function<F>) {
+      return false;
+    } else if constexpr (is_function_for<F, typename In::key_type, typename In::value_type>()) {
       constexpr bool is_name =
           std::is_convertible_v<call_result<F, typename In::key_type, typename In::value_type>, std::string>;
       static_assert(is_name, "flow: to needs a topic's name, a topic<K, V>, or a function that returns a name");

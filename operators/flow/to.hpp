@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -98,8 +99,8 @@ struct to_op : op<to_op<Route, Number>> {
 
 /// Writes the records to a topic: by its name, by a pattern with {topic} and {source} for the name of the topic and
 /// the cluster that a record came from, as a `topic` with codecs of its own, or by a function that returns the name.
-template <typename Where>
-auto to(Where where, to_options how = {}) {
+template <typename Where = std::nullptr_t>
+auto to(Where where = {}, to_options how = {}) {
   return to_op<kept_t<Where>, by_rule>{std::move(where), std::move(how)};
 }
 template <typename Where>

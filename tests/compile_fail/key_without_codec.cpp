@@ -2,7 +2,7 @@
 
 using namespace flow;
 
-// says: the stream's key has no codec that encodes: specialise flow::codec<K>, or map it first
+// says: the key's type has no codec: specialise flow::codec<K>, give the topic codecs, or map it first
 
 struct region {
   int number;

@@ -2,7 +2,7 @@
 
 using namespace flow;
 
-// says: the stream's value has no codec that encodes: specialise flow::codec<V>, or map it first
+// says: the value's type has no codec: specialise flow::codec<V>, give the topic codecs, or map it first
 
 struct order {
   int cents;

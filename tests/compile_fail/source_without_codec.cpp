@@ -2,7 +2,7 @@
 
 using namespace flow;
 
-// says: the value's type has no codec: specialise flow::codec<V>, or give the topic codecs
+// says: the value's type has no codec: specialise flow::codec<V>, give the topic codecs, or map it first
 
 struct order {
   int cents;

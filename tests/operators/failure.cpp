@@ -290,6 +290,12 @@ TEST(policies, are_described_in_words) {
   EXPECT_EQ(retry(10min).then(dead_letter("x.dlq")).text(), "retry(600s).then(dead_letter(x.dlq))");
 }
 
+TEST(retry, ends_in_no_other_retry) {
+  const policy again = retry(3);
+  EXPECT_THROW(retry(5).then(again), std::invalid_argument);
+  EXPECT_THROW(retry(5).then(policy{retry(1min).then(skip)}), std::invalid_argument);
+}
+
 TEST(a_letter, can_be_read_back) {
   arena room;
   const header own[] = {{"trace", "1"}, {"trace", bytes{}}};

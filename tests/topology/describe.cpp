@@ -76,6 +76,15 @@ TEST(describe, as_json) {
             "\n");
 }
 
+TEST(describe, builds_a_topology) {
+  topology t{"orders"};
+  auto events = t.from(topic<bytes, bytes>{"events"});
+  EXPECT_THROW((void)describe(t), topology_error);
+  events | to("out");
+  EXPECT_EQ(describe(t), describe(*t.build()));
+  EXPECT_EQ(describe(t, format::json), describe(*t.build(), format::json));
+}
+
 TEST(nodes_without_a_name, get_one_that_nobody_else_has) {
   topology t{"test"};
   const auto all = [](bytes) { return true; };

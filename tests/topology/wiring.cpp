@@ -170,6 +170,18 @@ TEST(a_topology, is_sealed_once_it_has_been_built) {
   EXPECT_THROW(s | to("more"), std::logic_error);
 }
 
+TEST(a_topology, that_has_been_moved_away_says_so) {
+  topology t{"test"};
+  auto s = t.from(in);
+  const topology moved = std::move(t);
+  s | to("out");
+  EXPECT_NO_THROW(moved.build());
+  EXPECT_THROW((void)t.from(in), std::logic_error);
+  EXPECT_THROW((void)t.from(std::vector<int>{}), std::logic_error);
+  EXPECT_THROW(t.on_failure(skip), std::logic_error);
+  EXPECT_THROW(t.build(), std::logic_error);
+}
+
 /// What a stateful operator will say of itself.
 struct remember : op<remember> {
   static constexpr std::string_view verb = "remember";
