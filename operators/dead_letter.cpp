@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view ours = "flow.";
 constexpr std::int64_t most_attempts = 1'000'000'000'000;
-constexpr std::array<std::string_view, 3> reasons{"undecodable", "failed", "refused"};
+constexpr std::array<std::string_view, 4> reasons{"undecodable", "failed", "refused", "parked"};
 
 bytes in_digits(std::int64_t number, arena& room) {
   std::array<char, std::numeric_limits<std::int64_t>::digits10 + 2> digits;
@@ -90,6 +90,13 @@ std::span<const header> without_letter(std::span<const header> headers, arena& r
   return room.keep(std::span<const header>{own});
 }
 
+bool plan::parks(const letter& what) const {
+  return std::ranges::any_of(parking(), [&](const parking_spec& each) {
+    const bool by_policy = what.reason == letter_reason::undecodable ? each.undecodable : each.failed;
+    return each.node == what.node && (what.reason == letter_reason::parked || by_policy);
+  });
+}
+
 emission plan::letter_for(const source_partition& from, const fetched_record& record, const refused_emission& what,
                           arena& room) const {
   const auto& sink = sinks()[what.sink];
@@ -98,7 +105,7 @@ emission plan::letter_for(const source_partition& from, const fetched_record& re
                 .key = record.key,
                 .value = record.value,
                 .headers = headers_of({.node = sink.name,
-                                       .reason = letter_reason::refused,
+                                       .reason = what.reason,
                                        .text = what.why,
                                        .from = {from.cluster, from.topic, from.partition, record.offset},
                                        .attempts = what.attempts,

@@ -75,10 +75,16 @@ class opened_graph final : public graph {
     entry& into = entries_.at(from.source);
     begin(into, {from.cluster, from.topic, from.partition, record.offset}, &record, how);
     if (how.again) await(*how.again);
+    if (how.again && way_.follow(how.again->of->node, way_.awaited_sink, how.again->of->number)) {
+      ++counts_[way_.awaited_node].parked;
+      return std::nullopt;
+    }
     const std::size_t before = how.out.size();
+    const std::size_t parked_before = how.parks ? how.parks->size() : 0;
     into.node->receive(record);
-    if (way_.is_stopped()) return stop_at(before);
-    return std::nullopt;
+    if (!way_.is_stopped()) return std::nullopt;
+    if (how.parks) how.parks->resize(parked_before);
+    return stop_at(before);
   }
 
   std::int64_t time() const override { return way_.time; }
@@ -113,6 +119,9 @@ class opened_graph final : public graph {
     way_.before = how.before;
     way_.seen = how.seen ? how.seen : seen_.data();
     way_.source_rule = into.on_failure;
+    way_.parked = how.parked;
+    way_.parks = how.parks;
+    way_.holds_back = how.parks && ((how.parked && !how.parked->empty()) || !how.parks->empty());
     ++way_.number;
     way_.again = nullptr;
     way_.awaited = nullptr;
@@ -125,6 +134,8 @@ class opened_graph final : public graph {
     const auto node = static_cast<std::size_t>(failed - plan_->nodes_.begin());
     way_.again = &visit;
     way_.awaited = &counts_[node];
+    way_.awaited_node = static_cast<std::uint32_t>(node);
+    way_.awaited_sink = plan_->placed_[node].on_failure.parked;
     way_.closed = true;
     way_.leads_there.assign(counts_.size(), false);
     way_.leads_there[node] = true;
@@ -154,12 +165,21 @@ std::unique_ptr<graph> drawn_plan::open() const {
 namespace wiring {
 namespace {
 
-/// Behind `out`, for the sink of the rule: the record as it was read.
-void post(const passage& way, const failure_rule& rule, const letter& what) {
-  const fetched_record none{};
-  const fetched_record& record = way.received ? *way.received : none;
-  if ((way.active >> rule.letters & 1) == 0) return;
-  emission& e = way.out->emplace_back(emission{.sink = rule.letters,
+const fetched_record no_record{};
+
+const fetched_record& record_of(const passage& way) {
+  return way.received ? *way.received : no_record;
+}
+
+bool is_wanted(const passage& way, std::uint32_t sink) {
+  return (way.active >> sink & 1) != 0;
+}
+
+/// Behind `out`, for a sink of letters: the record as it was read.
+void post(const passage& way, std::uint32_t sink, const letter& what) {
+  const fetched_record& record = record_of(way);
+  if (!is_wanted(way, sink)) return;
+  emission& e = way.out->emplace_back(emission{.sink = sink,
                                                .timestamp = record.timestamp,
                                                .key = record.key,
                                                .value = record.value,
@@ -184,6 +204,23 @@ bool recollection::has_seen(std::optional<bytes> id, std::int64_t timestamp) con
   const bool known = seen.ids.judge(*id, way->from.offset, timestamp, seen.clock.now());
   if (!seen.is_kept_outside) seen.clock.see(timestamp, seen.ids.window());
   return known;
+}
+
+bool passage::follow(std::string_view node, std::uint32_t sink, std::uint32_t which) const {
+  const bytes key = record_of(*this).key;
+  if (!holds_back || key.is_null() || !is_wanted(*this, sink)) return false;
+  const bool was_parked = parked && parked->find(node, key);
+  if (!was_parked && std::ranges::find(*parks, node) == parks->end()) return false;
+  const auto attempts = again ? again->of->attempts : 0;
+  post(*this, sink, {node, letter_reason::parked, follows_its_key, from, attempts, wall_clock, which});
+  return true;
+}
+
+bool seat::hold_back() const {
+  if (way->closed || !way->follow(*name, on_failure->parked, turn)) return false;
+  ++counts->received;
+  ++counts->parked;
+  return true;
 }
 
 void seat::fail() const {
@@ -223,15 +260,23 @@ void seat::fail() const {
       ++counts->skipped;
       if (way->omitted) way->omitted->push_back({*name, std::move(text), false});
       break;
-    case policy::kind::dead_letter: {
+    case policy::kind::dead_letter:
+    case policy::kind::park_key: {
       ++counts->dead_lettered;
       letter what{*name, why, text, way->from, failed, way->wall_clock, turn};
       // Before the node that failed first it is still waited for there, and nowhere else.
       const letter* first = way->again ? way->again->of : nullptr;
       if (first) what.attempts += first->attempts;
       if (way->closed) what.node = first->node, what.reason = first->reason, what.number = first->number;
-      post(*way, *rule, what);
+      // What is released stays parked where it was.
+      const bool is_released = way->closed && way->parks;
+      const bool parks = is_released || rule->what.what() == policy::kind::park_key;
+      const auto sink = is_released ? way->awaited_sink : parks ? on_failure->parked : rule->letters;
+      post(*way, sink, what);
       if (way->omitted) way->omitted->push_back({*name, std::move(text), true});
+      if (!parks || !way->parks || record_of(*way).key.is_null() || !is_wanted(*way, sink)) break;
+      way->parks->push_back(is_released ? first->node : std::string_view{*name});
+      way->holds_back = true;
       break;
     }
   }

@@ -28,6 +28,7 @@ class drawn_plan final : public plan, public std::enable_shared_from_this<drawn_
   const std::vector<node_spec>& nodes() const override { return nodes_; }
   const std::vector<dedup_spec>& dedups() const override { return dedups_; }
   const std::vector<std::vector<std::uint32_t>>& co_partitioned() const override { return co_partitioned_; }
+  const std::vector<parking_spec>& parking() const override { return parking_; }
   std::unique_ptr<graph> open() const override;
 
   const wiring::draft& from() const { return *from_; }
@@ -36,6 +37,7 @@ class drawn_plan final : public plan, public std::enable_shared_from_this<drawn_
   std::vector<sink_spec> sinks_;
   std::vector<node_spec> nodes_;
   std::vector<dedup_spec> dedups_;
+  std::vector<parking_spec> parking_;
   std::vector<placed_node> placed_;
   std::vector<std::vector<std::uint32_t>> co_partitioned_;
 

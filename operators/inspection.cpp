@@ -45,6 +45,7 @@ class inspection {
     for (const sink_spec& sink : plan_.sinks_) check(sink);
     for (const dedup_spec& dedup : plan_.dedups_) check(dedup);
     for (std::size_t i = 0; i < plan_.nodes_.size(); ++i) check_node(i);
+    check_parking();
     return std::move(found_);
   }
 
@@ -98,6 +99,40 @@ class inspection {
     if (dedup.window <= 0ms || dedup.window > 366 * 24h)
       find(quoted(dedup.name) + " looks back over " + std::to_string(dedup.window.count()) + " ms",
            "its window is longer than nothing, and a year at most");
+  }
+
+  /// Where a key is parked is a lane's own affair, so nothing behind may be what lanes share, or lie outside of Kafka.
+  void check_parking() {
+    std::set<std::string> topics;
+    for (std::size_t i = 0; i < plan_.nodes_.size(); ++i) {
+      const policy& rule = plan_.placed_[i].on_failure.what;
+      if (rule.what() != policy::kind::park_key) continue;
+      topics.insert(rule.topic());
+      const std::string& name = plan_.nodes_[i].name;
+      if (plan_.from().nodes()[i].about.is_scattered)
+        find(quoted(name) + " parks keys, and those of its stream are not its source's any more",
+             "give it another policy, or park before the key changes, or promise that equal keys stay together: "
+             "key_by(f, colocated)");
+      if (const node_spec* other = find_behind(i, [](const wiring::facts& each) { return each.dedup.has_value(); }))
+        find(quoted(name) + " parks keys, and " + quoted(other->name) + " has to see every record",
+             "give it another policy, or let the dedup come first");
+      if (const node_spec* other = find_behind(
+              i, [](const wiring::facts& each) { return each.sink && each.sink->names == sink_spec::naming::outside; }))
+        find(quoted(name) + " parks keys, and " + quoted(other->name) + " delivers outside of Kafka, which no " +
+                 "transaction releases",
+             "give it another policy: an ordered_sink tries one record of a key after the other anyway");
+    }
+    if (topics.size() > 1)
+      find("keys are parked in " + quoted(*topics.begin()) + " and in " + quoted(*topics.rbegin()),
+           "park all of them in one topic, so that they keep their order");
+  }
+
+  /// The node itself, or the first one behind it, of which something is true.
+  const node_spec* find_behind(std::size_t node, bool (*what)(const wiring::facts&)) const {
+    if (what(plan_.from().nodes()[node].about)) return &plan_.nodes_[node];
+    for (const std::uint32_t to : plan_.nodes_[node].to)
+      if (const node_spec* found = find_behind(to, what)) return found;
+    return nullptr;
   }
 
   void check_cluster(const sink_spec& sink, const std::string& cluster) {

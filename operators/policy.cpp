@@ -23,6 +23,8 @@ std::string last_resort(const policy& what) {
       return "skip";
     case policy::kind::dead_letter:
       return "dead_letter(" + what.topic() + ")";
+    case policy::kind::park_key:
+      return "park_key(" + what.topic() + ")";
   }
   return {};
 }

@@ -57,6 +57,7 @@ class replay_plan final : public plan, public std::enable_shared_from_this<repla
   const std::vector<node_spec>& nodes() const override { return nodes_; }
   const std::vector<dedup_spec>& dedups() const override { return dedups_; }
   const std::vector<std::vector<std::uint32_t>>& co_partitioned() const override { return co_partitioned_; }
+  const std::vector<parking_spec>& parking() const override { return parking_; }
   std::unique_ptr<graph> open() const override;
   emission letter_for(const source_partition&, const fetched_record& record, const refused_emission& what,
                       arena& room) const override {
@@ -69,7 +70,13 @@ class replay_plan final : public plan, public std::enable_shared_from_this<repla
   }
 
   const plan& inner() const { return *inner_; }
-  bool takes(const letter& what) const { return what.from.cluster == how_.home && kind_of(what) == how_.kind; }
+  /// Without a key, what a node that parks has set aside is for its own cluster alone.
+  bool takes(const letter& what) const {
+    const auto kind = inner_->parks(what) ? letter_kind::refused : kind_of(what);
+    return what.from.cluster == how_.home && kind == how_.kind;
+  }
+  /// With a key it is released, by the lanes that have parked it.
+  bool leaves_to_others(const letter& what, bytes key) const { return inner_->parks(what) && !key.is_null(); }
   bool passes_over_strangers() const { return how_.pass_over_strangers; }
 
   /// Why the topology has no use for this letter; or the number of the source that its record came in by.
@@ -151,6 +158,7 @@ class replay_plan final : public plan, public std::enable_shared_from_this<repla
   std::vector<node_spec> nodes_;
   std::vector<dedup_spec> dedups_;
   std::vector<std::vector<std::uint32_t>> co_partitioned_;
+  std::vector<parking_spec> parking_;        // none: only lanes of the topology itself park, and release
   std::vector<topic_selection> selections_;  // one for each source of the topology
   std::vector<std::vector<bool>> leads_to_;  // by node, then source
 };
@@ -161,9 +169,10 @@ class replay_graph final : public graph {
       : plan_{std::move(what)}, inner_{plan_->inner().open()} {}
 
   std::optional<blame> push(const source_partition&, const fetched_record& record, const transit& how) override {
-    ++own_.received;
     time_ = -1;
     const auto first = read_letter(record.headers);
+    if (first && plan_->leaves_to_others(*first, record.key)) return std::nullopt;
+    ++own_.received;
     if (!first || !plan_->takes(*first)) return ++own_.skipped, std::nullopt;
     const auto source = plan_->entry_of(*first);
     if (!source && plan_->passes_over_strangers()) return ++own_.skipped, std::nullopt;

@@ -69,6 +69,7 @@ class drawing {
     for (const wiring::draft::node& node : draft_.nodes()) add(node);
     for (std::uint32_t i = 0; i < draft_.nodes().size(); ++i) connect(i);
     for (std::uint32_t i = 0; i < draft_.nodes().size(); ++i) find_co_partitioned(i), find_sources(i);
+    for (std::uint32_t i = 0; i < draft_.nodes().size(); ++i) add_parking(i);
     for (const sink_spec& sink : plan_->sinks_)
       if (sink.takes_letters && std::ranges::count(sink.clusters, home) > 0) exclude_from_patterns(sink.topic);
     return std::move(plan_);
@@ -185,6 +186,52 @@ class drawing {
     std::set<std::uint32_t> sources;
     collect_sources(node, sources);
     plan_->dedups_[plan_->placed_[node].number].sources.assign(sources.begin(), sources.end());
+  }
+
+  /// What is parked lies on each cluster that a record could have come to from there, be it as a letter. A sink is
+  /// reached only by the lanes of its own clusters.
+  void add_parking(std::uint32_t node) {
+    std::set<std::uint32_t> sources;
+    collect_sources(node, sources);
+    const policy* rule = nullptr;
+    parking_spec made{.node = plan_->nodes_[node].name, .sources{sources.begin(), sources.end()}};
+    std::vector<std::string> clusters;
+    for (std::uint32_t i = 0; i < plan_->placed_.size(); ++i) {
+      const bool is_own_source = draft_.nodes()[i].about.source && sources.contains(plan_->placed_[i].number);
+      const policy& each = plan_->placed_[i].on_failure.what;
+      if (i != node && !is_own_source) continue;
+      if (each.what() == policy::kind::park_key) {
+        rule = &each;
+        made.failed = made.failed || i == node;
+        made.undecodable = made.undecodable || is_own_source;
+      }
+      if (each.what() == policy::kind::dead_letter) collect_clusters_of(plan_->placed_[i].on_failure.letters, clusters);
+    }
+    if (!rule) return;
+    if (draft_.nodes()[node].about.sink) clusters.clear();
+    collect_clusters(node, clusters);
+    auto& placed = plan_->placed_[node];
+    placed.on_failure.parked = add_letters(rule->topic(), {.clusters = std::move(clusters)});
+    if (draft_.nodes()[node].about.sink) {
+      auto& sink = plan_->sinks_[placed.number];
+      if (sink.on_failure.what() == policy::kind::park_key) sink.letters = placed.on_failure.parked;
+    }
+    made.letters = placed.on_failure.parked;
+    plan_->parking_.push_back(std::move(made));
+  }
+
+  void collect_clusters(std::uint32_t node, std::vector<std::string>& into) const {
+    const placed_node& placed = plan_->placed_[node];
+    if (draft_.nodes()[node].about.sink) collect_clusters_of(placed.number, into);
+    if (placed.on_failure.what.what() == policy::kind::dead_letter)
+      collect_clusters_of(placed.on_failure.letters, into);
+    for (const auto& port : placed.targets)
+      for (const std::uint32_t target : port) collect_clusters(target, into);
+  }
+
+  void collect_clusters_of(std::uint32_t sink, std::vector<std::string>& into) const {
+    for (const std::string& each : plan_->sinks_[sink].clusters)
+      if (std::ranges::count(into, each) == 0) into.push_back(each);
   }
 
   void collect_sources(std::uint32_t node, std::set<std::uint32_t>& into) const {

@@ -105,8 +105,30 @@ class visit {
       return !sink.takes_letters && (!others_.empty() || sink.on_failure.what() == policy::kind::dead_letter) &&
              std::ranges::count(sink.clusters, alias) > 0;
     };
-    if (std::ranges::any_of(what_->sinks(), may_be_refused)) all.push_back({cluster, letter_kind::refused});
+    const bool refuses = std::ranges::any_of(what_->sinks(), may_be_refused) || parks_on(cluster);
+    if (refuses) all.push_back({cluster, letter_kind::refused});
     return all;
+  }
+
+  /// Keys may be parked there.
+  bool parks_on(const std::string& cluster) const {
+    const auto alias = cluster == how_.home ? std::string{home} : cluster;
+    return std::ranges::any_of(what_->parking(), [&](const parking_spec& each) {
+      return std::ranges::count(what_->sinks()[each.letters].clusters, alias) > 0;
+    });
+  }
+  bool is_parked(const letter& what, bytes key) const { return !key.is_null() && what_->parks(what); }
+  /// What belongs to the program itself on a cluster.
+  engine::names own_names() const { return {how_.application, how_.home}; }
+  /// What its lanes there have parked, by source partition.
+  result<std::map<topic_partition, engine::parking>> parked_on(const std::string& cluster) {
+    std::map<topic_partition, engine::parking> found;
+    if (!parks_on(cluster)) return found;
+    const auto known = at(cluster).positions(own_names());
+    if (!known) return tl::unexpected{known.error()};
+    for (const auto& each : *known)
+      for (const auto& [source, place] : each.sources) found.emplace(source, place.parked);
+    return found;
   }
 
   inquiry& at(const std::string& cluster) {
@@ -163,6 +185,82 @@ class visit {
   std::map<std::string, std::unique_ptr<inquiry>> inquiries_;
 };
 
+/// The letter is one that waits for a release.
+bool holds(const engine::parking& parked, const letter& what, const fetched_record& record) {
+  if (record.offset < parked.settled) return false;
+  const auto is_behind = [&](const parked_keys& keys) {
+    const auto first = keys.find(what.node, record.key);
+    return first && *first <= what.from.offset;
+  };
+  return is_behind(parked.keys) || is_behind(parked.released);
+}
+
+/// Waits until something is true, looking now and then; false if it was told to stop.
+bool wait_for(std::stop_token stop, const std::function<bool()>& holds) {
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  while (!holds()) {
+    std::unique_lock lock{mutex};
+    changed.wait_for(lock, stop, look_every, [] { return false; });
+    if (stop.stop_requested()) return false;
+  }
+  return true;
+}
+
+/// Tells the lanes of one cluster to release what they have parked, and waits until they have.
+class releasing {
+ public:
+  releasing(visit& by, std::string cluster) : by_{by}, cluster_{std::move(cluster)} {}
+
+  result<void> run(std::stop_token stop, letters_replayed& into) {
+    const auto before = parked();
+    if (!before) return tl::unexpected{before.error()};
+    if (*before == 0) return {};
+    const auto told =
+        by_.at(cluster_).write({by_.own_names().commands_topic(), 0}, "release", engine::encode(engine::command{}));
+    if (!told) return tl::unexpected{told.error()};
+    result<bool> done = false;
+    const bool waited = wait_for(stop, [&] { return !(done = have_obeyed(*told)) || *done; });
+    if (!done) return tl::unexpected{done.error()};
+    if (!waited)
+      return fail(failure_kind::retriable, "what is parked on " + cluster_ + " is not released yet",
+                  "it will be, as soon as its lanes are at work");
+    const auto after = parked();
+    if (!after) return tl::unexpected{after.error()};
+    into.released += *before - std::min(*before, *after);
+    into.parked += *after;
+    return {};
+  }
+
+ private:
+  /// Keys.
+  result<std::uint64_t> parked() {
+    const auto known = by_.parked_on(cluster_);
+    if (!known) return tl::unexpected{known.error()};
+    std::uint64_t count = 0;
+    for (const auto& [source, each] : *known) count += each.count();
+    return count;
+  }
+
+  result<bool> have_obeyed(std::int64_t command) {
+    const auto known = by_.parked_on(cluster_);
+    if (!known) return tl::unexpected{known.error()};
+    const bool all = std::ranges::all_of(*known, [&](const auto& each) {
+      return each.second.released.empty() && (each.second.commands > command || each.second.keys.empty());
+    });
+    if (all) return true;
+    const auto owned = by_.at(cluster_).are_owned(by_.own_names());
+    if (!owned) return tl::unexpected{owned.error()};
+    if (!*owned)
+      return fail(failure_kind::retriable, "nobody works on the lanes on " + cluster_ + " that have parked keys",
+                  "start the application: they are released then");
+    return false;
+  }
+
+  visit& by_;
+  std::string cluster_;
+};
+
 tl::unexpected<failure> nothing_to_look_at() {
   return fail(failure_kind::missing,
               "no policy of this topology dead-letters anything, so it is not known where letters lie",
@@ -189,21 +287,16 @@ class replaying {
 
   result<void> run(std::stop_token stop, letters_replayed& into) {
     if (is_finished(nullptr)) return {};
-    std::mutex mutex;
-    std::condition_variable_any changed;
     app running{what_, how_};
     if (auto started = running.start(); !started) return started;
     std::optional<failure> refused;
     bool is_done = false;
-    while (!is_done && !stop.stop_requested() && !is_over(running)) {
-      {
-        std::unique_lock lock{mutex};
-        changed.wait_for(lock, stop, look_every, [] { return false; });
-      }
+    wait_for(stop, [&] {
       const auto now = running.status();
       refused = refusal(now);
       is_done = is_finished(&now);
-    }
+      return is_done || is_over(running);
+    });
     running.stop(stop_limit);
     count(running.status(), into);
     if (auto over = running.wait(); !over) return over;
@@ -312,6 +405,7 @@ result<std::vector<letters_in>> dead_letters::list(const std::optional<std::stri
       auto places = now.places(*now.replay(each, *there), each, *partitions);
       if (places) replayed[each.kind] = std::move(*places);
     }
+    const auto parked = now.parked_on(cluster);
     std::map<std::string, letters_in> topics;
     for (const auto& each : *partitions) topics.try_emplace(each.topic, letters_in{cluster, each.topic});
     const auto see = [&](const topic_partition& where, const fetched_record& record) {
@@ -325,6 +419,13 @@ result<std::vector<letters_in>> dead_letters::list(const std::optional<std::stri
       if (alike == into.letters.end())
         alike = into.letters.insert(alike, {std::string{what->node}, what->reason, std::string{what->from.topic}});
       ++alike->letters;
+      if (now.is_parked(*what, record.key)) {
+        if (!parked) return alike->replayed.reset(), true;
+        const auto of_source = parked->find({std::string{what->from.topic}, what->from.partition});
+        const bool waits = of_source != parked->end() && holds(of_source->second, *what, record);
+        if (!waits && alike->replayed) ++*alike->replayed;
+        return true;
+      }
       const auto places = replayed.find(kind_of(*what));
       if (places == replayed.end()) return alike->replayed.reset(), true;
       const auto place = places->second.find(where);
@@ -391,6 +492,10 @@ result<letters_replayed> dead_letters::replay(const letters_again& how, std::sto
   }
   letters_replayed all;
   std::optional<failure> first;
+  for (const auto& cluster : now.clusters()) {
+    if ((how.cluster && *how.cluster != cluster) || !now.parks_on(cluster)) continue;
+    if (auto done = releasing{now, cluster}.run(stop, all); !done && !first) first = done.error();
+  }
   for (const auto& [cluster, ranges] : there)
     for (const auto& each : now.passes_on(cluster)) {
       replaying one{now, now.replay(each, ranges, how.pass_over_strangers), each, ranges, options_};

@@ -160,6 +160,8 @@ int replay_letters(const builder& build, app_options options, const replay_optio
   }
   if (!done) return tell(done.error(), how);
   how.out << "replayed " << counted(done->replayed, "letter");
+  if (done->released > 0) how.out << "; released " << counted(done->released, "parked key");
+  if (done->parked > 0) how.out << "; parked are " << counted(done->parked, "key");
   if (done->failed > 0) how.out << "; " << done->failed << " of them failed again";
   if (done->dropped > 0) how.out << "; " << done->dropped << " did not come any more to where they had failed";
   if (done->passed_over > 0)

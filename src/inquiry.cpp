@@ -102,18 +102,17 @@ result<void> inquiry::read(const std::map<topic_partition, range>& what,
   return {};
 }
 
-result<std::map<topic_partition, std::int64_t>> inquiry::places(const engine::names& whose,
-                                                                const std::vector<topic_partition>& of) {
-  std::map<topic_partition, std::int64_t> found;
+result<std::vector<engine::position>> inquiry::positions(const engine::names& whose,
+                                                         const std::optional<std::vector<std::int32_t>>& lanes) {
+  std::vector<engine::position> found;
   const auto lanes_topic = whose.lanes_topic();
   const auto described = ask<std::vector<port::topic_description>>(
       [&](auto done) { cluster_->describe_topics({lanes_topic}, std::move(done)); });
   if (!described) return tl::unexpected{described.error()};
   if (described->empty()) return found;
-  std::set<std::int32_t> lanes;
-  for (const auto& each : of) lanes.insert(engine::spread().task_of(each, described->front().partitions));
   std::vector<topic_partition> where;
-  for (const auto each : lanes) where.push_back({lanes_topic, each});
+  for (std::int32_t each = 0; each < described->front().partitions; ++each)
+    if (!lanes || std::ranges::count(*lanes, each) > 0) where.push_back({lanes_topic, each});
   // What is still undecided is not waited for: the next time it is known.
   const auto from = ask<std::vector<port::group_offset>>([&](auto done) {
     cluster_->group_offsets(whose.group(), where, port::isolation::read_uncommitted, range_limit, std::move(done));
@@ -131,17 +130,58 @@ result<std::map<topic_partition, std::int64_t>> inquiry::places(const engine::na
                            std::move(done));
     });
     if (!read) return tl::unexpected{read.error()};
-    std::int64_t newest = 0;
+    engine::position newest;
     for (const auto& record : read->records) {
       if (record.key != engine::position_key || !record.value) continue;
-      const auto at = engine::decode_position(*record.value);
+      auto at = engine::decode_position(*record.value);
       if (!at) return tl::unexpected{at.error()};
-      if (at->sequence <= newest) continue;
-      newest = at->sequence;
-      for (const auto& [source, place] : at->sources) found[source] = place.next;
+      if (at->sequence > newest.sequence) newest = std::move(*at);
     }
+    if (newest.sequence > 0) found.push_back(std::move(newest));
   }
   return found;
+}
+
+result<std::map<topic_partition, std::int64_t>> inquiry::places(const engine::names& whose,
+                                                                const std::vector<topic_partition>& of) {
+  const auto described = ask<std::vector<port::topic_description>>(
+      [&](auto done) { cluster_->describe_topics({whose.lanes_topic()}, std::move(done)); });
+  if (!described) return tl::unexpected{described.error()};
+  std::map<topic_partition, std::int64_t> found;
+  if (described->empty()) return found;
+  std::set<std::int32_t> lanes;
+  for (const auto& each : of) lanes.insert(engine::spread().task_of(each, described->front().partitions));
+  const auto known = positions(whose, std::vector(lanes.begin(), lanes.end()));
+  if (!known) return tl::unexpected{known.error()};
+  for (const auto& position : *known)
+    for (const auto& [source, place] : position.sources) found[source] = place.next;
+  return found;
+}
+
+result<bool> inquiry::are_owned(const engine::names& whose) {
+  const auto members =
+      ask<std::vector<port::group_member>>([&](auto done) { cluster_->group_members(whose.group(), std::move(done)); });
+  if (!members) return tl::unexpected{members.error()};
+  return !members->empty();
+}
+
+result<std::int64_t> inquiry::write(const topic_partition& where, bytes key, const std::string& value) {
+  const auto producer = cluster_->open_producer({});
+  if (auto opened = ask<void>([&](auto done) { producer->init(std::move(done)); }); !opened)
+    return tl::unexpected{opened.error()};
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  outgoing batch;
+  batch.records.push_back({.topic = producer->topic(where.topic),
+                           .partition = where.partition,
+                           .timestamp = std::chrono::duration_cast<std::chrono::milliseconds>(now).count(),
+                           .key = key,
+                           .value = value,
+                           .headers = {},
+                           .wants_offset = true});
+  producer->send(std::move(batch));
+  const auto stored = ask<port::committed>([&](auto done) { producer->flush(std::move(done)); });
+  if (!stored) return tl::unexpected{stored.error()};
+  return stored->offsets.at(0);
 }
 
 }  // namespace flow

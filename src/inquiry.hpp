@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/names.hpp"
+#include "engine/position.hpp"
 #include "worker_thread.hpp"
 
 #include <flow/app.hpp>
@@ -38,6 +39,14 @@ class inquiry {
   /// returns. `timed_out` if nothing comes for half a minute.
   result<void> read(const std::map<topic_partition, range>& what,
                     const std::function<bool(const topic_partition&, const fetched_record&)>& see);
+
+  /// The newest positions of these lanes, or of all, as far as they are committed and known here.
+  result<std::vector<engine::position>> positions(const engine::names& whose,
+                                                  const std::optional<std::vector<std::int32_t>>& lanes = {});
+  /// Somebody works on them.
+  result<bool> are_owned(const engine::names& whose);
+  /// Writes one record, and answers its offset.
+  result<std::int64_t> write(const topic_partition& where, bytes key, const std::string& value);
 
   /// How far the lanes of an application on this cluster have committed these source partitions; those of which nothing
   /// is known are left out. It may lag behind what is being committed.

@@ -230,6 +230,13 @@ void simulation::delete_records(const std::string& cluster, const std::string& t
   inside_->cluster(cluster).truncate({topic, partition}, new_start);
 }
 
+void simulation::release(const std::string& cluster, const std::string& application, const std::string& topic,
+                         const std::string& home) {
+  const engine::names names{application, home};
+  write(cluster, names.commands_topic(), 0,
+        {.key = "release " + topic, .value = engine::encode(engine::command{topic})});
+}
+
 std::int64_t simulation::write(const std::string& cluster, const std::string& topic, std::int32_t partition,
                                const raw_record& what) {
   return inside_->cluster(cluster).append({topic, partition}, to_memory(what, wall_clock()));

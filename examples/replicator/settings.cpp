@@ -98,6 +98,7 @@ void settings::failure_settings::check(flow::problems& found) const {
 flow::policy settings::failure_settings::in_force() const {
   const auto last = policy == last_resort::skip          ? flow::skip
                     : policy == last_resort::dead_letter ? flow::dead_letter(dead_letter)
+                    : policy == last_resort::park_key    ? flow::park_key(dead_letter)
                                                          : flow::stop;
   return retries == 0 ? last : flow::retry(retries, {backoff.from, backoff.to}).then(last);
 }

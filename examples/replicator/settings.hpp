@@ -19,7 +19,7 @@ namespace replicator {
 
 enum class partitions { keep, by_key };
 enum class malformed { dead_letter, skip, replicate, stop };
-enum class last_resort { stop, skip, dead_letter };
+enum class last_resort { stop, skip, dead_letter, park_key };
 enum class tombstones { replicate, drop };
 
 constexpr std::array<std::string_view, 2> words(partitions) {
@@ -28,8 +28,8 @@ constexpr std::array<std::string_view, 2> words(partitions) {
 constexpr std::array<std::string_view, 4> words(malformed) {
   return {"dead_letter", "skip", "replicate", "stop"};
 }
-constexpr std::array<std::string_view, 3> words(last_resort) {
-  return {"stop", "skip", "dead_letter"};
+constexpr std::array<std::string_view, 4> words(last_resort) {
+  return {"stop", "skip", "dead_letter", "park_key"};
 }
 constexpr std::array<std::string_view, 2> words(tombstones) {
   return {"replicate", "drop"};
@@ -121,8 +121,10 @@ struct settings : flow::app_settings {
     } backoff;
 
     void bind(auto& b) {
-      b("policy", policy, "what becomes of an event that a target does not take: it stops its partition, is skipped, or "
-                          "goes to dead_letter on that target");
+      b("policy", policy,
+        "what becomes of an event that a target does not take: it stops its partition, is skipped, or "
+        "goes to dead_letter on that target; park_key: with all later ones of its key, until they "
+        "are replayed");
       b("dead_letter", dead_letter, "the topic of dead letters; {topic} and {source} are where they came from")
           .check(flow::checks::sink_topic);
       b("retries", retries, "how often what may pass is tried again before that");

@@ -13,7 +13,7 @@
 /// were read, in the partition of their number (modulo how many there are), and these headers behind their own:
 ///
 ///     flow.node       where it failed               flow.topic, flow.partition, flow.offset, flow.cluster
-///     flow.reason     undecodable, failed, refused                  where it was read
+///     flow.reason     undecodable, failed, refused, parked          where it was read
 ///     flow.text       what went wrong               flow.attempts   how often it was tried, all in all
 ///     flow.time       when, as milliseconds since 1970 UTC
 ///     flow.number     which of the records that came to that node of this one; left out of the first (0)
@@ -22,9 +22,13 @@ namespace flow {
 enum class letter_reason {
   undecodable,  ///< its bytes are no value of the type that the topic promises
   failed,       ///< user code threw
-  refused       ///< the cluster does not take it
+  refused,      ///< the cluster does not take it
+  parked        ///< it was not tried: an earlier record of its key is there
 };
 std::string_view to_string(letter_reason why);
+
+/// What a `parked` one says.
+inline constexpr std::string_view follows_its_key = "an earlier record of its key is here";
 
 /// What a letter's headers say.
 struct letter {

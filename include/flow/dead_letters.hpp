@@ -76,6 +76,8 @@ struct letters_replayed {
   std::uint64_t failed = 0;    ///< of them, or of what was made of them: letters again, to be replayed the next time
   std::uint64_t dropped =
       0;  ///< did not come any more to the node that had failed: what stands before has dropped them
+  std::uint64_t released = 0;     ///< keys that were parked, and whose letters have gone through
+  std::uint64_t parked = 0;       ///< keys that are parked again, or still
   std::uint64_t passed_over = 0;  ///< records that are no letters of this application, or strangers
 };
 
@@ -98,6 +100,8 @@ class dead_letters {
   /// once, in the order of their partitions, up to the ends that are found at its beginning, and returns. A target that
   /// is away is waited for. What was done stays done if it is broken off, by `stop` or a crash, and the next call goes
   /// on there. Two at once share the work if their instances differ; of two with the same one, the first ends.
+  /// What `park_key` has parked is not taken through here: the lanes of the running application are told to release it,
+  /// and that they have is waited for. Where none of them runs they will when one does, and this is a failure.
   /// @return `refused` if a partition cannot be taken to its end, after all others have been.
   result<letters_replayed> replay(const letters_again& how = {}, std::stop_token stop = {}) const;
 

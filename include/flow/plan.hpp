@@ -12,7 +12,9 @@
 
 #include <flow/arena.hpp>
 #include <flow/bytes.hpp>
+#include <flow/dead_letter.hpp>
 #include <flow/destination.hpp>
+#include <flow/parked_keys.hpp>
 #include <flow/policy.hpp>
 #include <flow/seen_ids.hpp>
 #include <flow/topic_partition.hpp>
@@ -84,7 +86,16 @@ struct dedup_spec {
   std::vector<std::uint32_t> sources{};  ///< indexes of those whose records come to it
 };
 
-/// That, of one source partition.
+/// A node at which keys may be parked.
+struct parking_spec {
+  std::string node{};
+  std::uint32_t letters = 0;  ///< the sink of what is parked there, on each cluster that is written to behind it
+  std::vector<std::uint32_t> sources{};  ///< indexes of those whose records come to it
+  bool failed = false;                   ///< by its own policy
+  bool undecodable = false;              ///< by a source's
+};
+
+/// What a dedup keeps, of one source partition.
 struct dedup_memory {
   seen_ids ids;
   stream_clock clock;  ///< at the record that is pushed
@@ -110,10 +121,11 @@ struct emission {
   std::uint32_t number = 0;  ///< which of the records that the sink got of one that was read
 };
 
-/// An emission that a sink's cluster, or its destination, does not take.
+/// An emission that a sink's cluster, or its destination, does not take, or that follows one of its key.
 struct refused_emission {
   std::uint32_t sink = 0;
   std::uint32_t number = 0;  ///< `emission::number`
+  letter_reason reason = letter_reason::refused;
   std::string_view why{};
   std::int64_t attempts = 1;
   std::int64_t time = 0;  ///< milliseconds since 1970 UTC
@@ -155,11 +167,10 @@ struct node_counts {
   std::uint64_t skipped = 0;   ///< failed and passed over (`on_failure(skip)`)
   std::uint64_t retried = 0;   ///< failed, and tried again
   std::uint64_t dead_lettered = 0;
+  std::uint64_t parked = 0;      ///< dead-lettered without being tried, behind an earlier record of their key
   std::uint64_t without_id = 0;  ///< let through by a `dedup`, since it has nothing to tell it by
   std::vector<std::uint64_t> decided{};  ///< by each of `node_spec::deciders`
 };
-
-struct letter;
 
 /// A letter's record on its way through the graph in which it has failed.
 struct return_visit {
@@ -178,6 +189,9 @@ struct transit {
   /// Set: all that is wanted is what the node named in the letter, which is one of this graph's, makes of the record
   /// that it failed at. What other branches made of it was written then, and what stands before has let it through.
   return_visit* again = nullptr;
+  const parked_keys* parked = nullptr;  ///< whose records do not get past their nodes
+  /// Where nodes are appended at which the record parks its key; nullptr: keys are not parked, only dead-lettered.
+  std::vector<std::string_view>* parks = nullptr;
   std::vector<omission>* omitted = nullptr;  ///< where omissions are appended, if anybody wants to say them
 };
 
@@ -225,11 +239,14 @@ class plan {
   /// Topics joined by key: partition p of one must meet partition p of another in the same task. Each entry is a set
   /// of source indexes.
   virtual const std::vector<std::vector<std::uint32_t>>& co_partitioned() const = 0;
+  virtual const std::vector<parking_spec>& parking() const = 0;
   virtual std::unique_ptr<graph> open() const = 0;
   /// What is written to a dead-letter topic in place of what was made of the record. It looks at the record and at
   /// `room`.
   virtual emission letter_for(const source_partition& from, const fetched_record& record, const refused_emission& what,
                               arena& room) const;
+  /// Letters like this one are of keys that were parked, if they have a key.
+  bool parks(const letter& what) const;
 };
 
 }  // namespace flow

@@ -42,9 +42,10 @@ struct retries {
 class policy {
  public:
   enum class kind {
-    stop,        ///< its partition goes no further, and nothing of the record is emitted
-    skip,        ///< it ends at that node and is counted
-    dead_letter  ///< it ends at that node, and goes as it was read to a topic of its own
+    stop,         ///< its partition goes no further, and nothing of the record is emitted
+    skip,         ///< it ends at that node and is counted
+    dead_letter,  ///< it ends at that node, and goes as it was read to a topic of its own
+    park_key      ///< likewise, and so do later records of its key, untried
   };
 
   constexpr explicit policy(kind what) : kind_{what} {}
@@ -52,7 +53,7 @@ class policy {
 
   /// What becomes of it once it is not tried again.
   constexpr kind what() const { return kind_; }
-  /// Of dead letters; {topic} and {source} stand for where the record came from.
+  /// Of dead letters and parked records; {topic} and {source} stand for where the record came from.
   constexpr const std::string& topic() const { return topic_; }
   /// Before that.
   constexpr const retries& tries() const { return tries_; }
@@ -83,6 +84,22 @@ inline constexpr policy skip{policy::kind::skip};
 /// Whether a record fails has to depend on nothing but the record: clusters that are written to independently of each
 /// other may judge it at different times. For what depends on the world there are `retry` and `stop`.
 constexpr policy dead_letter(std::string topic) { return {policy::kind::dead_letter, std::move(topic)}; }
+
+/// The record ends at that node and is written to `topic` as by `dead_letter`, and so is every later record of its key
+/// that comes to that node, without being tried: what `topic` holds of a key goes on in its order. Other keys flow. A
+/// record without a key is dead-lettered, and nothing follows it.
+///
+/// A key is one of a source partition, as it was read; so the stream's keys have to be those of its source, or
+/// `colocated` with them. What is parked lies on each cluster that is written to behind the node, in a copy for each,
+/// and each cluster judges for itself: a record may fail here today and there tomorrow. `dead_letters::replay` has it
+/// released: then its records go through again from that node, in order, and the source partition waits until they are
+/// through. All nodes of a topology park in one topic; none stands before a `dedup` or an `ordered_sink`.
+///
+/// Parked keys are part of a lane's position: 10,000 of them, or 384 KiB, are the most for all source partitions of a
+/// lane. A partition that would park one more stops.
+constexpr policy park_key(std::string topic) {
+  return {policy::kind::park_key, std::move(topic)};
+}
 
 /// `retry`, and `stop` once that is over, unless `then` says otherwise.
 class retry_policy : public policy {

@@ -17,7 +17,8 @@ namespace flow {
 /// Which letters a replay takes.
 enum class letter_kind {
   failed,  ///< of records that failed on their way to the sinks; they lie at home, and are for every cluster
-  refused  ///< of records that a cluster, or a destination outside, did not take; they are for that one alone
+  refused  ///< of records that a cluster, or a destination outside, did not take, and those without a key of nodes that
+           ///< park; they are for that one alone
 };
 letter_kind kind_of(const letter& what);
 

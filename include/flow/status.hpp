@@ -22,6 +22,14 @@ struct halted_partition {
   bool operator==(const halted_partition&) const = default;
 };
 
+/// What is parked at one node.
+struct parked_at {
+  std::string node;
+  std::uint64_t keys = 0;
+
+  bool operator==(const parked_at&) const = default;
+};
+
 /// One worker's work on one cluster that it writes to.
 struct target_status {
   std::string cluster;
@@ -30,6 +38,7 @@ struct target_status {
   bool ready = false;               ///< its lanes are being written
   std::optional<failure> trouble;   ///< what keeps it from going on; it tries again unless the kind is `refused`
   std::vector<halted_partition> halted;
+  std::vector<parked_at> parked{};  ///< by its lanes, and not released yet
   std::uint64_t commits = 0;
   std::uint64_t records_written = 0;  ///< or delivered
   std::uint64_t bytes_written = 0;

@@ -148,6 +148,7 @@ class node final : public edge<typename In::key_type, typename In::value_type> {
     if (seat_.way->is_stopped()) return;
     const stay here{seat_};
     if (!next_.is_open()) return;
+    if (seat_.way->holds_back && seat_.hold_back()) return;
     ++seat_.counts->received;
     next_.begin();
     try {
@@ -215,6 +216,7 @@ facts facts_of(const Op& what) {
   if constexpr (requires { what.flaws(); }) all.flaws = what.flaws();
   if constexpr (requires { what.template sink<In>(); }) all.sink = what.template sink<In>();
   if constexpr (keeps_seen_ids<Op>) all.dedup = what.dedup();
+  all.is_scattered = In::placed == placement::scattered;
   if constexpr (requires { Op::keeps_state_by_key; }) all.keeps_state_by_key = Op::keeps_state_by_key;
   if constexpr (requires { what.captures([](const auto&) {}); })
     what.captures([&](const auto& captured) {

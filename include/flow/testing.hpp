@@ -78,6 +78,9 @@ class simulation {
   /// Writes records of one partition as one transaction, which commits or aborts.
   void write_transaction(const std::string& cluster, const std::string& topic, std::int32_t partition,
                          const std::vector<raw_record>& records, bool commit);
+  /// Tells the lanes of an application on this cluster to release what they have parked of a source topic, or of all.
+  void release(const std::string& cluster, const std::string& application, const std::string& topic = {},
+               const std::string& home = "home");
   /// What a `read_committed` reader gets now, per partition in order.
   std::vector<std::vector<raw_record>> read(const std::string& cluster, const std::string& topic);
 

@@ -24,10 +24,11 @@ namespace flow {
 
 namespace wiring {
 
-/// A node's policy, and the sink that its dead letters go to.
+/// A node's policy, and the sinks that its dead letters go to.
 struct failure_rule {
   policy what = stop;
   std::uint32_t letters = 0;
+  std::uint32_t parked = 0;  ///< the sink of what is parked at the node, by its own policy or its source's
 };
 
 /// What all nodes of a graph know of the record that is on its way.
@@ -42,12 +43,17 @@ struct passage {
   const attempts* before = nullptr;
   dedup_memory* seen = nullptr;
   const failure_rule* source_rule = nullptr;
+  const parked_keys* parked = nullptr;
+  std::vector<std::string_view>* parks = nullptr;
+  bool holds_back = false;   ///< perhaps the record's key is parked somewhere
   std::uint64_t number = 0;  ///< of the record, among all that were pushed
   std::uint32_t turn = 0;    ///< which of the records that the node at work gets of it
 
   std::vector<omission>* omitted = nullptr;
   return_visit* again = nullptr;
   const node_counts* awaited = nullptr;  ///< the node that failed then
+  std::uint32_t awaited_node = 0;
+  std::uint32_t awaited_sink = 0;        ///< of what is parked there
   bool closed = false;                   ///< the record is not there, or not any more: nothing is wanted of it
   std::vector<bool> leads_there{};       ///< by node
   std::optional<blame> stopped;
@@ -57,6 +63,8 @@ struct passage {
   bool is_stopped() const { return stopped.has_value(); }
   /// The awaited node gets, as the `turn`th, the record that it failed at.
   bool is_awaited(std::uint32_t turn);
+  /// True if the record's key is parked at that node: what came there as the `turn`th has become a letter.
+  bool follow(std::string_view node, std::uint32_t letters, std::uint32_t turn) const;
 };
 
 /// A node's place in an opened graph.
@@ -74,6 +82,8 @@ struct seat {
     record = way->number;
     way->turn = turn;
   }
+  /// True if the record's key is parked here: it has become a letter.
+  bool hold_back() const;
   /// Applies the policy to the exception that is being handled.
   void fail() const;
 };
@@ -199,6 +209,7 @@ struct facts {
   std::optional<sink_spec> sink{};
   std::optional<dedup_spec> dedup{};
   bool keeps_state_by_key = false;
+  bool is_scattered = false;            ///< its records' keys are not their source's any more
   std::vector<flaw> flaws{};            ///< of operators and user code that know what is wrong with them, as rules do
   std::vector<std::uintptr_t> words{};  ///< what user code has captured, as far as it is plain memory
 };

@@ -14,16 +14,17 @@ struct sharers {
   std::size_t workers = 1;
   std::size_t targets = 1;  ///< clusters that each worker writes to, and ordered sinks
   bool looks_back = false;  ///< for what the topology's dedups have to know
+  bool releases = false;    ///< what it has parked
 
-  /// One reads for all, one for each target that has fallen behind, and one looks back.
-  constexpr std::size_t readers() const { return 1 + targets + (looks_back ? 1 : 0); }
+  /// One reads for all, one for each target that has fallen behind, one for each that releases, and one looks back.
+  constexpr std::size_t readers() const { return 1 + targets * (releases ? 2 : 1) + (looks_back ? 1 : 0); }
 };
 
 inline sharers sharers_of(const plan& topology, const std::string& home_cluster, std::size_t workers) {
   std::set<std::string> targets;
   for (const auto& sink : topology.sinks())
     for (const auto& name : sink.clusters) targets.insert((name == home ? home_cluster : name) + "/" + sink.lanes);
-  return {workers, std::max<std::size_t>(targets.size(), 1), !topology.dedups().empty()};
+  return {workers, std::max<std::size_t>(targets.size(), 1), !topology.dedups().empty(), !topology.parking().empty()};
 }
 
 /// What one worker may buffer: of `memory`, which is for everything that all workers buffer for all targets together.

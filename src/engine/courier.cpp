@@ -330,6 +330,7 @@ void courier::give_up(parcel& one, const std::string& why) {
       with_.by.passed_over(with_.number, from, offset, why);
       return done(one);
     case policy::kind::dead_letter:
+    case policy::kind::park_key:  // which no plan has here
       entry_of(one).letters.push_back(letter_of(one, why));
       with_.by.passed_over(with_.number, from, offset, why);
       return done(one);

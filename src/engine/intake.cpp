@@ -39,6 +39,21 @@ void remember_last(feed& at) {
   at.latest = nullptr;
 }
 
+// Of nodes whose letters one of these sinks takes.
+parked_keys only_of(const plan& topology, std::uint64_t sinks, const parked_keys& all) {
+  if (all.empty()) return all;
+  return all.only([&](const std::string& node) {
+    return std::any_of(topology.parking().begin(), topology.parking().end(),
+                       [&](const auto& each) { return each.node == node && (sinks >> each.letters & 1) != 0; });
+  });
+}
+
+bool leads_to(const plan& topology, std::uint32_t source, std::string_view node) {
+  return std::any_of(topology.parking().begin(), topology.parking().end(), [&](const auto& each) {
+    return each.node == node && std::find(each.sources.begin(), each.sources.end(), source) != each.sources.end();
+  });
+}
+
 }  // namespace
 
 std::int64_t next_of(const course& who) { return who.on ? who.on->next : who.next; }
@@ -51,6 +66,24 @@ fingerprint last_of(const course& who) {
 
 const clocks& clocks_of(const course& who) { return who.on ? who.on->now : who.now; }
 
+parking parked_of(const course& who, const plan& topology) {
+  parking now = who.parked;
+  if (who.on) now.keys = only_of(topology, who.of->to->sinks(), who.on->parked);
+  if (!who.letters) return now;
+  const auto again = parked_of(who.letters->at, topology);
+  now.keys = again.keys;
+  now.settled = next_of(who.letters->at);
+  return now;
+}
+
+parked_keys intake::concerning(std::uint64_t sinks, const parked_keys& all) const {
+  return only_of(topology_, sinks, all);
+}
+
+bool intake::agree(const feed& at, std::uint64_t sinks, const parked_keys& theirs) const {
+  return concerning(sinks, at.parked) == concerning(at.active, theirs);
+}
+
 bool intake::empty() const {
   return std::none_of(feeds_.begin(), feeds_.end(), [](const auto& at) { return at != nullptr; });
 }
@@ -59,14 +92,16 @@ bool intake::board(course& who) {
   const auto id = who.from->id;
   if (feeds_.size() <= id) feeds_.resize(id + 1);
   auto& at = feeds_[id];
-  if (at && at->next != who.next) return false;
+  const auto sinks = who.of->to->sinks();
+  if (at && (at->next != who.next || !agree(*at, sinks, who.parked.keys))) return false;
   if (!at) {
     at = std::make_unique<feed>(*who.from, who);
     at->since = batches_;
     reader_->assign(id, who.from->where, who.next);
   }
   at->riders.push_back(&who);
-  at->active |= who.of->to->sinks();
+  at->active |= sinks;
+  at->parked.add(who.parked.keys);
   who.on = at.get();
   return true;
 }
@@ -77,10 +112,12 @@ void intake::leave(course& who) {
   who.last = last_of(who);
   who.tried = at.tried;
   who.now = at.now;
+  who.parked.keys = concerning(who.of->to->sinks(), at.parked);
   who.on = nullptr;
   std::erase(at.riders, &who);
   at.active = 0;
   for (const auto* rider : at.riders) at.active |= rider->of->to->sinks();
+  at.parked = concerning(at.active, at.parked);
   if (at.riders.empty()) drop(at.from->id);
 }
 
@@ -113,7 +150,7 @@ void intake::merge_into(intake& other, source_id id) {
 bool intake::catches_up(feed& at, std::int64_t with, intake* ahead) {
   if (!ahead) return false;
   const feed* other = ahead->find(at.from->id);
-  if (!other || other->next < at.next || other->next > with) return false;
+  if (!other || other->next < at.next || other->next > with || !agree(*other, at.active, at.parked)) return false;
   merge_into(*ahead, at.from->id);
   return true;
 }
@@ -201,32 +238,69 @@ intake::step intake::take(const fetched_record& record, intake* ahead) {
 std::optional<blame> intake::push(feed& at, const fetched_record& record) {
   emissions_.clear();
   omitted_.clear();
+  parks_.clear();
+  letter_.reset();
+  read_ = &record;
+  return_visit visit;
+  if (at.letters) {
+    letter_ = letter_in(at, record);
+    if (!letter_) return std::nullopt;
+    original_ = record;
+    original_.offset = letter_->from.offset;
+    original_.headers = without_letter(record.headers, held_->written);
+    read_ = &original_;
+    visit.of = &*letter_;
+  }
   const bool again = at.tried.offset == record.offset;
   if (again) at.tried.so_far.since = std::chrono::milliseconds{wall_clock_ - at.tried.first};
   const bool looks_back = at.active == 0;
-  auto& through = looks_back ? operators_.looking_back() : operators_.of(record, *at.from);
+  auto& through = looks_back || letter_ ? operators_.looking_back() : operators_.of(record, *at.from);
+  const bool parks = !topology_.parking().empty();
   const transit how{.active = at.active,
                     .written = held_->written,
                     .out = emissions_,
                     .wall_clock = wall_clock_,
                     .before = again ? &at.tried.so_far : nullptr,
-                    .seen = memories_.used() ? memories_.of(*at.from, at.now) : nullptr,
+                    .seen = memories_.used() && !letter_ ? memories_.of(*at.from, at.now) : nullptr,
+                    .again = letter_ ? &visit : nullptr,
+                    .parked = parks ? &at.parked : nullptr,
+                    .parks = parks ? &parks_ : nullptr,
                     .omitted = looks_back ? nullptr : &omitted_};
   times_.assign(memories_.specs().size(), -1);
+  if (letter_) return push_letter(at, through, how);
   for (const auto& entry : at.from->entries) {
-    const auto blamed = through.push(entry, record, how);
+    const auto blamed = through.push(entry, *read_, how);
     // What is looked back at got through once, or will have to by its own lane.
     if (blamed && !looks_back) return blamed;
     for (std::size_t i = 0; i < times_.size(); ++i)
       if (memories_.concern(i, entry.source)) times_[i] = std::max(times_[i], through.time());
   }
-  for (const auto& each : omitted_)
-    omissions_.say(each.node, each.is_kept, at.from->where, record.offset, each.reason);
+  say_omissions(at);
   return std::nullopt;
 }
 
+std::optional<blame> intake::push_letter(feed& at, graph& through, const transit& how) {
+  const auto& entries = at.from->entries;
+  const std::string node{letter_->node};
+  const auto entry = std::find_if(entries.begin(), entries.end(),
+                                  [&](const auto& each) { return leads_to(topology_, each.source, node); });
+  if (entry == entries.end())
+    return blame{node,
+                 "a letter of " + to_string(at.from->read_as()) + ", and nothing leads from there to it any more"};
+  if (auto blamed = through.push(*entry, *read_, how)) return blamed;
+  if (!how.again->came && emissions_.empty())
+    omitted_.push_back({node, "what was parked does not come to it any more", false});
+  say_omissions(at);
+  return std::nullopt;
+}
+
+void intake::say_omissions(const feed& at) {
+  for (const auto& each : omitted_)
+    omissions_.say(each.node, each.is_kept, at.from->read_as(), read_->offset, each.reason);
+}
+
 void intake::move(feed& at, std::int64_t to, const fetched_record* past) {
-  if (memories_.used()) {
+  if (memories_.used() && !at.letters) {
     memories_.cover(*at.from, at.next, to);
     const auto& specs = memories_.specs();
     for (std::size_t i = 0; past && i < at.now.size(); ++i) at.now[i].see(times_[i], specs[i].window);
@@ -240,12 +314,12 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
     if (blamed->again) {
       hold(at, record, *blamed);
     } else {
-      operators_.done_with(record, *at.from);
+      if (!at.letters) operators_.done_with(record, *at.from);
       halt(at, blamed->node + ": " + blamed->reason + std::string{remedy});
     }
     return step::taken;
   }
-  if (at.active != 0) operators_.done_with(record, *at.from);
+  if (at.active != 0 && !at.letters) operators_.done_with(record, *at.from);
 
   // Every route first: who lacks one reads this record again when its target has found out.
   while (auto* lacking = address(at, record)) {
@@ -256,6 +330,7 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
 
   const auto riders = at.riders.size();
   std::vector<std::pair<course*, std::string>> halted;
+  std::vector<std::pair<course*, std::string_view>> parting;
   for (std::size_t i = 0; i < riders; ++i) {
     auto& to = *at.riders[i]->of->to;
     const auto parcel_of = [&](std::size_t n) -> const parcel& { return parcels_[n * riders + i]; };
@@ -265,24 +340,84 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
       halted.emplace_back(at.riders[i], sinks_[emissions_[fatal].sink].name + ": " + parcel_of(fatal).refused);
       continue;
     }
+    const auto nodes = is_set_aside_ ? parks_of(at, i) : std::vector<std::string_view>{};
+    if (auto why = is_set_aside_ ? make_room(at, i, nodes.size()) : std::string{}; !why.empty()) {
+      halted.emplace_back(at.riders[i], std::move(why));
+      continue;
+    }
+    for (const auto node : nodes) to.parked(*at.riders[i], node, read_->offset);
     for (std::size_t n = 0; n < emissions_.size(); ++n) {
       const auto& one = parcel_of(n);
       if (!one.refused.empty()) to.passed_over(emissions_[n].sink, *at.from, record.offset, one.refused);
       if (one.what) to.append(*one.to, *one.what, *at.riders[i], record, held_);
+      if (one.parks) parting.emplace_back(at.riders[i], sinks_[emissions_[n].sink].name);
     }
     at.riders[i]->dirty = true;
   }
   for (const auto& [rider, reason] : halted) halt(*rider, reason);
-  if (find(record.source) == &at) move(at, record.offset + 1, &record);
+  if (find(record.source) != &at) return step::taken;
+  move(at, record.offset + 1, &record);
+  for (const auto node : parks_) at.parked.park(node, read_->key.view(), read_->offset);
+  // What its cluster alone refuses parks the key for nobody else.
+  for (const auto& [rider, node] : parting) {
+    if (rider->on) leave(*rider);
+    rider->parked.keys.park(node, read_->key.view(), read_->offset);
+  }
   return step::taken;
+}
+
+std::vector<std::string_view> intake::parks_of(const feed& at, std::size_t i) const {
+  const auto sinks = at.riders[i]->of->to->sinks();
+  std::vector<std::string_view> nodes;
+  for (const auto& each : topology_.parking())
+    if ((sinks >> each.letters & 1) != 0 && std::ranges::count(parks_, each.node) > 0) nodes.push_back(each.node);
+  for (std::size_t n = 0; n < emissions_.size(); ++n)
+    if (parcels_[n * at.riders.size() + i].parks) nodes.push_back(sinks_[emissions_[n].sink].name);
+  return nodes;
+}
+
+std::string intake::make_room(const feed& at, std::size_t i, std::size_t nodes) {
+  auto& rider = *at.riders[i];
+  if (nodes > 0) {
+    std::size_t count = nodes, size = nodes * read_->key.size();
+    for (const auto& each : rider.of->courses) {
+      const auto keys = parked_of(*each, topology_).keys;
+      count += keys.count(), size += keys.size();
+    }
+    if (count > most_parked_keys || size > most_parked_bytes)
+      return "its key cannot be parked, since " + std::to_string(count - nodes) + " of its lane are, and " +
+             std::to_string(most_parked_keys) + ", or " + std::to_string(most_parked_bytes) +
+             " bytes, are the most (mend what makes records fail, and release them)";
+  }
+  for (std::size_t n = 0; n < emissions_.size(); ++n) {
+    const auto& one = parcels_[n * at.riders.size() + i];
+    if (!one.what || !takes_parked(one.what->sink) || read_->key.is_null()) continue;
+    auto& lie = rider.parked.letters;
+    const topic_partition where{one.to->name, partition_of(*one.to, *one.what)};
+    if (where == lie) continue;
+    if (parked_of(rider, topology_).count() > 0)
+      return "what is parked of it lies in " + to_string(lie) + ", and would go on in " + to_string(where) +
+             " (release it under the settings that it was parked with)";
+    lie = where;
+  }
+  return {};
 }
 
 course* intake::address(const feed& at, const fetched_record& record) {
   parcels_.clear();
   letters_.clear();
+  is_set_aside_ = false;
   for (const auto& what : emissions_)
-    for (auto* rider : at.riders)
-      if (!address(parcels_.emplace_back(), *rider, what, record)) return rider;
+    for (std::size_t i = 0; i < at.riders.size(); ++i) {
+      // Of one record too, what follows is behind.
+      bool follows = false;
+      for (auto n = i; is_set_aside_ && n < parcels_.size(); n += at.riders.size())
+        follows = follows || (parcels_[n].parks && emissions_[n / at.riders.size()].sink == what.sink);
+      auto& one = parcels_.emplace_back();
+      if (follows) one.refused = follows_its_key, one.parks = true;
+      if (!address(one, *at.riders[i], what, record)) return at.riders[i];
+      is_set_aside_ = is_set_aside_ || (one.what && takes_parked(one.what->sink));
+    }
   return nullptr;
 }
 
@@ -296,7 +431,8 @@ bool intake::address(parcel& one, course& rider, const emission& what, const fet
   };
   if (!find(what)) return false;
   one.what = &what;
-  one.refused = refusal_of(*one.to, what, wall_clock_);
+  const bool follows = !one.refused.empty();
+  if (!follows) one.refused = refusal_of(*one.to, what, wall_clock_);
   const auto* known = to.refused(*rider.from, record.offset);
   if (known && one.refused.empty()) one.refused = known->why;
   if (one.refused.empty()) return true;
@@ -309,8 +445,11 @@ bool intake::address(parcel& one, course& rider, const emission& what, const fet
     case policy::kind::skip:
       one.what = nullptr;
       return true;
+    case policy::kind::park_key:
+      one.parks = !read_->key.is_null();
+      [[fallthrough]];
     case policy::kind::dead_letter:
-      one.what = &letter_for(what, *rider.from, record, one.refused);
+      one.what = &letter_for(what, *rider.from, follows ? letter_reason::parked : letter_reason::refused, one.refused);
       if (!find(*one.what)) return false;
       if (auto why = refusal_of(*one.to, *one.what, wall_clock_); !why.empty()) {
         one.refused = "its dead letter: " + why;
@@ -322,11 +461,29 @@ bool intake::address(parcel& one, course& rider, const emission& what, const fet
   return true;
 }
 
-const emission& intake::letter_for(const emission& what, const source& from, const fetched_record& record,
+const emission& intake::letter_for(const emission& what, const source& from, letter_reason reason,
                                    const std::string& why) {
-  return letters_.emplace_back(topology_.letter_for(
-      from.entries.front(), record, {.sink = what.sink, .number = what.number, .why = why, .time = wall_clock_},
-      held_->written));
+  const auto tries = reason == letter_reason::parked ? 0 : 1;
+  const auto before = letter_ ? letter_->attempts : 0;
+  return letters_.emplace_back(topology_.letter_for(from.entries.front(), *read_,
+                                                    {.sink = what.sink,
+                                                     .number = what.number,
+                                                     .reason = reason,
+                                                     .why = why,
+                                                     .attempts = before + tries,
+                                                     .time = wall_clock_},
+                                                    held_->written));
+}
+
+std::optional<letter> intake::letter_in(const feed& at, const fetched_record& record) const {
+  const auto what = read_letter(record.headers);
+  if (!what) return std::nullopt;
+  const auto& own = at.from->entries.front();
+  const auto first = at.letters->keys.find(what->node, record.key);
+  const bool is_own = what->from.cluster == own.cluster && what->from.topic == own.topic &&
+                      what->from.partition == own.partition && topology_.parks(*what) && first &&
+                      what->from.offset >= *first;
+  return is_own ? what : std::nullopt;
 }
 
 void intake::halt(feed& at, const std::string& reason) {

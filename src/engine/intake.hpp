@@ -5,7 +5,9 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lane.hpp"
@@ -13,6 +15,7 @@
 #include "omissions.hpp"
 #include "outbox.hpp"
 
+#include <flow/dead_letter.hpp>
 #include <flow/plan.hpp>
 #include <flow/ports.hpp>
 
@@ -20,13 +23,16 @@ namespace flow::engine {
 
 /// One reading of one source partition, for all the courses that are at the same place.
 struct feed {
-  feed(const source& of, const course& first) : from{&of}, next{first.next}, last{first.last}, tried{first.tried}, now{first.now} {}
+  feed(const source& of, const course& first)
+      : from{&of}, next{first.next}, last{first.last}, tried{first.tried}, now{first.now}, letters{first.is_of} {}
 
   const source* from;
   std::int64_t next;
   fingerprint last;
   trial tried;
   clocks now;  ///< at `next`
+  parked_keys parked;                      ///< what all riders have parked at nodes that concern them
+  const release* letters;                  ///< it reads those, for one rider
   const fetched_record* latest = nullptr;  ///< the record that `last` does not cover yet, in the batch at hand
   std::vector<course*> riders;
   std::uint64_t active = 0;  ///< the sinks of all riders' targets
@@ -78,6 +84,8 @@ class destination {
   virtual void resolve(std::uint32_t sink, const std::string& topic) = 0;
   virtual void halt(course& at, const std::string& reason) = 0;  ///< it goes no further
   virtual void hold(course& at, const blame& why) = 0;           ///< its next record is tried again later
+  /// The record is the first of its key that is parked at this node.
+  virtual void parked(const course& at, std::string_view node, std::int64_t offset) = 0;
   /// What is known of a record that the cluster does not take, and would not tell before; nullptr: nothing.
   virtual const refusal* refused(const source& from, std::int64_t offset) const = 0;
   /// A sink's policy has dealt with a record that the cluster does not take.
@@ -89,15 +97,16 @@ class intake {
  public:
   /// `clock`: milliseconds since 1970 UTC.
   intake(const plan& topology, class operators& through, class memories& memories, omissions& omitted,
-         std::function<std::int64_t()> clock,
-         std::unique_ptr<port::reader> reader)
+         std::function<std::int64_t()> clock, std::unique_ptr<port::reader> reader)
       : topology_{topology},
         sinks_{topology.sinks()},
         operators_{through},
         memories_{memories},
         omissions_{omitted},
         clock_{std::move(clock)},
-        reader_{std::move(reader)} {}
+        reader_{std::move(reader)} {
+    for (const auto& each : topology_.parking()) parked_sinks_ |= std::uint64_t{1} << each.letters;
+  }
 
   /// Calls `see` for every feed.
   void each_feed(auto see) const {
@@ -107,8 +116,8 @@ class intake {
   feed* find(source_id id) const { return id < feeds_.size() ? feeds_[id].get() : nullptr; }
   bool empty() const;
 
-  /// Takes a course along: on the feed that is exactly where it is, or a new one. False: this intake reads that source
-  /// partition somewhere else.
+  /// Takes a course along: on the feed that is exactly where it is and has parked the same, or a new one. False: this
+  /// intake reads that source partition otherwise.
   bool board(course& who);
   /// Lets it off; it keeps its place.
   void leave(course& who);
@@ -128,6 +137,9 @@ class intake {
   step deliver(feed& at, const fetched_record& record);
   /// Takes the record through the operators; why that has failed.
   std::optional<blame> push(feed& at, const fetched_record& record);
+  /// The same of a record that comes as a letter, to the node that it waits for.
+  std::optional<blame> push_letter(feed& at, graph& through, const transit& how);
+  void say_omissions(const feed& at);
   /// Up to `to`, past the record that was pushed last or what is none.
   void move(feed& at, std::int64_t to, const fetched_record* past);
   /// One emission for one rider.
@@ -136,11 +148,22 @@ class intake {
     const emission* what = nullptr;   ///< the emission, or the letter in its place
     std::string refused{};            ///< why it is not written as it is
     bool halts = false;               ///< nor in any other way
+    bool parks = false;               ///< from here on its sink gets nothing of this key
   };
   /// Where the emissions of this record go. Otherwise the first rider whose target does not know that yet.
   course* address(const feed& at, const fetched_record& record);
   bool address(parcel& one, course& rider, const emission& what, const fetched_record& record);
-  const emission& letter_for(const emission& what, const source& from, const fetched_record& record, const std::string& why);
+  const emission& letter_for(const emission& what, const source& from, letter_reason reason, const std::string& why);
+  /// What the letter says that a release has come to; nullopt: it is not one of those.
+  std::optional<letter> letter_in(const feed& at, const fetched_record& record) const;
+  /// The nodes that concern who writes to these sinks.
+  parked_keys concerning(std::uint64_t sinks, const parked_keys& all) const;
+  bool takes_parked(std::uint32_t sink) const { return (parked_sinks_ >> sink & 1) != 0; }
+  bool agree(const feed& at, std::uint64_t sinks, const parked_keys& theirs) const;
+  /// Where the i-th rider parks the key of this record.
+  std::vector<std::string_view> parks_of(const feed& at, std::size_t i) const;
+  /// Notes where the letters lie; why it cannot park at so many more nodes, or there.
+  std::string make_room(const feed& at, std::size_t i, std::size_t nodes);
   void halt(feed& at, const std::string& reason);
   void halt(course& who, const std::string& reason);
   void hold(feed& at, const fetched_record& record, const blame& why);
@@ -172,6 +195,12 @@ class intake {
   std::vector<omission> omitted_;
   std::deque<emission> letters_;
   std::vector<parcel> parcels_;  // by emission, then rider
+  const fetched_record* read_ = nullptr;  // what went through the operators: the record at hand, or that of its letter
+  fetched_record original_;
+  std::optional<letter> letter_;
+  std::vector<std::string_view> parks_;  // where that parks its key
+  std::uint64_t parked_sinks_ = 0;
+  bool is_set_aside_ = false;        // something of the record at hand, by parking or behind what is parked
   std::vector<std::int64_t> times_;  // of the record that was pushed last, for each dedup
   std::int64_t wall_clock_ = 0;
   destination* blocked_by_ = nullptr;
@@ -181,5 +210,7 @@ class intake {
 std::int64_t next_of(const course& who);
 fingerprint last_of(const course& who);
 const clocks& clocks_of(const course& who);
+/// What it has parked there, at nodes that concern whom it writes to.
+parking parked_of(const course& who, const plan& topology);
 
 }  // namespace flow::engine

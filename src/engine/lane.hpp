@@ -28,6 +28,9 @@ struct source {
   bool found_later = false;           ///< appeared while the application ran: read from its first record
   std::int64_t until = std::numeric_limits<std::int64_t>::max();  ///< nothing from here on is read
   std::vector<source_partition> entries;                          ///< one for each node of the plan that reads it
+
+  /// Where its records were read, as user code and letters see it.
+  topic_partition read_as() const { return {entries.front().topic, entries.front().partition}; }
 };
 
 /// A record that has failed and is tried again.
@@ -48,7 +51,9 @@ struct place {
   std::int64_t look_back_to = -1;  ///< what came from here on the dedups need to know
 };
 
-/// A lane's way through one source partition.
+struct release;
+
+/// A lane's way through one source partition, or through the letters of what it has parked of one.
 struct course {
   const source* from = nullptr;
   lane* of = nullptr;
@@ -63,8 +68,20 @@ struct course {
   std::string halted;        ///< why it goes no further; empty: it does
   trial tried;
   time_point held_until{};   ///< before that it is not read
+  parking parked;            ///< as of `next`, unless something takes it along
+  bool recalled = false;     ///< waits until what it has parked can be released
+  std::shared_ptr<release> letters{};  ///< on their way; it waits until they are through
+  const release* is_of = nullptr;      ///< it is their way
 
-  bool waits_for_reading(time_point now) const { return !on && !interrupted && halted.empty() && now >= held_until; }
+  bool waits_for_reading(time_point now) const {
+    return !on && !interrupted && halted.empty() && now >= held_until && !recalled && !letters;
+  }
+};
+
+/// What a lane has parked of a source partition on its way through the operators again.
+struct release {
+  parked_keys keys;  ///< those that were parked when it began
+  course at;         ///< in the partition of the letters, up to `source::until`
 };
 
 /// A task writing to one cluster: the unit of exactly-once.

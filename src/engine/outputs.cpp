@@ -106,6 +106,15 @@ task<result<void>> outputs::prepare_lanes_topic() {
   co_return result<void>{};
 }
 
+task<result<void>> outputs::prepare_commands_topic() {
+  if (at_.topology.parking().empty()) co_return result<void>{};
+  const std::vector<port::new_topic> wanted{
+      {.name = at_.names.commands_topic(), .partitions = 1, .settings = {{"cleanup.policy", "compact"}}}};
+  auto created =
+      co_await answer<void>(at_.loop, [&](auto done) { at_.cluster.create_topics(wanted, std::move(done)); });
+  co_return created;
+}
+
 task<result<bool>> outputs::outputs_hold_records() {
   if (at_.options.fresh) co_return false;
   std::set<std::string> outputs;

@@ -24,6 +24,8 @@ class outputs {
   std::optional<failure> leads_back() const;
   /// The positions' topic: there, and as the protocol needs it.
   task<result<void>> prepare_lanes_topic();
+  /// The topic of what its lanes are told, where something may be parked.
+  task<result<void>> prepare_commands_topic();
   /// Finds out where everything goes, and makes what is missing if it may, partitions too. What cannot be made is
   /// `missing`; where a partition is missing, the records that belong there are refused.
   task<result<void>> prepare_routes();

@@ -2,18 +2,20 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <bit>
 #include <concepts>
 
 namespace flow::engine {
 namespace {
 
-// Format: a version byte, then fields in order; integers big-endian, texts with their length in front.
-constexpr char version = 1;
+// Format: a version byte, then fields in order; integers big-endian, texts with their length in front. The second has
+// what is parked behind each source partition.
+constexpr char first_version = 1, with_parking = 2;
 
 class encoder {
  public:
-  encoder() { data_.push_back(version); }
+  explicit encoder(char version = first_version) { data_.push_back(version); }
 
   template <std::integral T>
   encoder& operator<<(T value) {
@@ -29,6 +31,18 @@ class encoder {
   }
   encoder& operator<<(const writer& by) { return *this << by.instance << by.transactional_id << by.generation; }
   encoder& operator<<(const std::string& text) { return *this << std::string_view{text}; }
+  encoder& operator<<(const parked_keys& what) {
+    *this << static_cast<std::uint32_t>(what.all().size());
+    for (const auto& [node, keys] : what.all()) {
+      *this << node << static_cast<std::uint32_t>(keys.size());
+      for (const auto& [key, offset] : keys) *this << key << offset;
+    }
+    return *this;
+  }
+  encoder& operator<<(const parking& what) {
+    return *this << what.keys << what.letters.topic << what.letters.partition << what.settled << what.released
+                 << what.until << what.commands;
+  }
 
   std::string take() { return std::move(data_); }
 
@@ -39,7 +53,10 @@ class encoder {
 class decoder {
  public:
   explicit decoder(std::string_view data) : data_{data} {
-    if (take(1) != std::string_view{&version, 1}) newer_ = !data.empty() && data.front() > version, good_ = false;
+    const auto first = take(1);
+    if (good_) version_ = first.front();
+    newer_ = version_ > with_parking;
+    good_ = good_ && version_ >= first_version && !newer_;
   }
 
   template <std::integral T>
@@ -55,9 +72,29 @@ class decoder {
     text = take(size);
     return *this;
   }
+  decoder& operator>>(parked_keys& what) {
+    std::uint32_t nodes = 0;
+    *this >> nodes;
+    for (; nodes > 0 && good_; --nodes) {
+      std::string node, key;
+      std::uint32_t keys = 0;
+      std::int64_t offset = 0;
+      *this >> node >> keys;
+      for (; keys > 0 && good_; --keys) {
+        *this >> key >> offset;
+        what.park(node, key, offset);
+      }
+    }
+    return *this;
+  }
+  decoder& operator>>(parking& what) {
+    return *this >> what.keys >> what.letters.topic >> what.letters.partition >> what.settled >> what.released >>
+           what.until >> what.commands;
+  }
   decoder& operator>>(writer& by) { return *this >> by.instance >> by.transactional_id >> by.generation; }
 
   bool good() const { return good_; }
+  bool has_parking() const { return version_ >= with_parking; }
 
   /// The whole input made sense and nothing is left over.
   template <typename T>
@@ -84,6 +121,7 @@ class decoder {
   }
 
   std::string_view data_;
+  char version_ = 0;
   bool good_ = true;
   bool newer_ = false;
 };
@@ -100,7 +138,9 @@ fingerprint fingerprint_of(std::int64_t offset, std::int64_t timestamp, bytes ke
 std::string encode(const claim& what) { return (encoder{} << what.by).take(); }
 
 std::string encode(const position& what) {
-  encoder out;
+  const bool parks = std::any_of(what.sources.begin(), what.sources.end(),
+                                 [](const auto& each) { return each.second.parked != parking{}; });
+  encoder out{parks ? with_parking : first_version};
   out << what.of.application << what.of.source_cluster << what.of.tasks << what.of.mapping << what.by << what.sequence
       << static_cast<std::uint32_t>(what.sources.size());
   for (const auto& [where, at] : what.sources) {
@@ -108,8 +148,13 @@ std::string encode(const position& what) {
         << at.look_back_to << static_cast<std::uint32_t>(at.dedups.size());
     for (const auto& [name, each] : at.dedups)
       out << name << each.clock.time << each.clock.candidate << each.clock.ahead << each.window;
+    if (parks) out << at.parked;
   }
   return out.take();
+}
+
+std::string encode(const command& what) {
+  return (encoder{} << what.topic).take();
 }
 
 result<claim> decode_claim(std::string_view data) {
@@ -137,8 +182,16 @@ result<position> decode_position(std::string_view data) {
       in >> name >> each.clock.time >> each.clock.candidate >> each.clock.ahead >> each.window;
       at.dedups.emplace(std::move(name), each);
     }
+    if (in.has_parking()) in >> at.parked;
     what.sources.emplace(std::move(where), at);
   }
+  return in.finish(std::move(what));
+}
+
+result<command> decode_command(std::string_view data) {
+  decoder in{data};
+  command what;
+  in >> what.topic;
   return in.finish(std::move(what));
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <flow/failure.hpp>
+#include <flow/parked_keys.hpp>
 #include <flow/seen_ids.hpp>
 #include <flow/wire.hpp>
 
@@ -31,12 +32,30 @@ struct dedup_position {
   bool operator==(const dedup_position&) const = default;
 };
 
+/// What a lane has parked of a source partition.
+struct parking {
+  parked_keys keys{};         ///< whose records become letters
+  topic_partition letters{};  ///< where those lie; of no topic: nowhere yet
+  std::int64_t settled = 0;   ///< what lies before this offset there has gone through again
+  parked_keys released{};     ///< whose letters are going through again
+  std::int64_t until = 0;     ///< up to here, if there are any
+  std::int64_t commands = 0;  ///< those before this offset of their topic have been obeyed
+
+  std::size_t count() const { return keys.count() + released.count(); }
+  std::size_t size() const { return keys.size() + released.size(); }  ///< bytes, about
+  bool operator==(const parking&) const = default;
+};
+
+/// So much of that is the most in one position, which is one record.
+inline constexpr std::size_t most_parked_keys = 10'000, most_parked_bytes = 384u << 10;
+
 struct source_position {
   std::int64_t next = 0;  ///< the first offset that is not committed yet
   fingerprint last;
   std::int64_t begin = 0;                          ///< the first offset that was read at all
   std::int64_t look_back_to = 0;                   ///< what came from here on the dedups need to know
   std::map<std::string, dedup_position> dedups{};  ///< at `next`, by name
+  parking parked{};
 
   bool operator==(const source_position&) const = default;
 };
@@ -81,11 +100,21 @@ struct position {
 inline constexpr std::string_view claim_key = "claim";
 inline constexpr std::string_view position_key = "position";
 
+/// What all lanes of a cluster are told: to let what they have parked go through again.
+struct command {
+  std::string topic;  ///< of the source; empty: of all
+
+  bool operator==(const command&) const = default;
+};
+
 std::string encode(const claim& what);
+/// As old a format as will do: what has never parked anything can be read by programs that cannot park.
 std::string encode(const position& what);
+std::string encode(const command& what);
 
 /// @return `corrupt` for bytes that are neither, `refused` for a format newer than this program's.
 result<claim> decode_claim(std::string_view data);
 result<position> decode_position(std::string_view data);
+result<command> decode_command(std::string_view data);
 
 }  // namespace flow::engine

@@ -40,6 +40,7 @@ struct reading::look_back final : destination {
   void hold(course&, const blame&) override {}
   const refusal* refused(const source&, std::int64_t) const override { return nullptr; }
   void passed_over(std::uint32_t, const source&, std::int64_t, const std::string&) override {}
+  void parked(const course&, std::string_view, std::int64_t) override {}
 
   bool is_done() const { return next_of(at) >= wanted.next; }
 
@@ -64,13 +65,13 @@ reading::reading(surroundings with)
       memories_{with_.loop, with_.topology, with_.state, with_.log},
       omissions_{with_.log, with_.options.home} {
   for (const auto& spec : with_.topology.sources()) selections_.emplace_back(spec);
-  shared_ = open_intake();
+  shared_ = open_intake(with_.home);
 }
 
-std::unique_ptr<intake> reading::open_intake() {
+std::unique_ptr<intake> reading::open_intake(port::cluster& of) {
   return std::make_unique<intake>(
       with_.topology, operators_, memories_, omissions_, with_.wall_clock,
-      with_.home.open_reader({.buffer = with_.options.share.reader, .batch = with_.options.share.batch}, with_.wake));
+      of.open_reader({.buffer = with_.options.share.reader, .batch = with_.options.share.batch}, with_.wake));
 }
 
 task<void> reading::discover() {
@@ -221,7 +222,7 @@ void reading::begin_look_back(const course& who) {
   with_.log(severity::info, with_.options.home + ": reads " + to_string(who.from->where) + " again from offset " +
                                 std::to_string(under_way->at.next) + " to " + std::to_string(who.next) +
                                 ", for what its ids have been");
-  if (!backwards_) backwards_ = open_intake();
+  if (!backwards_) backwards_ = open_intake(with_.home);
   backwards_->board(under_way->at);
 }
 
@@ -248,15 +249,32 @@ bool reading::go_on_looking_back() {
   return moved;
 }
 
-std::unique_ptr<intake>& reading::own_intake(destination* to) {
-  const auto known = std::find_if(catching_up_.begin(), catching_up_.end(), [&](const auto& each) { return each.first == to; });
-  return known == catching_up_.end() ? catching_up_.emplace_back(to, open_intake()).second : known->second;
+std::unique_ptr<intake>& reading::own_intake(intakes& among, destination* to, port::cluster& of) {
+  const auto known = std::find_if(among.begin(), among.end(), [&](const auto& each) { return each.first == to; });
+  return known == among.end() ? among.emplace_back(to, open_intake(of)).second : known->second;
+}
+
+source& reading::letters_of(const source& from, const topic_partition& where, const std::string& cluster) {
+  auto& known = letters_[{cluster, from.id}];
+  // What was sent looks at it until its transaction is over.
+  if (!known) known = std::make_unique<source>(from);
+  known->where = where;
+  return *known;
+}
+
+void reading::board_letters(course& who, port::cluster& there) {
+  own_intake(releasing_, who.of->to, there)->board(who);
 }
 
 void reading::leave(course& who) {
+  if (who.letters) leave(who.letters->at);
   if (!who.on) return;
   const auto id = who.from->id;
-  if (shared_->find(id) == who.on)
+  if (who.is_of)
+    std::find_if(releasing_.begin(), releasing_.end(), [&](const auto& each) {
+      return each.first == who.of->to;
+    })->second->leave(who);
+  else if (shared_->find(id) == who.on)
     shared_->leave(who);
   else
     own_intake(who.of->to)->leave(who);
@@ -269,7 +287,10 @@ bool reading::run() {
   if (memories_.used() && memories_.is_worth_saving()) save_memories();
   for (auto& [to, own] : catching_up_)
     if (own->run(records_per_turn, shared_.get())) moved = true;
-  std::erase_if(catching_up_, [](const auto& each) { return each.second->empty(); });
+  for (auto& [to, own] : releasing_)
+    if (own->run(records_per_turn, nullptr)) moved = true;
+  for (auto* own : {&catching_up_, &releasing_})
+    std::erase_if(*own, [](const auto& each) { return each.second->empty(); });
   idle_ = !moved;
   return moved;
 }
@@ -283,8 +304,10 @@ void reading::save_memories() {
 
 bool reading::can_go_on() const {
   const auto has_room = [](const intake& from) { return from.blocked_by() && !from.blocked_by()->full(); };
-  return has_room(*shared_) ||
-         std::any_of(catching_up_.begin(), catching_up_.end(), [&](const auto& each) { return has_room(*each.second); });
+  const auto any_has_room = [&](const intakes& own) {
+    return std::any_of(own.begin(), own.end(), [&](const auto& each) { return has_room(*each.second); });
+  };
+  return has_room(*shared_) || any_has_room(catching_up_) || any_has_room(releasing_);
 }
 
 // Somebody who reads along has done all that there was.

@@ -20,7 +20,8 @@
 namespace flow::engine {
 
 /// Everything that a worker does on the cluster that is read: finds the source partitions, and reads them once for all
-/// targets that are at the same place. A target that falls behind is read for separately until it has caught up.
+/// targets that are at the same place, and have parked the same. A target that falls behind is read for separately
+/// until it has caught up. And letters are read here that go through the operators again.
 class reading {
  public:
   struct surroundings {
@@ -66,6 +67,11 @@ class reading {
   void board(course& who);
   void leave(course& who);
 
+  /// The letters of this partition that lie there, as a source of its own.
+  source& letters_of(const source& from, const topic_partition& where, const std::string& cluster);
+  /// As `board`, for a course through letters that lie on `there`.
+  void board_letters(course& who, port::cluster& there);
+
   /// Takes what has arrived through the operators; false if there was nothing to do.
   bool run();
   /// Nothing that has arrived waits to be taken.
@@ -85,12 +91,14 @@ class reading {
   bool add_sources(const std::vector<port::topic_description>& topics);
   bool holds_up_others(const destination* slow) const;
   void let_laggards_leave();
-  std::unique_ptr<intake> open_intake();
+  std::unique_ptr<intake> open_intake(port::cluster& of);
   struct look_back;
   void begin_look_back(const course& who);
   bool go_on_looking_back();
+  using intakes = std::vector<std::pair<destination*, std::unique_ptr<intake>>>;
   /// The intake of a target that reads for itself.
-  std::unique_ptr<intake>& own_intake(destination* to);
+  std::unique_ptr<intake>& own_intake(intakes& among, destination* to, port::cluster& of);
+  std::unique_ptr<intake>& own_intake(destination* to) { return own_intake(catching_up_, to, with_.home); }
 
   surroundings with_;
   const mapping& how_;
@@ -107,7 +115,9 @@ class reading {
   class memories memories_;
   class omissions omissions_;
   std::unique_ptr<intake> shared_;
-  std::vector<std::pair<destination*, std::unique_ptr<intake>>> catching_up_;
+  intakes catching_up_;
+  intakes releasing_;  // each reads letters, on its target's cluster
+  std::map<std::pair<std::string, source_id>, std::unique_ptr<source>> letters_;  // by cluster
   std::unique_ptr<intake> backwards_;
   std::map<source_id, std::unique_ptr<look_back>> look_backs_;
   bool idle_ = true;

@@ -247,6 +247,10 @@ task<result<void>> writing::open_courses(std::vector<lane*> lanes) {
       fresh->last = known->second.last;
       fresh->begin = known->second.begin;
       fresh->look_back_to = known->second.look_back_to;
+      fresh->parked = known->second.parked;
+      // A release that was under way goes on where it was.
+      fresh->recalled = !fresh->parked.released.empty();
+      if (!may_park(*fresh)) continue;
       for (const auto& dedup : at_.topology.dedups()) {
         const auto there = known->second.dedups.find(dedup.name);
         fresh->now.push_back(there == known->second.dedups.end() ? stream_clock{} : there->second.clock);

@@ -16,6 +16,7 @@ constexpr std::size_t most_writings = 8;
 target::target(site at)
     : at_{std::move(at)},
       outputs_{at_},
+      commands_{at_},
       changed_{at_.loop},
       trouble_{at_.loop, at_.log, at_.name},
       omissions_{at_.log, at_.name} {
@@ -69,6 +70,10 @@ task<void> target::run() {
   }
   trouble_.settle();
   writings_.push_back(open_writing());
+  if (!at_.topology.parking().empty()) {
+    following_commands_ = commands_.follow();
+    following_commands_.start();
+  }
   co_await follow_group();
 }
 
@@ -76,6 +81,7 @@ task<result<void>> target::prepare_topics() {
   if (auto refused = outputs_.leads_back()) co_return tl::unexpected{*refused};
   if (auto refused = known_by_another_name()) co_return tl::unexpected{*refused};
   auto prepared = co_await outputs_.prepare_lanes_topic();
+  if (prepared) prepared = co_await outputs_.prepare_commands_topic();
   if (prepared) prepared = co_await outputs_.prepare_routes();
   co_return prepared;
 }
@@ -129,9 +135,15 @@ target_status target::status() const {
       for (const auto* lane : each->lanes()) now.lanes.push_back(lane->number);
   }
   std::sort(now.lanes.begin(), now.lanes.end());
+  std::map<std::string, std::uint64_t> parked;
   for (const auto& [number, each] : lanes_)
-    for (const auto& course : each->courses)
+    for (const auto& course : each->courses) {
       if (!course->halted.empty()) now.halted.push_back({course->from->where, next_of(*course), course->halted});
+      auto keys = parked_of(*course, at_.topology);
+      keys.keys.add(keys.released);
+      for (const auto& [node, some] : keys.keys.all()) parked[node] += some.size();
+    }
+  for (const auto& [node, count] : parked) now.parked.push_back({node, count});
   return now;
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "commands.hpp"
 #include "complaint.hpp"
 #include "lane.hpp"
 #include "loop.hpp"
@@ -51,6 +52,7 @@ class target final : private writing::owner {
   std::vector<lane*> lanes_of(const writing& who) const;
 
   const port::membership& assignment() const override { return assignment_; }
+  const class commands& commands() const override { return commands_; }
   std::size_t writings() const override { return std::max<std::size_t>(writings_.size(), 1); }
   bool writes_as(const std::string& transactional_id) const override;
   std::string next_id() override;
@@ -61,6 +63,8 @@ class target final : private writing::owner {
 
   const site at_;
   outputs outputs_;
+  class commands commands_;
+  task<void> following_commands_;
   std::vector<std::unique_ptr<writing>> writings_;  // the first has every lane that is not kept apart
   std::map<std::int32_t, writing*> kept_apart_;     // by lane, also while others own it
   int ids_used_ = 0;

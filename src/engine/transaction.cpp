@@ -24,11 +24,14 @@ bool is_repeated(int end_requests) { return end_requests > 1; }
 
 // What a lane had read when it was lost is part of no later transaction.
 bool writing::moved(const lane& of) const {
-  const auto has_moved = [&](const auto& each) {
-    const auto known = of.committed.find(each->from->where);
-    return each->dirty && (known == of.committed.end() || place_of(*each).next != known->second.next);
-  };
-  return of.taken && std::any_of(of.courses.begin(), of.courses.end(), has_moved);
+  return of.taken && std::any_of(of.courses.begin(), of.courses.end(), [&](const auto& each) { return moved(*each); });
+}
+
+bool writing::moved(const course& what) const {
+  if (!what.dirty && !(what.letters && what.letters->at.dirty)) return false;
+  const auto known = what.of->committed.find(what.from->where);
+  return known == what.of->committed.end() || place_of(what).next != known->second.next ||
+         parked_of(what, at_.topology) != known->second.parked;
 }
 
 place writing::place_of(const course& at) const {
@@ -171,11 +174,13 @@ writing::written_lane writing::write_position(lane& of) {
     const auto at = place_of(*each);
     each->dirty = at.next != next_of(*each);
     each->look_back_to = at.look_back_to;
+    if (each->letters) each->letters->at.dirty = false;
     auto& written = made.as.sources[each->from->where] = {
         .next = at.next, .last = at.last, .begin = each->begin, .look_back_to = at.look_back_to};
     const auto& dedups = at_.topology.dedups();
     for (std::size_t i = 0; i < dedups.size(); ++i)
       written.dedups.emplace(dedups[i].name, dedup_position{at.now[i], dedups[i].window.count()});
+    written.parked = parked_of(*each, at_.topology);
   }
   made.encoded = encode(made.as);
   return made;
@@ -254,22 +259,32 @@ void writing::narrow_down(const failure& why) {
   limit_.records = std::max<std::size_t>(in_transaction_ / 2, 1);
   if (in_transaction_ == 1) {
     const bool twice = refused(*last_sent_.from, last_sent_.offset) != nullptr;
-    refused_[last_sent_.from->where] = {last_sent_.offset, at_.name + " refuses the record: " + why.text, twice};
+    refused_[last_sent_.from] = {last_sent_.offset, at_.name + " refuses the record: " + why.text, twice};
     suspects_.clear();
     return;
   }
   for (auto* each : lanes_)
-    for (const auto& course : each->courses) {
-      auto& until = suspects_[course->from->where];
-      until = std::max(until, next_of(*course));
-    }
+    for (const auto& course : each->courses)
+      for (const auto* way : {course.get(), course->letters ? &course->letters->at : nullptr}) {
+        if (!way) continue;
+        auto& until = suspects_[way->from];
+        until = std::max(until, next_of(*way));
+      }
 }
 
 void writing::clear_suspects() {
   for (const auto* each : lanes_)
-    for (const auto& [where, at] : each->committed)
-      if (const auto suspect = suspects_.find(where); suspect != suspects_.end() && at.next >= suspect->second)
-        suspects_.erase(suspect);
+    for (const auto& course : each->courses) {
+      const auto done = each->committed.find(course->from->where);
+      if (done == each->committed.end()) continue;
+      const auto clear = [&](const source* from, std::int64_t next) {
+        if (const auto suspect = suspects_.find(from); suspect != suspects_.end() && next >= suspect->second)
+          suspects_.erase(suspect);
+      };
+      clear(course->from, done->second.next);
+      if (const auto& parked = done->second.parked; !parked.letters.topic.empty())
+        clear(&at_.reading.letters_of(*course->from, parked.letters, at_.name), parked.settled);
+    }
 }
 
 task<void> writing::recover(failure why) {

@@ -23,6 +23,7 @@ writing::writing(const site& at, engine::outputs& outputs, owner& by, target_sta
       counted_{counted},
       turned_{at_.loop},
       trouble_{at_.loop, at_.log, at_.name},
+      release_trouble_{at_.loop, at_.log, at_.name},
       limit_{std::min(at_.options.share.transaction, first_transaction), unlimited} {
   name_producer(std::move(transactional_id));
   if (at_.outside) courier_ = open_courier();
@@ -50,7 +51,7 @@ void writing::add(const std::vector<lane*>& lanes) {
 void writing::give_up(const std::vector<lane*>& lanes) {
   for (auto* each : lanes) {
     each->taken = false;
-    for (const auto& course : each->courses) suspects_.erase(course->from->where);
+    for (const auto& course : each->courses) suspects_.erase(course->from);
   }
   std::erase_if(lanes_, [&](auto* each) { return std::find(lanes.begin(), lanes.end(), each) != lanes.end(); });
 }
@@ -118,6 +119,7 @@ time_point writing::next_held() const {
   for (const auto* each : lanes_)
     for (const auto& course : each->courses)
       if (course->held_until > at_.loop.now()) next = std::min(next, course->held_until);
+  next = std::min(next, next_release());
   for (const auto* each : lanes_)
     if (!each->taken && each->ask_again > at_.loop.now()) next = std::min(next, each->ask_again);
   return next;
@@ -125,16 +127,27 @@ time_point writing::next_held() const {
 
 const refusal* writing::refused(const source& from, std::int64_t offset) const {
   if (refused_.empty()) return nullptr;
-  const auto known = refused_.find(from.where);
+  const auto known = refused_.find(&from);
   return known == refused_.end() || known->second.offset != offset ? nullptr : &known->second;
 }
 
 void writing::passed_over(std::uint32_t sink, const source& from, std::int64_t offset, const std::string& reason) {
   const auto& spec = at_.topology.sinks()[sink];
-  const bool is_kept = spec.on_failure.what() == policy::kind::dead_letter;
+  const bool is_kept = spec.on_failure.what() != policy::kind::skip;
   auto& count = is_kept ? counted_.dead_letters : counted_.records_refused;
   ++count;
   by_.omissions().say(spec.name, is_kept, from.where, offset, reason);
+}
+
+// Without a word about the key itself, which may be somebody's name.
+void writing::parked(const course& at, std::string_view node, std::int64_t offset) {
+  constexpr auto say_again = 10s;
+  const auto now = at_.loop.now();
+  if (said_parked_ != time_point{} && now < said_parked_ + say_again) return;
+  said_parked_ = now;
+  at_.log(severity::warn, at_.name + ": " + std::string{node} + ": parks the key of offset " + std::to_string(offset) +
+                              " of " + to_string(at.from->read_as()) +
+                              "; its later records follow it until they are released");
 }
 
 void writing::resolve(std::uint32_t sink, const std::string& topic) {
@@ -155,6 +168,7 @@ std::vector<lane*> writing::fresh_lanes() const {
 }
 
 void writing::leave_all() {
+  beginning_ = {};
   for (auto* each : lanes_)
     for (const auto& course : each->courses) at_.reading.leave(*course);
 }
@@ -224,6 +238,12 @@ task<void> writing::serve() {
       for (auto* each : taken_lanes())
         for (const auto& course : each->courses)
           if (course->waits_for_reading(at_.loop.now())) at_.reading.board(*course);
+      follow_commands();
+      go_on_releasing();
+      if (auto* next = beginning_.done() ? ready_to_release() : nullptr) {
+        beginning_ = begin_release(*next);
+        beginning_.start();
+      }
       if (found_ && has_to_look_at_sources()) {
         done = co_await look_at_sources();
       } else if (worth_committing()) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "commands.hpp"
 #include "complaint.hpp"
 #include "courier.hpp"
 #include "intake.hpp"
@@ -31,6 +32,7 @@ class writing final : public destination, private courier::owner {
    public:
     virtual ~owner() = default;
     virtual const port::membership& assignment() const = 0;  ///< that the lanes are owned under
+    virtual const class commands& commands() const = 0;      ///< that they follow
     virtual std::size_t writings() const = 0;                ///< how many share the target's memory
     virtual bool writes_as(const std::string& transactional_id) const = 0;
     virtual std::string next_id() = 0;  ///< a transactional id that nobody writes as
@@ -81,6 +83,7 @@ class writing final : public destination, private courier::owner {
   void interrupted(course& at, const failure& why) override;
   void halt(course& at, const std::string& reason) override;
   void hold(course& at, const blame& why) override;
+  void parked(const course& at, std::string_view node, std::int64_t offset) override;
   const refusal* refused(const source& from, std::int64_t offset) const override;
   void passed_over(std::uint32_t sink, const source& from, std::int64_t offset, const std::string& reason) override;
 
@@ -104,6 +107,7 @@ class writing final : public destination, private courier::owner {
   writer writer_now() const;
   bool outbox_full() const { return outbox_.size() >= room() || outbox_.records() >= limit_.records; }
   bool moved(const lane& of) const;
+  bool moved(const course& what) const;
   /// As far as a course has come, with all that was made of it stored or delivered once this is committed.
   place place_of(const course& at) const;
   place here(const course& at) const override;
@@ -115,6 +119,18 @@ class writing final : public destination, private courier::owner {
   void stopped(const source& from, const place& at, const std::string& reason) override;
   task<void> finish_deliveries();
   void turn_back();
+
+  // releasing.cpp: letters of what the lanes have parked, on their way through the operators again
+  void follow_commands();
+  course* ready_to_release() const;
+  task<void> begin_release(course& who);
+  void open_release(course& who);
+  void go_on_releasing();
+  void end_release(course& who);
+  void break_off_release(course& who);
+  bool is_taken_along(const topic_partition& letters) const;
+  bool may_park(course& who);
+  time_point next_release() const;
 
   // takeover.cpp
   task<void> find_places(std::vector<lane*> lanes);
@@ -195,6 +211,7 @@ class writing final : public destination, private courier::owner {
   time_point last_commit_{};
   signal turned_;
   complaint trouble_;
+  complaint release_trouble_;
   // What waits is never more than one transaction takes.
   struct {
     std::size_t transaction, records;
@@ -202,8 +219,12 @@ class writing final : public destination, private courier::owner {
   std::size_t in_transaction_ = 0;  // source records, of the latest transaction
   source_record last_sent_;         // the newest of them
   // A transaction was refused for one of its records: they are somewhere before these offsets.
-  std::map<topic_partition, std::int64_t> suspects_;
-  std::map<topic_partition, refusal> refused_;
+  std::map<const source*, std::int64_t> suspects_;
+  std::map<const source*, refusal> refused_;
+  task<void> beginning_;        // a release
+  time_point release_again_{};  // before that none is begun
+  backoff releasing_;
+  time_point said_parked_{};
 };
 
 }  // namespace flow::engine

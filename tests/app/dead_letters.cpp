@@ -1,5 +1,7 @@
 #include <flow/dead_letters.hpp>
 
+#include <atomic>
+#include <memory>
 #include <set>
 #include <sstream>
 
@@ -261,6 +263,66 @@ TEST_F(letters_on_the_command_line, are_replayed) {
   EXPECT_EQ(at("tokyo"), (contents{{"a", "c", "e", "b", "d"}}));
   EXPECT_EQ(call(&verbs::list_letters, verbs::list_options{}), 0);
   EXPECT_EQ(out_.str(), "home: orders.dlq\n  3 letters of check, failed, from orders, 3 replayed\n");
+}
+
+/// Parks the key of what is not wanted now, on both targets.
+class parked_letters : public testing::Test {
+ protected:
+  parked_letters() {
+    for (const auto* each : {"a", "b", "c"}) world_.write(each);
+    EXPECT_TRUE(running_.start());
+    EXPECT_TRUE(eventually([&] { return has("tokyo", "orders.dlq", 2) && has("oregon", "orders.dlq", 2); }));
+  }
+
+  static topology parking(std::shared_ptr<std::atomic<bool>> mended) {
+    topology t{"copies"};
+    t.from(topic<bytes, std::string>{"orders"}) |
+        peek("check",
+             [mended](const std::string& value) {
+               if (!*mended && value == "b") throw std::runtime_error{"a bad order"};
+             })
+            .on_failure(park_key("{topic}.dlq")) |
+        fan_out("regions", {"tokyo", "oregon"});
+    return t;
+  }
+  bool has(const std::string& cluster, const std::string& topic, std::size_t count) {
+    const auto all = world_.values(cluster, topic);
+    return all.size() == 1 && all[0].size() == count;
+  }
+  std::string call(auto verb, auto which) {
+    std::ostringstream out, err;
+    invocation how{{}, {}, {}, out, err};
+    EXPECT_EQ(verb([&] { return parking(mended_); }, world_.options("asking"), which, how), 0) << err.str();
+    return out.str();
+  }
+
+  world world_;
+  std::shared_ptr<std::atomic<bool>> mended_ = std::make_shared<std::atomic<bool>>(false);
+  app running_{parking(mended_), world_.options()};
+};
+
+TEST_F(parked_letters, go_through_in_order_when_they_are_replayed) {
+  EXPECT_EQ(call(&verbs::list_letters, verbs::list_options{.on = "tokyo"}),
+            "tokyo: orders.dlq\n  1 letter of check, failed, from orders\n  1 letter of check, parked, from orders\n");
+  EXPECT_EQ(call(&verbs::replay_letters, verbs::replay_options{}), "replayed 0 letters; parked are 2 keys\n");
+  *mended_ = true;
+  EXPECT_EQ(call(&verbs::replay_letters, verbs::replay_options{}), "replayed 0 letters; released 2 parked keys\n");
+  for (const auto* each : {"tokyo", "oregon"}) EXPECT_EQ(world_.values(each), (contents{{"a", "b", "c"}}));
+  EXPECT_EQ(call(&verbs::list_letters, verbs::list_options{.on = "tokyo"}),
+            "tokyo: orders.dlq\n  2 letters of check, failed, from orders, 2 replayed\n"
+            "  2 letters of check, parked, from orders, 2 replayed\n");
+}
+
+TEST_F(parked_letters, wait_for_the_application) {
+  ASSERT_TRUE(running_.stop(10s));
+  *mended_ = true;
+  const auto done = dead_letters{parking(mended_), world_.options("asking")}.replay();
+  ASSERT_FALSE(done);
+  EXPECT_THAT(done.error().text, HasSubstr("nobody works on the lanes on "));
+  app later{parking(mended_), world_.options()};
+  ASSERT_TRUE(later.start());
+  EXPECT_TRUE(eventually([&] { return has("tokyo", "orders", 3) && has("oregon", "orders", 3); }));
+  ASSERT_TRUE(later.stop(10s));
 }
 
 }  // namespace

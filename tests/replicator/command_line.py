@@ -325,7 +325,7 @@ clusters:
         self.assertIn("on failure skip", self.describe(LEAST + "on_failure: {policy: skip}\n"))
         self.assert_refused_in(
             LEAST + "on_failure: {policy: park, retries: -1, dead_letter: \"a b\", backoff: {from: 2s, to: 1s}}\n",
-            "park, => \"park\" is not stop, skip or dead_letter (write one of them)",
+            "park, => \"park\" is not stop, skip, dead_letter or park_key (write one of them)",
             "-1 => less than no retries (give 0 or more)",
             "\"a b => \"a b\" makes no name for a topic "
             "(use {topic}, {source}, letters, digits, dots, dashes and underscores)",

@@ -121,7 +121,7 @@ void chaos::choose_topology() {
       if (one_in(2)) world_.create_topic(each, name, partitions_);
     }
   };
-  switch (below(5)) {
+  switch (below(6)) {
     case 0:
       t.from(topic<bytes, bytes>{source}) | fan_out("regions", targets_);
       add(targets_, source, itself);
@@ -155,6 +155,24 @@ void chaos::choose_topology() {
       add(targets_, source, is_timed_ ? at_its_own_time : itself);
       break;
     }
+    case 4:
+      mended_ = std::make_shared<bool>(false);
+      t.from(topic<bytes, bytes>{source}) |
+          peek("check",
+               [mended = mended_, tried = std::make_shared<int>()](const record<bytes, bytes>& r) {
+                 if (!*mended && !r.key().is_null() && ++*tried % 6 == 0) throw std::runtime_error{"no answer"};
+               })
+              .on_failure(retry(1, {10ms, 500ms}).then(park_key(letters))) |
+          peek("look",
+               [mended = mended_](const record<bytes, bytes>& r) {
+                 if (!*mended && !r.key().is_null() && r.origin().offset % 7 == 0) throw std::runtime_error{"not yet"};
+               })
+              .on_failure(park_key(letters)) |
+          fan_out("regions", targets_).on_failure(park_key(letters));
+      add(targets_, source, itself);
+      for (auto& each : outputs_) each.by_key = true;
+      for (auto count = 1 + below(8); count > 0; --count) after(between(2000, 14'000), [this] { release(); });
+      break;
     default: {
       auto all = t.from(topic<bytes, std::string>{source});
       all | map("mark", [](const std::string& value) { return "marked " + value; }) | to("marked");
@@ -185,6 +203,7 @@ void chaos::begin_turmoil() {
 void chaos::end_turmoil() {
   note("healed");
   healed_ = true;
+  if (mended_) *mended_ = true;
   for (const auto& name : clusters_) {
     auto& each = cluster(name);
     each.set_faults({});
@@ -198,6 +217,7 @@ void chaos::end_turmoil() {
     world_.crash_at(each, "");
     world_.freeze_at(each, "");
   }
+  if (mended_) release();
 }
 
 std::optional<std::string> chaos::go_on_for(microseconds how_long) {
@@ -232,6 +252,10 @@ std::optional<std::string> chaos::wrong_in(const output& where) {
   const auto actual = exists ? world_.read(where.cluster, where.topic) : records(where.expected.size());
   for (std::size_t p = 0; p < where.expected.size(); ++p) {
     const auto name = where.cluster + ": " + where.topic + "/" + std::to_string(p);
+    if (where.by_key) {
+      if (auto wrong = wrong_by_key(name, actual[p], where.expected[p])) return wrong;
+      continue;
+    }
     for (std::size_t i = 0; i < actual[p].size(); ++i) {
       auto found = actual[p][i];
       found.offset = 0;
@@ -250,6 +274,20 @@ std::optional<std::string> chaos::wrong_in(const output& where) {
   return std::nullopt;
 }
 
+std::optional<std::string> chaos::wrong_by_key(const std::string& name, const std::vector<raw_record>& actual,
+                                               const std::vector<raw_record>& expected) {
+  std::map<std::optional<std::string>, std::vector<const raw_record*>> left;
+  for (auto each = expected.rbegin(); each != expected.rend(); ++each) left[each->key].push_back(&*each);
+  for (auto found : actual) {
+    found.offset = 0;
+    auto& of_key = left[found.key];
+    if (of_key.empty()) return name + ": there should be nothing more of its key behind " + text(found);
+    if (found != *of_key.back()) return name + ": there should be " + text(*of_key.back()) + ", found " + text(found);
+    of_key.pop_back();
+  }
+  return std::nullopt;
+}
+
 bool chaos::complete() {
   return std::none_of(outputs_.begin(), outputs_.end(), [&](const auto& each) { return wrong_in(each); });
 }
@@ -262,6 +300,7 @@ raw_record chaos::new_record() {
     made.timestamp += static_cast<std::int64_t>(below(6000)) - 3000;
     if (one_in(50)) made.timestamp += 1'000'000'000;
   }
+  if (mended_) made.key = std::to_string(below(10));
   if (one_in(8)) made.key.reset();
   if (null_values_ && one_in(8)) made.value.reset();
   if (one_in(4)) made.headers = {{"trace", number}, {"trace", std::nullopt}};
@@ -490,6 +529,16 @@ void chaos::compact_lanes() {
   if (!cluster(where).inside()->topics().contains(lanes)) return;
   note("compaction of the lanes on " + where);
   cluster(where).compact(lanes);
+}
+
+// On one target now and then, and on all of them once everything is healed.
+void chaos::release() {
+  const auto told = healed_ ? targets_ : std::vector{one_of(targets_)};
+  for (const auto& each : told) {
+    if (!cluster(each).inside()->topics().contains(application + ".home.commands.internal")) continue;
+    note("what is parked on " + each + " is released");
+    world_.release(each, application);
+  }
 }
 
 }  // namespace flow::testing

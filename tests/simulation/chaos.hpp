@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,6 +35,7 @@ class chaos {
     std::function<std::optional<raw_record>(const raw_record&)> of;  // a source record; nullopt: not in this output
     records expected;
     bool letters = false;  // with headers of flow's behind their own
+    bool by_key = false;   // in order only for each key
   };
   struct fault {
     const char* name;
@@ -48,6 +50,8 @@ class chaos {
   std::optional<std::string> go_on_for(memory::microseconds how_long);
   std::optional<std::string> wrong_now();
   std::optional<std::string> wrong_in(const output& where);
+  static std::optional<std::string> wrong_by_key(const std::string& name, const std::vector<raw_record>& actual,
+                                                 const std::vector<raw_record>& expected);
   bool complete();
 
   void write_something();
@@ -77,6 +81,7 @@ class chaos {
   void late_ends();
   void expire_offsets();
   void compact_lanes();
+  void release();
 
   std::uint64_t below(std::uint64_t bound) { return dice_.roll() % bound; }
   bool one_in(std::uint64_t n) { return below(n) == 0; }
@@ -101,6 +106,7 @@ class chaos {
   std::int32_t partitions_ = 1;
   bool null_values_ = true;
   std::chrono::milliseconds window_{0};  // within which ids are not repeated, if they are
+  std::shared_ptr<bool> mended_;         // what failed, and parked keys
   bool is_timed_ = false;                // records have a time of their own
   std::map<std::int32_t, std::vector<raw_record>> before_;
   std::map<std::int32_t, stream_clock> clocks_;

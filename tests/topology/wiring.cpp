@@ -203,5 +203,71 @@ TEST(state_by_key, behind_several_sources_needs_them_co_partitioned) {
   EXPECT_THAT(t.build()->co_partitioned(), ElementsAre(ElementsAre(1u, 2u)));
 }
 
+const policy parked = park_key("{topic}.dlq");
+
+TEST(parking, needs_the_keys_of_the_source) {
+  topology t{"test"};
+  auto rekeyed = t.from(in) | key_by([](bytes v) { return v.str(); });
+  rekeyed | peek("check", [](const auto&) {}).on_failure(parked) | to("out");
+  EXPECT_THAT(flaws(t),
+              ElementsAre("'check' parks keys, and those of its stream are not its source's any more (give it "
+                          "another policy, or park before the key changes, or promise that equal keys stay "
+                          "together: key_by(f, colocated))"));
+
+  topology promised{"test"};
+  auto colocated_keys = promised.from(in) | key_by([](bytes v) { return v.str(); }, colocated);
+  colocated_keys | peek("check", [](const auto&) {}).on_failure(parked) | to("out");
+  EXPECT_THAT(flaws(promised), IsEmpty());
+}
+
+TEST(parking, stands_behind_every_dedup) {
+  topology t{"test"};
+  t.from(in) | peek("check", [](const auto&) {}).on_failure(parked) | filter("all", [](bytes) { return true; }) |
+      dedup(
+          "seen", [](bytes v) { return v.str(); }, std::chrono::hours{1}) |
+      to("out");
+  EXPECT_THAT(flaws(t),
+              ElementsAre("'check' parks keys, and 'seen' has to see every record (give it another policy, or "
+                          "let the dedup come first)"));
+
+  topology behind{"test"};
+  behind.from(in) |
+      dedup(
+          "seen", [](bytes v) { return v.str(); }, std::chrono::hours{1}) |
+      peek("check", [](const auto&) {}).on_failure(parked) | to("out");
+  EXPECT_THAT(flaws(behind), IsEmpty());
+}
+
+TEST(parking, ends_in_kafka) {
+  topology t{"test"};
+  t.on_failure(parked);
+  t.from(in) | ordered_sink("crm", [](const delivery&) {});
+  EXPECT_THAT(flaws(t), testing::Each(testing::HasSubstr("parks keys, and 'crm' delivers outside of Kafka, which no "
+                                                         "transaction releases")));
+}
+
+TEST(parking, takes_place_in_one_topic) {
+  topology t{"test"};
+  t.from(in) | peek("check", [](const auto&) {}).on_failure(retry(3).then(park_key("x"))) |
+      peek("look", [](const auto&) {}).on_failure(park_key("y")) | to("out");
+  EXPECT_THAT(flaws(t),
+              ElementsAre("keys are parked in 'x' and in 'y' (park all of them in one topic, so that they keep "
+                          "their order)"));
+}
+
+TEST(parking, lies_on_every_cluster_behind_its_node) {
+  topology t{"test"};
+  auto checked = t.from(in) | peek("check", [](const auto&) {}).on_failure(retry(3).then(parked));
+  checked | fan_out("regions", {"tokyo", "oregon"}).on_failure(parked);
+  checked | to("own", "copies").on_failure(skip);
+  const auto plan = t.build();
+  ASSERT_EQ(plan->parking().size(), 2u);
+  const auto& at_the_check = plan->sinks()[plan->parking()[0].letters];
+  EXPECT_TRUE(at_the_check.takes_letters);
+  EXPECT_THAT(at_the_check.clusters, testing::UnorderedElementsAre("tokyo", "oregon", "home"));
+  EXPECT_THAT(plan->sinks()[plan->parking()[1].letters].clusters, ElementsAre("tokyo", "oregon"));
+  EXPECT_NE(describe(*plan).find("on failure retry(3).then(park_key({topic}.dlq))"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace flow
