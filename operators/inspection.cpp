@@ -71,7 +71,9 @@ class inspection {
     if (source.bounded) return;
     if (source.include.empty()) find(quoted(source.name) + " reads no topic", "name a topic or a pattern");
     for (const std::string& topic : source.include)
-      if (is_internal_topic(topic))
+      if (topic.empty())
+        find(quoted(source.name) + " reads a topic without a name", "name it, or leave it out", topic);
+      else if (is_internal_topic(topic))
         find(quoted(source.name) + " reads the internal topic " + quoted(topic), "read what the application writes",
              topic);
     try {

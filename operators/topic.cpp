@@ -36,15 +36,10 @@ struct topic_selection::entries {
   }
 
   void add_pattern(const std::string& text) {
-    const auto refuse = [&] {
-      throw std::invalid_argument{"'" + text + "' is neither the name of a topic nor a regular expression"};
-    };
-    // As an expression it would be one that no topic matches.
-    if (text.empty()) refuse();
     try {
       patterns.emplace_back(text, std::regex::ECMAScript | std::regex::optimize);
     } catch (const std::regex_error& e) {
-      refuse();
+      throw std::invalid_argument{"'" + text + "' is neither the name of a topic nor a regular expression"};
     }
   }
 

@@ -77,6 +77,7 @@ complaint name(const std::string& text) {
 complaint servers(const std::string& text) { return kafka::check_property("bootstrap.servers", text); }
 
 complaint source_topic(const std::string& entry) {
+  if (entry.empty()) return {"is no name of a topic", "name it, or leave it out"};
   try {
     topic_selection{{entry}, {}};
     return {};

@@ -237,6 +237,8 @@ clusters:
             "(mend the expression, or escape what is meant literally)",
             "lanes.internal => topic lanes.internal is internal, and never replicated (leave it out)",
             "__consumer => topic __consumer_offsets is internal, and never replicated (leave it out)")
+        self.assert_refused_in(LEAST.replace("[orders]", "[\"\", orders]"),
+                               "\"\" => \"\" is no name of a topic (name it, or leave it out)")
         self.assert_refused_in(LEAST.replace("[orders]", "[]"),
                                "[] => there is no topic to replicate (name one, or a pattern of several)")
 

@@ -45,6 +45,12 @@ TEST(wiring, is_checked_as_a_whole) {
           "the stream from 'loose' ends nowhere (end it with to, fan_out or for_each)"));
 }
 
+TEST(wiring, needs_a_name_for_each_topic_it_reads) {
+  topology t{"app"};
+  t.from(topic<bytes, bytes>{""}) | to("out");
+  EXPECT_THAT(flaws(t), ElementsAre("'from-1' reads a topic without a name (name it, or leave it out)"));
+}
+
 TEST(wiring, needs_a_source_and_a_sink) {
   EXPECT_THAT(flaws(topology{"empty"}),
               ElementsAre("nothing is read (begin with from(topic<K, V>{...}))",
