@@ -249,6 +249,9 @@ class releasing {
       return each.second.released.empty() && (each.second.commands > command || each.second.keys.empty());
     });
     if (all) return true;
+    if (is_stuck(*known))
+      return fail(failure_kind::retriable, "nothing of what is parked on " + cluster_ + " is released for two minutes",
+                  "look at why the application stands still there; it goes on with it by itself");
     const auto owned = by_.at(cluster_).are_owned(by_.own_names());
     if (!owned) return tl::unexpected{owned.error()};
     if (!*owned)
@@ -257,8 +260,19 @@ class releasing {
     return false;
   }
 
+  /// A lane may be owned by somebody who stands still.
+  bool is_stuck(const std::map<topic_partition, engine::parking>& now) {
+    const auto moment = std::chrono::steady_clock::now();
+    if (now != last_seen_) last_seen_ = now, moved_ = moment;
+    return moment - moved_ > patience;
+  }
+
+  static constexpr auto patience = std::chrono::minutes{2};
+
   visit& by_;
   std::string cluster_;
+  std::map<topic_partition, engine::parking> last_seen_;
+  std::chrono::steady_clock::time_point moved_ = std::chrono::steady_clock::now();
 };
 
 tl::unexpected<failure> nothing_to_look_at() {
