@@ -20,6 +20,8 @@ using namespace std::chrono_literals;
 constexpr auto patience = 15s;
 constexpr auto stop_limit = 25s;
 constexpr auto look_every = 250ms;
+// So long nothing of a release may move before it is not waited for any more.
+constexpr auto longest_standstill = 2min;
 
 std::shared_ptr<const plan> plan_of(const topology& what, const app_options& where) {
   surroundings there{.clusters = {}, .home = where.home};
@@ -264,10 +266,8 @@ class releasing {
   bool is_stuck(const std::map<topic_partition, engine::parking>& now) {
     const auto moment = std::chrono::steady_clock::now();
     if (now != last_seen_) last_seen_ = now, moved_ = moment;
-    return moment - moved_ > patience;
+    return moment - moved_ > longest_standstill;
   }
-
-  static constexpr auto patience = std::chrono::minutes{2};
 
   visit& by_;
   std::string cluster_;

@@ -129,7 +129,7 @@ result<std::unique_ptr<open_database>> open_files(const fs::path& directory) {
 }
 
 result<std::optional<std::string>> find(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family,
-                                            const rocksdb::Slice& key, const fs::path& directory) {
+                                        const rocksdb::Slice& key, const fs::path& directory) {
   std::string value;
   const auto status = db.Get({}, family, key, &value);
   if (status.IsNotFound()) return std::nullopt;

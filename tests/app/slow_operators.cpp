@@ -10,49 +10,48 @@ namespace {
 
 using testing::Lt;
 
-/// Copies to tokyo, and takes `each` over a record.
-topology slow_copies(std::atomic<int>& calls, std::chrono::milliseconds each) {
-  topology t{"copies"};
-  t.from(topic<bytes, bytes>{"orders"}) | peek("think", [&calls, each](bytes) {
-    ++calls;
-    std::this_thread::sleep_for(each);
-  }) | fan_out("regions", {"tokyo"});
-  return t;
-}
+/// Copies orders to tokyo by an operator that takes its time over each.
+class slow_operators : public testing::Test {
+ protected:
+  app taking(std::chrono::milliseconds each) {
+    topology t{"copies"};
+    t.from(topic<bytes, bytes>{"orders"}) | peek("think", [this, each](bytes) {
+      ++calls;
+      // This is what it takes, and nothing is waited for.
+      std::this_thread::sleep_for(each);
+    }) | fan_out("regions", {"tokyo"});
+    return app{t, w.options()};
+  }
+  /// Starts it with so many orders to copy, and returns when it has thought about some.
+  void begin(app& one, int orders) {
+    w.write_many(orders);
+    ASSERT_TRUE(one.start());
+    ASSERT_TRUE(eventually([&] { return calls > 5; }));
+  }
 
-TEST(slow_operators, do_not_keep_what_is_through_from_being_committed) {
   world w;
-  w.write_many(3000);
   std::atomic<int> calls{0};
-  app one{slow_copies(calls, 5ms), w.options()};
-  ASSERT_TRUE(one.start());
+};
+
+TEST_F(slow_operators, do_not_keep_what_is_through_from_being_committed) {
+  app one = taking(5ms);
+  begin(one, 3000);
   ASSERT_TRUE(eventually([&] { return w.count("tokyo") > 0; }));
   EXPECT_THAT(calls.load(), Lt(1500));
 }
 
-TEST(slow_operators, are_waited_for_by_a_stop_for_one_record_only) {
-  world w;
-  w.write_many(500);
-  std::atomic<int> calls{0};
-  app one{slow_copies(calls, 50ms), w.options()};
-  ASSERT_TRUE(one.start());
-  ASSERT_TRUE(eventually([&] { return calls > 0; }));
+TEST_F(slow_operators, are_waited_for_by_a_stop_for_one_record_only) {
+  app one = taking(50ms);
+  begin(one, 500);
   one.stop(0ms);
-  const int by_then = calls;
-  EXPECT_THAT(by_then, Lt(250));
+  EXPECT_THAT(calls.load(), Lt(250));
 }
 
-TEST(slow_operators, lose_and_repeat_nothing_over_a_stop) {
-  world w;
-  w.write_many(100);
-  std::atomic<int> calls{0};
-  {
-    app one{slow_copies(calls, 5ms), w.options()};
-    ASSERT_TRUE(one.start());
-    ASSERT_TRUE(eventually([&] { return calls > 20; }));
-    EXPECT_TRUE(one.stop(10s));
-  }
-  app two{slow_copies(calls, 0ms), w.options()};
+TEST_F(slow_operators, lose_and_repeat_nothing_over_a_stop) {
+  app one = taking(5ms);
+  begin(one, 100);
+  EXPECT_TRUE(one.stop(10s));
+  app two = taking(0ms);
   ASSERT_TRUE(two.start());
   EXPECT_TRUE(eventually([&] { return w.values("tokyo") == w.written; }));
 }
