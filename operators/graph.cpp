@@ -194,14 +194,14 @@ bool passage::is_awaited(std::uint32_t which) {
   return again->came = true;
 }
 
-bool recollection::has_seen(std::optional<bytes> id, std::int64_t timestamp) const {
+bool recollection::has_seen(bytes id, std::int64_t timestamp) const {
   if (way->closed) return false;
-  if (!id || id->empty()) {
+  if (id.empty()) {
     ++counts->without_id;
     return false;
   }
   auto& seen = way->seen[number];
-  const bool known = seen.ids.judge(*id, way->from.offset, timestamp, seen.clock.now());
+  const bool known = seen.ids.judge(id, way->from.offset, timestamp, seen.clock.now());
   if (!seen.is_kept_outside) seen.clock.see(timestamp, seen.ids.window());
   return known;
 }

@@ -81,6 +81,10 @@ const char* > || std::same_as<std::decay_t<T>, char*> struct kept_as<T> { using 
 template <typename T>
 using kept_t = typename kept_as<T>::type;
 
+/// What F makes of a record is something that the codec of its type can write.
+template <typename F, typename K, typename V, typename Made = kept_t<call_result<F, K, V>>>
+inline constexpr bool makes_what_is_written = can_encode<codec<typename coded<Made>::type>, Made>;
+
 template <typename T>
 inline constexpr bool is_keyed = false;
 template <typename K, typename V>

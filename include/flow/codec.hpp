@@ -185,6 +185,12 @@ class coding_by final : public coding<T> {
   Codec codec_{};
 };
 
+/// A value as the codec of its type writes it, null for `std::nullopt`. Lives as long as both.
+template <typename T>
+bytes encoded(const T& value, std::string& room) {
+  return coding_by<T, codec<typename coded<T>::type>>{}.encode(value, room);
+}
+
 /// The coding of a type whose codec is found by the type alone.
 template <typename T>
 inline constinit const coding_by<T, codec<T>> default_coding{};

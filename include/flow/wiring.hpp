@@ -111,8 +111,8 @@ struct recollection {
   node_counts* counts;
   std::uint32_t number;
 
-  /// For the record that is on its way; no id at all is none that was there.
-  bool has_seen(std::optional<bytes> id, std::int64_t timestamp) const;
+  /// For the record that is on its way; a null or empty id is none that was there.
+  bool has_seen(bytes id, std::int64_t timestamp) const;
 };
 
 /// What a graph owns and its nodes point at. Stays where it is.

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -21,8 +20,7 @@ struct dedup_op : op<dedup_op<Id>> {
   template <typename In>
   static consteval auto out() {
     if constexpr (is_function_for<Id, typename In::key_type, typename In::value_type>()) {
-      using made = typename coded<kept_t<call_result<Id, typename In::key_type, typename In::value_type>>>::type;
-      constexpr bool is_an_id = can_encode<codec<made>, made>;
+      constexpr bool is_an_id = makes_what_is_written<Id, typename In::key_type, typename In::value_type>;
       static_assert(is_an_id,
                     "flow: dedup needs an id that a codec can write: bytes, text, a number, or your own codec");
       if constexpr (is_an_id) {
@@ -39,7 +37,7 @@ struct dedup_op : op<dedup_op<Id>> {
   void operator()(record<K, V>&& r, auto& next, const auto& memory) const {
     const kept_t<call_result<Id, K, V>> made = call(id, r);
     std::string room;
-    if (!memory.has_seen(written(made, room), r.timestamp())) next(std::move(r));
+    if (!memory.has_seen(encoded(made, room), r.timestamp())) next(std::move(r));
   }
 
   dedup_spec dedup() const { return {.window = window}; }
@@ -47,16 +45,6 @@ struct dedup_op : op<dedup_op<Id>> {
 
   Id id;
   std::chrono::milliseconds window;
-
- private:
-  template <typename T>
-  static std::optional<bytes> written(const T& made, std::string& room) {
-    return codec<T>{}.encode(made, room);
-  }
-  template <typename T>
-  static std::optional<bytes> written(const std::optional<T>& made, std::string& room) {
-    return made ? written(*made, room) : std::nullopt;
-  }
 };
 
 /// Lets a record through unless one with the same id was there before: at an earlier offset of its source partition, at

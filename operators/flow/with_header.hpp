@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -23,17 +22,14 @@ struct with_header_op : op<with_header_op<Value>> {
 
   template <typename In>
   static consteval auto out() {
-    constexpr bool may_be_function =
-        std::is_class_v<Value> || std::is_member_pointer_v<Value> || std::is_pointer_v<Value>;
-    static_assert(is_text || may_be_function,
+    static_assert(is_text || may_be_function<Value>,
                   "flow: with_header needs the header's value: text, or a function of the record");
     if constexpr (is_text) {
       return In{};
-    } else if constexpr (!may_be_function) {
+    } else if constexpr (!may_be_function<Value>) {
       return poisoned{};
     } else if constexpr (is_function_for<Value, typename In::key_type, typename In::value_type>()) {
-      using made = typename coded<kept_t<call_result<Value, typename In::key_type, typename In::value_type>>>::type;
-      constexpr bool is_writable = can_encode<codec<made>, made>;
+      constexpr bool is_writable = makes_what_is_written<Value, typename In::key_type, typename In::value_type>;
       static_assert(is_writable,
                     "flow: with_header needs a value that a codec can write: bytes, text, a number, or your own codec");
       if constexpr (is_writable) {
@@ -65,15 +61,6 @@ struct with_header_op : op<with_header_op<Value>> {
 
  private:
   static constexpr bool is_text = std::is_convertible_v<const Value&, bytes>;
-
-  template <typename T>
-  static bytes encoded(const T& made, std::string& room) {
-    return codec<T>{}.encode(made, room);
-  }
-  template <typename T>
-  static bytes encoded(const std::optional<T>& made, std::string& room) {
-    return made ? encoded(*made, room) : bytes{};
-  }
 
   template <typename K, typename V>
   record<K, V> add(record<K, V>&& r, bytes content, arena& written) const {
