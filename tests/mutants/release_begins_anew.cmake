@@ -1,4 +1,4 @@
 # How far a release has come is not in the position.
 include(${CMAKE_CURRENT_LIST_DIR}/plant.cmake)
-replace(intake.cpp [[  now.settled = next_of(who.letters->at);]] [[]])
+replace(parking.cpp [[  now.settled = next_of(who.letters->at);]] [[]])
 write_mutant()
