@@ -209,6 +209,9 @@ class cluster {
   /// Creating what is there already is a success.
   virtual void create_topics(std::vector<new_topic> topics, reply<void> done) = 0;
   virtual void add_partitions(std::string topic, std::int32_t total, reply<void> done) = 0;
+  /// Everything of each partition below its offset is gone; where that was gone before nothing happens. `out_of_range`
+  /// behind the high watermark, `denied` for a topic that is only compacted.
+  virtual void delete_records(std::map<topic_partition, std::int64_t> below, reply<void> done) = 0;
 
   /// One offset for each partition, in the order of `where`.
   virtual void find_offsets(std::vector<topic_partition> where, offset_query what,

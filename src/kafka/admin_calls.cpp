@@ -11,6 +11,7 @@ namespace {
 
 using new_topic_ptr = std::unique_ptr<rd_kafka_NewTopic_t, destroys<rd_kafka_NewTopic_destroy>>;
 using new_partitions_ptr = std::unique_ptr<rd_kafka_NewPartitions_t, destroys<rd_kafka_NewPartitions_destroy>>;
+using old_records_ptr = std::unique_ptr<rd_kafka_DeleteRecords_t, destroys<rd_kafka_DeleteRecords_destroy>>;
 using config_ptr = std::unique_ptr<rd_kafka_ConfigResource_t, destroys<rd_kafka_ConfigResource_destroy>>;
 using group_query_ptr =
     std::unique_ptr<rd_kafka_ListConsumerGroupOffsets_t, destroys<rd_kafka_ListConsumerGroupOffsets_destroy>>;
@@ -167,11 +168,31 @@ result<void> read_grown(rd_kafka_event_t* answer, const std::string& cluster) {
   return check(topics, count, what, RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
+admin_call delete_records_call(std::shared_ptr<client> by, const std::map<topic_partition, std::int64_t>& below) {
+  const partitions_ptr list{rd_kafka_topic_partition_list_new(static_cast<int>(below.size()))};
+  for (const auto& [where, offset] : below)
+    rd_kafka_topic_partition_list_add(list.get(), where.topic.c_str(), where.partition)->offset = offset;
+  const old_records_ptr wanted{rd_kafka_DeleteRecords_new(list.get())};
+  return {std::move(by), RD_KAFKA_ADMIN_OP_DELETERECORDS, [&](auto* handle, auto* options, auto* queue) {
+            rd_kafka_DeleteRecords_t* one = wanted.get();
+            rd_kafka_DeleteRecords(handle, &one, 1, options, queue);
+          }};
+}
+
+result<void> read_deleted(rd_kafka_event_t* answer, const std::string& cluster) {
+  const std::string what = "delete records on " + cluster;
+  if (auto fine = check(answer, what); !fine) return fine;
+  const auto* list = rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(answer));
+  for (int i = 0; i < list->cnt; ++i)
+    if (const auto& each = list->elems[i]; each.err)
+      return tl::unexpected{failure_of(each.err, what + " of " + to_string({each.topic, each.partition}))};
+  return {};
+}
+
 // ---- groups
 
 admin_call group_members_call(std::shared_ptr<client> by, const std::string& group) {
-  return {std::move(by), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS,
-          [&](auto* handle, auto* options, auto* queue) {
+  return {std::move(by), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, [&](auto* handle, auto* options, auto* queue) {
             const char* name = group.c_str();
             rd_kafka_DescribeConsumerGroups(handle, &name, 1, options, queue);
           }};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 
 #include "administration.hpp"
@@ -37,6 +38,9 @@ result<void> read_created(rd_kafka_event_t* answer, const std::string& cluster);
 
 admin_call add_partitions_call(std::shared_ptr<client> by, const std::string& topic, std::int32_t total);
 result<void> read_grown(rd_kafka_event_t* answer, const std::string& cluster);
+
+admin_call delete_records_call(std::shared_ptr<client> by, const std::map<topic_partition, std::int64_t>& below);
+result<void> read_deleted(rd_kafka_event_t* answer, const std::string& cluster);
 
 admin_call group_members_call(std::shared_ptr<client> by, const std::string& group);
 result<std::vector<port::group_member>> read_members(rd_kafka_event_t* answer, const std::string& cluster);

@@ -1,6 +1,7 @@
 #include "cluster.hpp"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -113,6 +114,7 @@ class kafka_cluster : public port::cluster {
   void describe_topics(std::vector<std::string> names, port::reply<std::vector<port::topic_description>> done) override;
   void create_topics(std::vector<port::new_topic> topics, port::reply<void> done) override;
   void add_partitions(std::string topic, std::int32_t total, port::reply<void> done) override;
+  void delete_records(std::map<topic_partition, std::int64_t> below, port::reply<void> done) override;
 
   void find_offsets(std::vector<topic_partition> where, port::offset_query what,
                     port::reply<std::vector<std::int64_t>> done) override {
@@ -251,6 +253,17 @@ void kafka_cluster::add_partitions(std::string topic, std::int32_t total, port::
             return add_partitions_call(*by, topic, total);
           },
           [this](rd_kafka_event_t* answer) { return read_grown(answer, in_.to.name); }));
+}
+
+void kafka_cluster::delete_records(std::map<topic_partition, std::int64_t> below, port::reply<void> done) {
+  ask(std::move(done), request_limit,
+      admin_question<void>(
+          [this, below = std::move(below)]() -> result<admin_call> {
+            auto by = asking();
+            if (!by) return tl::unexpected{std::move(by.error())};
+            return delete_records_call(*by, below);
+          },
+          [this](rd_kafka_event_t* answer) { return read_deleted(answer, in_.to.name); }));
 }
 
 void kafka_cluster::group_offsets(std::string group, std::vector<topic_partition> where, port::isolation isolated,

@@ -1,6 +1,7 @@
 #include "cluster.hpp"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "asker.hpp"
@@ -115,6 +116,17 @@ class memory_cluster final : public port::cluster, private asker {
   void add_partitions(std::string topic, std::int32_t total, port::reply<void> done) override {
     ask<void>([&cluster = home(), topic = std::move(topic), total] { return cluster.add_partitions(topic, total); },
               std::move(done));
+  }
+
+  void delete_records(std::map<topic_partition, std::int64_t> below, port::reply<void> done) override {
+    ask<void>(
+        [&cluster = home(), below = std::move(below)] {
+          result<void> all;
+          for (const auto& [where, offset] : below)
+            if (auto deleted = cluster.delete_records(where, offset); !deleted && all) all = std::move(deleted);
+          return all;
+        },
+        std::move(done));
   }
 
   void find_offsets(std::vector<topic_partition> where, port::offset_query what,

@@ -98,6 +98,20 @@ result<void> node::add_partitions(const std::string& name, std::int32_t total) {
   return {};
 }
 
+result<void> node::delete_records(const topic_partition& where, std::int64_t below) {
+  return find(where).and_then([&](partition* there) -> result<void> {
+    const auto& settings = topics_.at(where.topic).settings();
+    if (const auto policy = settings.find("cleanup.policy"); policy != settings.end() && policy->second == "compact")
+      return fail(failure_kind::denied, where.topic + " is compacted, so no record of it can be deleted");
+    if (below > there->log.high_watermark())
+      return fail(failure_kind::out_of_range, to_string(where) + " ends before " + std::to_string(below));
+    if (below <= there->log.start()) return {};
+    there->log.truncate(below);
+    there->changed.wake();
+    return {};
+  });
+}
+
 void node::delete_topic(const std::string& name) {
   const auto deleted = topics_.extract(name);
   if (!deleted) return;
@@ -184,7 +198,8 @@ outcome<std::vector<std::int64_t>> node::try_to_produce(producer_session& by, co
   }
   if (failed) return answer{tl::unexpected{std::move(*failed)}};
   if (!not_taken.empty()) {
-    failed = {failure_kind::abortable, to_string(not_taken.front()) + " on " + name_ + ": no leader took the records", {}};
+    failed = {
+        failure_kind::abortable, to_string(not_taken.front()) + " on " + name_ + ": no leader took the records", {}};
     if (transactional && by.partitions.size() > not_taken.size()) failed->where = std::move(not_taken);
     return answer{tl::unexpected{std::move(*failed)}};
   }

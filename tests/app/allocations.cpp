@@ -36,6 +36,9 @@ class borrowed_cluster : public port::cluster {
   void add_partitions(std::string topic, std::int32_t total, port::reply<void> done) override {
     from_->add_partitions(std::move(topic), total, std::move(done));
   }
+  void delete_records(std::map<topic_partition, std::int64_t> below, port::reply<void> done) override {
+    from_->delete_records(std::move(below), std::move(done));
+  }
   void find_offsets(std::vector<topic_partition> where, port::offset_query what,
                     port::reply<std::vector<std::int64_t>> done) override {
     from_->find_offsets(std::move(where), what, std::move(done));

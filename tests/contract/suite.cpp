@@ -121,6 +121,10 @@ result<void> suite::add_partitions(const std::string& topic, std::int32_t total)
   return await<void>([&](auto done) { cluster_->add_partitions(topic, total, done); });
 }
 
+result<void> suite::delete_records(std::map<topic_partition, std::int64_t> below) {
+  return await<void>([&](auto done) { cluster_->delete_records(below, done); });
+}
+
 result<void> suite::fence(const std::string& transactional_id) {
   return await<void>([&](auto done) { cluster_->fence(transactional_id, done); });
 }

@@ -125,6 +125,45 @@ TEST_F(topics, that_are_missing_have_no_offsets) {
   }
 }
 
+// ---- deleted records
+
+TEST_F(topics, lose_what_lies_below_an_offset_and_nothing_else) {
+  const std::string topic = fresh_topic(2);
+  const topic_partition where{topic, 0};
+  write(*this, where, numbered(0, 4));
+  write(*this, {topic, 1}, numbered(0, 4));
+  EXPECT_THAT(delete_records({{where, 2}, {{topic, 1}, 4}}), succeeds());
+  EXPECT_EQ(earliest(where), 2);
+  EXPECT_EQ(earliest({topic, 1}), 4);
+  EXPECT_EQ(high_watermark({topic, 1}), 4);
+  EXPECT_THAT(values(must(read_range(where, 2, 4)).records), ElementsAre("2", "3"));
+  EXPECT_THAT(read_range(where, 1, 4), fails_with(failure_kind::out_of_range));
+}
+
+TEST_F(topics, lose_nothing_more_where_it_is_gone_already) {
+  const topic_partition where{fresh_topic(), 0};
+  write(*this, where, numbered(0, 4));
+  must(delete_records({{where, 3}}));
+  EXPECT_THAT(delete_records({{where, 1}}), succeeds());
+  EXPECT_THAT(delete_records({{where, 3}}), succeeds());
+  EXPECT_EQ(earliest(where), 3);
+}
+
+TEST_F(topics, lose_no_records_that_do_not_exist) {
+  const topic_partition where{fresh_topic(), 0};
+  write(*this, where, numbered(0, 4));
+  EXPECT_THAT(delete_records({{where, 5}}), fails_with(failure_kind::out_of_range));
+  EXPECT_EQ(earliest(where), 0);
+  EXPECT_THAT(delete_records({{{unique("nowhere"), 0}, 1}}), fails_with(failure_kind::missing));
+}
+
+TEST_F(topics, that_are_compacted_lose_no_records) {
+  const topic_partition where{fresh_topic(1, {{"cleanup.policy", "compact"}}), 0};
+  write(*this, where, {{.key = "a", .value = "0"}, {.key = "b", .value = "1"}});
+  EXPECT_THAT(delete_records({{where, 1}}), fails_with(failure_kind::denied));
+  EXPECT_EQ(earliest(where), 0);
+}
+
 // ---- ranges
 
 TEST_F(topics, are_read_by_range) {
