@@ -17,6 +17,7 @@ std::string padded(std::string text, std::size_t width) {
 /// Calls `each(target, label)` for every node that this one feeds.
 void for_edges(const node_spec& node, auto each) {
   for (std::size_t i = 0; i < node.to.size(); ++i) each(node.to[i], node.ports.empty() ? std::string{} : node.ports[i]);
+  if (node.returns_to) each(*node.returns_to, std::string{"through a topic"});
 }
 
 std::string as_text(const plan& what) {

@@ -34,8 +34,7 @@ std::string known_or_meant(const std::string& name, const std::vector<std::strin
 
 class inspection {
  public:
-  inspection(const drawn_plan& what, const surroundings& where)
-      : plan_{what}, where_{where}, found_{where.flaws} {
+  inspection(const drawn_plan& what, const surroundings& where) : plan_{what}, where_{where}, found_{where.flaws} {
     std::ranges::copy(what.from().flaws(), std::back_inserter(found_));
   }
 
@@ -69,7 +68,8 @@ class inspection {
 
   void check(const source_spec& source) {
     if (source.bounded) return;
-    if (source.include.empty()) find(quoted(source.name) + " reads no topic", "name a topic or a pattern");
+    if (source.include.empty() && source.through.empty())
+      find(quoted(source.name) + " reads no topic", "name a topic or a pattern");
     for (const std::string& topic : source.include)
       if (topic.empty())
         find(quoted(source.name) + " reads a topic without a name", "name it, or leave it out", topic);
@@ -77,7 +77,7 @@ class inspection {
         find(quoted(source.name) + " reads the internal topic " + quoted(topic), "read what the application writes",
              topic);
     try {
-      selections_.emplace_back(source);
+      selections_.emplace_back(source, plan_.application(), where_.home);
     } catch (const std::invalid_argument& e) {
       find(quoted(source.name) + ": " + e.what(), "mend the expression, or escape what is meant literally");
     }
@@ -93,6 +93,8 @@ class inspection {
     }
     check_topic(sink);
     if (sink.names == sink_spec::naming::outside) check_destination(sink);
+    if (sink.names == sink_spec::naming::own)
+      check_length(own_topic(plan_.application(), where_.home, sink.topic), "node");
     if (seen.contains(std::string{home})) check_loop(sink);
   }
 
@@ -162,10 +164,14 @@ class inspection {
     for (const auto& [what, value] :
          {std::pair{"in_flight", sink.to.how.in_flight}, {"batch", sink.to.how.batch}, {"ahead", sink.to.how.ahead}})
       if (value < 1) find(quoted(sink.name) + " has " + what + " " + std::to_string(value), "1 is the least");
-    const std::string lanes = plan_.application() + "." + where_.home + "." + sink.lanes + ".lanes.internal";
-    if (lanes.size() > longest_topic_name)
-      find("the topic " + quoted(lanes) + " cannot be made, its name is too long",
-           "shorten the name of the application, its home, or the sink");
+    if (sink.to.how.timeout.count() < 0) find(quoted(sink.name) + " has a negative timeout", "0 is none");
+    check_length(plan_.application() + "." + where_.home + "." + sink.lanes + ".lanes.internal", "sink");
+  }
+
+  void check_length(const std::string& topic, const std::string& of) {
+    if (topic.size() > longest_topic_name)
+      find("the topic " + quoted(topic) + " cannot be made, its name is too long",
+           "shorten the name of the application, its home, or the " + of);
   }
 
   /// What is written on home must not come back in.
@@ -183,7 +189,8 @@ class inspection {
     const std::string& name = plan_.nodes_[node].name;
     if (!is_name(name)) find("a node has the name " + quoted(name), name_rule);
     for (const flaw& each : about.flaws) find(quoted(name) + ": " + each.text, each.remedy);
-    if (about.source && !about.source->bounded && about.source->include.empty()) return;
+    if (about.source && !about.source->bounded && about.source->include.empty() && about.source->through.empty())
+      return;
     const auto& targets = plan_.placed_[node].targets;
     for (std::size_t port = 0; port < targets.size(); ++port)
       if (targets[port].empty())

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include <flow/topic.hpp>
 #include <flow/topic_selection.hpp>
 
 namespace flow {
@@ -34,14 +35,13 @@ class replay_plan final : public plan, public std::enable_shared_from_this<repla
   replay_plan(std::shared_ptr<const plan> what, replay_options how)
       : inner_{std::move(what)},
         how_{std::move(how)},
-        application_{inner_->application() + "." + how_.home +
-                     (how_.kind == letter_kind::failed ? ".replay" : ".refused")} {
+        application_{how_.application + "." + how_.home + (how_.kind == letter_kind::failed ? ".replay" : ".refused")} {
     source_spec letters{.name = std::string{letters_node}, .start = start_at{}, .until = how_.until};
     for (const auto& [where, end] : how_.until)
       if (letters.include.empty() || letters.include.back() != where.topic) letters.include.push_back(where.topic);
     sources_.push_back(std::move(letters));
     for (const auto& each : inner_->sources()) {
-      selections_.emplace_back(each);
+      selections_.emplace_back(each, how_.application, how_.home);
       sources_.front().is_timed = sources_.front().is_timed || each.is_timed;
     }
     dedups_ = inner_->dedups();
@@ -102,12 +102,25 @@ class replay_plan final : public plan, public std::enable_shared_from_this<repla
   void name_topic(emission& made, const letter& what, arena& room) const {
     const auto& sink = inner_->sinks()[made.sink];
     if (sink.names == sink_spec::naming::pattern)
-      made.topic = room.keep(bytes{topic_by_pattern(sink.topic, what.from.topic, how_.home)});
+      made.topic = room.keep(bytes{topic_by_pattern(sink.topic, called(what.from.topic), how_.home)});
   }
 
  private:
+  /// What patterns call the topic.
+  std::string_view called(std::string_view topic) const {
+    for (std::size_t i = 0; i < selections_.size(); ++i)
+      if (const auto& through = inner_->sources()[i].through; !through.empty() && selections_[i].contains(topic))
+        return through;
+    return topic;
+  }
+
   sink_spec in_replay(sink_spec sink) const {
     if (sink.names == sink_spec::naming::pattern) sink.names = sink_spec::naming::by_record;
+    if (sink.names == sink_spec::naming::own) {
+      sink.names = sink_spec::naming::fixed;
+      sink.topic = own_topic(how_.application, how_.home, sink.topic);
+      sink.create = false;
+    }
     sink.keeps_partition = false;
     if (how_.kind == letter_kind::failed) return sink;
     // Whatever fails of what one cluster refused stays there: the others have it.
@@ -232,7 +245,8 @@ std::vector<std::string> letter_topics(const plan& of, std::string_view home, st
   for (const auto& sink : of.sinks())
     if (sink.takes_letters && writes_to(sink, cluster, home)) patterns.push_back(sink.topic);
   std::vector<topic_selection> read;
-  for (const auto& each : of.sources()) read.emplace_back(each);
+  for (const auto& each : of.sources())
+    read.emplace_back(each.through.empty() ? each.include : std::vector{each.through}, each.exclude);
   const auto is_read = [&](const std::string& topic) {
     return topic.empty() || std::ranges::any_of(read, [&](const auto& each) { return each.contains(topic); });
   };

@@ -14,11 +14,20 @@ bool is_topic_name(std::string_view name) {
          name.find_first_not_of(legal) == std::string_view::npos;
 }
 
-bool is_internal_topic(std::string_view name) { return name.ends_with(".internal") || name.starts_with("__"); }
+bool is_internal_topic(std::string_view name) {
+  return name.ends_with(".internal") || name.starts_with("__");
+}
+
+std::string own_topic(std::string_view application, std::string_view home, std::string_view node) {
+  std::string name;
+  for (const auto part : {application, home, node}) name.append(part).append(".");
+  return name + "records.internal";
+}
 
 void check_topic_name(std::string_view name) {
   if (!is_topic_name(name)) throw std::invalid_argument{"'" + std::string{name} + "' is no name for a topic"};
-  if (is_internal_topic(name)) throw std::invalid_argument{"'" + std::string{name} + "' is the name of an internal topic"};
+  if (is_internal_topic(name))
+    throw std::invalid_argument{"'" + std::string{name} + "' is the name of an internal topic"};
 }
 
 struct topic_selection::entries {
@@ -54,8 +63,14 @@ struct topic_selection::entries {
 topic_selection::topic_selection(const std::vector<std::string>& include, const std::vector<std::string>& exclude)
     : include_{std::make_shared<const entries>(include)}, exclude_{std::make_shared<const entries>(exclude)} {}
 
+topic_selection::topic_selection(const source_spec& what, std::string_view application, std::string_view home)
+    : topic_selection{what.through.empty() ? what.include : std::vector{own_topic(application, home, what.through)},
+                      what.exclude} {
+  is_own_ = !what.through.empty();
+}
+
 bool topic_selection::contains(std::string_view topic) const {
-  return !is_internal_topic(topic) && include_->match(topic) && !exclude_->match(topic);
+  return is_internal_topic(topic) == is_own_ && include_->match(topic) && !exclude_->match(topic);
 }
 
 std::string topic_by_pattern(std::string_view pattern, std::string_view topic, std::string_view source) {

@@ -27,6 +27,7 @@ std::string list(const std::vector<std::string>& items) {
 
 std::string note_on(const source_spec& source) {
   if (source.bounded) return "a range";
+  if (!source.through.empty()) return "what " + source.through + " has written";
   std::string text = list(source.include);
   if (!source.exclude.empty()) text += " but not " + list(source.exclude);
   if (source.is_timed) text += " with a time of its own";
@@ -52,6 +53,8 @@ std::string note_on(const sink_spec& sink) {
       return "a topic by record on " + list(sink.clusters);
     case sink_spec::naming::outside:
       return sink.to.text.empty() ? sink.to.text : "to " + sink.to.text;
+    case sink_spec::naming::own:
+      return sink.partitions > 0 ? "over " + std::to_string(sink.partitions) + " partitions" : std::string{};
     case sink_spec::naming::nowhere:
       break;
   }
@@ -67,7 +70,7 @@ class drawing {
 
   std::shared_ptr<drawn_plan> draw() && {
     for (const wiring::draft::node& node : draft_.nodes()) add(node);
-    for (std::uint32_t i = 0; i < draft_.nodes().size(); ++i) connect(i);
+    for (std::uint32_t i = 0; i < draft_.nodes().size(); ++i) connect(i), return_to(i);
     for (std::uint32_t i = 0; i < draft_.nodes().size(); ++i) find_co_partitioned(i), find_sources(i);
     for (std::uint32_t i = 0; i < draft_.nodes().size(); ++i) add_parking(i);
     for (const sink_spec& sink : plan_->sinks_)
@@ -99,12 +102,14 @@ class drawing {
       placed.number = static_cast<std::uint32_t>(plan_->dedups_.size());
       plan_->dedups_.push_back({.name = spec.name, .window = about.dedup->window});
     }
-    if (rule != stop || draft_.on_failure() != stop) spec.note += (spec.note.empty() ? "" : ", ") + ("on failure " + rule.text());
+    if (rule != stop || draft_.on_failure() != stop)
+      spec.note += (spec.note.empty() ? "" : ", ") + ("on failure " + rule.text());
     if (rule.what() == policy::kind::dead_letter) {
       const sink_spec beside{.clusters = {std::string{home}}};
       placed.on_failure.letters = add_letters(rule.topic(), about.sink ? plan_->sinks_.back() : beside);
       if (about.sink) plan_->sinks_[placed.number].letters = placed.on_failure.letters;
     }
+    if (about.sink && about.sink->to.how.wants_answers) add_answers(placed.number);
     plan_->placed_.push_back(std::move(placed));
     plan_->nodes_.push_back(std::move(spec));
   }
@@ -148,6 +153,19 @@ class drawing {
     return static_cast<std::uint32_t>(plan_->sinks_.size() - 1);
   }
 
+  /// What comes back goes through a topic of the application's own, in the transaction whose position passes it.
+  void add_answers(std::uint32_t number) {
+    const sink_spec& asked = plan_->sinks_[number];
+    sink_spec answers{.name = "answers to " + asked.name,
+                      .clusters = asked.clusters,
+                      .names = sink_spec::naming::own,
+                      .topic = asked.name,
+                      .keeps_partition = true,
+                      .lanes = asked.lanes};
+    plan_->sinks_[number].answers = static_cast<std::uint32_t>(plan_->sinks_.size());
+    plan_->sinks_.push_back(std::move(answers));
+  }
+
   /// What patterns match by chance is not meant; a topic that is named is, and reading it is a flaw.
   void exclude_from_patterns(const std::string& topic) {
     if (!is_topic_name(topic_by_pattern(topic, "t", "s"))) return;
@@ -156,10 +174,9 @@ class drawing {
     expression = topic_by_pattern(expression, ".*", where_.home);
     const topic_selection letters{{expression}, {}};
     for (source_spec& source : plan_->sources_) {
-      const bool names_one = std::ranges::any_of(source.include, [&](const std::string& entry) {
-        return is_topic_name(entry) && letters.contains(entry);
-      });
-      if (!source.bounded && !names_one) source.exclude.push_back(expression);
+      const bool names_one = std::ranges::any_of(
+          source.include, [&](const std::string& entry) { return is_topic_name(entry) && letters.contains(entry); });
+      if (!source.bounded && source.through.empty() && !names_one) source.exclude.push_back(expression);
     }
   }
 
@@ -171,6 +188,12 @@ class drawing {
       plan_->nodes_[input.node].to.push_back(node);
       if (!ports.empty()) plan_->nodes_[input.node].ports.push_back(ports.at(input.number));
     }
+  }
+
+  void return_to(std::uint32_t node) {
+    const auto& source = draft_.nodes()[node].about.source;
+    if (!source || source->through.empty()) return;
+    std::ranges::find(plan_->nodes_, source->through, &node_spec::name)->returns_to = node;
   }
 
   /// State by key behind several sources is right only if all of them place keys alike.

@@ -156,7 +156,8 @@ class visit {
 
   std::shared_ptr<const plan> replay(const pass& which, const std::map<topic_partition, inquiry::range>& there,
                                      bool pass_over_strangers = false) const {
-    replay_options how{.home = how_.home,
+    replay_options how{.application = how_.application,
+                       .home = how_.home,
                        .cluster = which.cluster,
                        .kind = which.kind,
                        .until = {},

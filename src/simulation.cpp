@@ -73,6 +73,7 @@ class process final : public port::mailbox, public port::probe, public std::enab
     how.leave_on_stop = options.leave_on_stop;
     how.commit_every = options.commit_every;
     how.session = options.session;
+    how.purge_every = world_.purge_every;
     how.share = engine::budget::share_out(options.memory, engine::sharers_of(*what, how.home, 1));
     std::map<std::string, std::unique_ptr<port::cluster>> clusters;
     for (const auto& [name, properties] : options.clusters)

@@ -57,6 +57,7 @@ class simulation::inside {
 
   memory::event_queue clock;
   std::map<std::string, std::shared_ptr<process>> processes;
+  std::chrono::milliseconds purge_every = engine::options{}.purge_every;  ///< of processes that are started from now on
   std::vector<std::string> log;
 
  private:

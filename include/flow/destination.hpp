@@ -48,8 +48,10 @@ struct receipt {
   kind what = kind::done;
   std::string text{};                                ///< why not, for people; nothing of the record, and no secret
   std::optional<std::chrono::milliseconds> after{};  ///< the destination wants to be left alone for this long
+  std::optional<std::string> answer{};               ///< of `done`, what an `async_map` goes on with; nullopt: null
 
   static receipt done() { return {}; }
+  static receipt answered(std::optional<std::string> with) { return {kind::done, {}, {}, std::move(with)}; }
   static receipt retriable(std::string why, std::optional<std::chrono::milliseconds> after = {}) {
     return {kind::retriable, std::move(why), after};
   }
@@ -79,6 +81,10 @@ struct delivery_options {
   int batch = 1;       ///< deliveries in one of them at most
   int ahead = 10'000;  ///< records of a source partition that are taken before the first of them is done, and that
                        ///< come again after a crash at most
+  /// After this a batch has failed, and comes again as what is retriable does, although it may still be carried out. 0:
+  /// it is waited for.
+  std::chrono::milliseconds timeout{0};
+  bool wants_answers = false;  ///< set by `async_map`, for destinations that might spare themselves the answer
 
   bool operator==(const delivery_options&) const = default;
 };

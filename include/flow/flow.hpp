@@ -14,6 +14,7 @@
 #include <flow/outlet.hpp>
 
 #include <flow/as.hpp>
+#include <flow/async_map.hpp>
 #include <flow/bytes.hpp>
 #include <flow/codec.hpp>
 #include <flow/collect.hpp>
@@ -31,6 +32,7 @@
 #include <flow/peek.hpp>
 #include <flow/policy.hpp>
 #include <flow/record.hpp>
+#include <flow/repartition.hpp>
 #include <flow/split.hpp>
 #include <flow/to.hpp>
 #include <flow/topology.hpp>

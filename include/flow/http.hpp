@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <utility>
@@ -9,7 +10,7 @@
 #include <flow/destination.hpp>
 #include <flow/wiring.hpp>
 
-/// Destinations of an `ordered_sink` that speak HTTP.
+/// Destinations of an `ordered_sink` that speak HTTP, and what an `async_map` may ask.
 namespace flow::http {
 
 /// Sends deliveries by POST requests, over connections that stay open, on a thread of its own ("flow-http").
@@ -37,6 +38,7 @@ struct post {
   /// Beside 5xx. 409 is what a request meets while an earlier one of the same idempotency key is still under way.
   std::vector<int> retriable{408, 409, 425, 429};
   std::string ca_file{};  ///< certificates in PEM; empty: those that the machine trusts
+  std::size_t largest_answer = 1u << 20;  ///< bytes, in an `async_map`; an answer that is longer is permanent
 
   /// "POST https://crm.example"
   std::string text() const;

@@ -51,6 +51,11 @@ struct branches {};
 /// Nothing: the operator is a sink. It has `sink_spec sink<In>() const`, and its `next` is an `outlet`.
 struct ends {};
 
+/// What comes back: the operator is a sink of `naming::own`, and behind it the stream goes on with what a source reads
+/// of that topic.
+template <typename K, typename V, placement Placed>
+struct through {};
+
 /// What comes out of an operator whose check failed. Every further operator accepts it in silence, so that one mistake
 /// gives one message.
 struct poisoned {

@@ -25,6 +25,21 @@ consteval bool is_writable() {
   }
 }
 
+/// True if records of these types can be read by codecs of their types; otherwise an error at the line of whoever
+/// asked.
+template <typename K, typename V>
+consteval bool comes_back() {
+  if constexpr (have_codecs<K, V>()) {
+    constexpr bool keys = can_decode<codec<typename coded<K>::type>, typename coded<K>::type>;
+    constexpr bool values = can_decode<codec<typename coded<V>::type>, typename coded<V>::type>;
+    static_assert(keys, "flow: what goes through a topic is read again: the codec of its keys has to decode them");
+    static_assert(values, "flow: what goes through a topic is read again: the codec of its values has to decode them");
+    return keys && values;
+  } else {
+    return false;
+  }
+}
+
 /// A sink's `next`: the way out of the graph, to all clusters of that sink.
 template <typename In>
 class outlet {
@@ -37,16 +52,16 @@ class outlet {
   /// wrote goes out as it came. The reference is valid until the next call.
   template <typename K, typename V>
   emission& emit(const record<K, V>& r, const codings<K, V>& how, bytes topic = {}) {
-    const bytes key = leave(r.key_slot(), how.keys(), "key");
-    const bytes value = leave(r.value_slot(), how.values(), "value");
-    return way_->out->emplace_back(emission{.sink = sink_,
-                                            .partition = r.origin().partition,
-                                            .timestamp = r.timestamp(),
-                                            .topic = way_->written->keep(topic),
-                                            .key = key,
-                                            .value = value,
-                                            .headers = r.headers(),
-                                            .number = way_->turn});
+    return emit(r, leave(r.key_slot(), how.keys(), "key"), leave(r.value_slot(), how.values(), "value"), topic);
+  }
+
+  /// Likewise, for who reads it by these codecs: what has come by others is written anew.
+  template <typename K, typename V>
+  emission& emit_by(const record<K, V>& r, const codings<K, V>& how) {
+    const auto bytes_of = [&](const auto& slot, const auto& coding, std::string_view part) {
+      return slot.is_received_by(coding) ? slot.received() : written(slot.get(part), coding);
+    };
+    return emit(r, bytes_of(r.key_slot(), how.keys(), "key"), bytes_of(r.value_slot(), how.values(), "value"));
   }
 
   /// What `automatic` means for this stream.
@@ -63,11 +78,26 @@ class outlet {
   bool is_used() const { return true; }
 
  private:
-  template <typename T, typename How>
-  bytes leave(const slot<T>& what, const How& how, std::string_view part) {
-    if (what.is_received()) return what.received();
+  template <typename K, typename V>
+  emission& emit(const record<K, V>& r, bytes key, bytes value, bytes topic = {}) {
+    return way_->out->emplace_back(emission{.sink = sink_,
+                                            .partition = r.origin().partition,
+                                            .timestamp = r.timestamp(),
+                                            .topic = way_->written->keep(topic),
+                                            .key = key,
+                                            .value = value,
+                                            .headers = r.headers(),
+                                            .number = way_->turn});
+  }
+
+  template <typename T>
+  bytes leave(const slot<T>& what, const coding<T>& how, std::string_view part) {
+    return what.is_received() ? what.received() : written(what.get(part), how);
+  }
+  template <typename T>
+  bytes written(const T& value, const coding<T>& how) {
     way_->room.clear();
-    return way_->written->keep(how.encode(what.get(part), way_->room));
+    return way_->written->keep(how.encode(value, way_->room));
   }
 
   wiring::passage* way_;

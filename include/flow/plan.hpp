@@ -52,6 +52,8 @@ struct source_spec {
   std::optional<start_at> start{};     ///< unless set, the application's
   bool is_timed = false;             ///< its records have a time of their own
   bool bounded = false;              ///< a range: `graph::pull` makes its records, no topic does
+  /// Instead of topics: what the sinks with this `topic` write to one of the application's own (`naming::own`).
+  std::string through{};
   /// Where reading ends. What is not named here is not read, and what is read only so far does not come back.
   std::optional<std::map<topic_partition, std::int64_t>> until{};
 };
@@ -63,7 +65,8 @@ struct sink_spec {
     pattern,    ///< `topic` with {topic} and {source} (the home cluster's name) replaced
     by_record,  ///< each emission carries the name
     nowhere,    ///< user code is the sink (`for_each`); only the position is kept, on home
-    outside     ///< to `to`, which is no cluster (`ordered_sink`); the position is kept on home
+    outside,    ///< to `to`, which is no cluster (`ordered_sink`); the position is kept on home
+    own         ///< `own_topic` makes the name of `topic`: a source of the plan reads it (`repartition`)
   };
   std::string name{};                   ///< the node's
   std::vector<std::string> clusters{};  ///< at least one; `home` for the one that is read
@@ -72,11 +75,13 @@ struct sink_spec {
   bool keeps_partition = false;       ///< needs as many partitions as the source topic has
   /// A missing topic is created, partitioned as the source topic; one that keeps partitions grows with its source.
   bool create = true;
+  std::int32_t partitions = 0;        ///< of `naming::own`, if it is not to be partitioned as the largest source topic
   policy on_failure = stop;           ///< what becomes of records that a cluster refuses
   std::uint32_t letters = 0;          ///< if that is to dead-letter them: the sink that takes the letters
   bool takes_letters = false;         ///< no node's: whatever was dead-lettered goes here
   std::string lanes{};                ///< the name of lanes of its own; empty: those that all sinks of a cluster share
   destination_spec to{};              ///< of `naming::outside`
+  std::uint32_t answers = 0;          ///< if `to.how.wants_answers`: the sink that takes them
 };
 
 /// What a node that drops repetitions keeps of each source partition.
@@ -223,6 +228,7 @@ struct node_spec {
   std::string note;                ///< topics, clusters, policy, in words
   std::vector<std::uint32_t> to;   ///< indexes of the nodes that it feeds
   std::vector<std::string> ports;  ///< labels of `to`, where a node has several kinds of outputs
+  std::optional<std::uint32_t> returns_to{};  ///< the node that reads what this one writes
   std::vector<std::string> deciders{};  ///< of a node that counts who has decided about a record
 };
 

@@ -62,6 +62,7 @@ class slot {
     return *value_;
   }
   bool is_received() const { return how_ != nullptr; }
+  bool is_received_by(const coding<T>& how) const { return how_ == &how; }
   bytes received() const { return raw_; }
 
  private:
@@ -86,6 +87,7 @@ class slot<bytes> {
 
   const bytes& get(std::string_view) const { return raw_; }
   bool is_received() const { return received_; }
+  bool is_received_by(const coding<bytes>&) const { return received_; }
   bytes received() const { return raw_; }
 
  private:

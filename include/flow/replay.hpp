@@ -24,6 +24,7 @@ letter_kind kind_of(const letter& what);
 
 /// What goes through again.
 struct replay_options {
+  std::string application;  ///< whose letters they are
   std::string home;     ///< what the topology was built with
   std::string cluster;  ///< where the letters lie, by its name there; of `failed` ones that is home
   letter_kind kind = letter_kind::failed;

@@ -80,6 +80,20 @@ class topic_blueprint final : public blueprint {
   event_time<K, V> time_;
 };
 
+/// What has gone out through a topic of the application's own comes in again behind it.
+template <typename K, typename V, placement Placed>
+source<K, V, Placed> handle(through<K, V, Placed>, draft& plan, std::uint32_t node) {
+  facts about;
+  const std::string& name = plan.nodes()[node].about.name;
+  about.name = "from-" + name;
+  about.verb = "from";
+  about.source = source_spec{.name = about.name, .start = start_at{}, .through = name};
+  return {plan,
+          {plan.add(std::move(about), {},
+                    std::make_unique<topic_blueprint<K, V>>(default_codings<K, V>, event_time<K, V>{})),
+           0}};
+}
+
 /// A range's element as a record has it.
 template <typename T>
 struct element {

@@ -134,9 +134,17 @@ class emitter<In, ends> : public outlet<In> {
   using outlet<In>::outlet;
 };
 
+template <typename In, typename K, typename V, placement Placed>
+class emitter<In, through<K, V, Placed>> : public outlet<In> {
+ public:
+  using outlet<In>::outlet;
+};
+
 /// It is called with a `recollection` as well.
 template <typename Op>
-inline constexpr bool keeps_seen_ids = requires(const Op& what) { what.dedup(); };
+inline constexpr bool keeps_seen_ids = requires(const Op& what) {
+  what.dedup();
+};
 
 /// An operator at work.
 template <typename Op, typename In, typename Out>
@@ -277,9 +285,9 @@ auto operator|(stream<K, V, Placed> from, Op what) {
     } else {
       wiring::facts about = wiring::facts_of<in>(what);
       const wiring::port inputs[] = {from.port()};
-      return wiring::handle(out{}, from.draft(),
-                            from.draft().add(std::move(about), inputs,
-                                             std::make_unique<wiring::node_blueprint<Op, in, out>>(std::move(what))));
+      const std::uint32_t made = from.draft().add(
+          std::move(about), inputs, std::make_unique<wiring::node_blueprint<Op, in, out>>(std::move(what)));
+      return handle(out{}, from.draft(), made);
     }
   } else {
     constexpr bool is_stage = std::is_invocable_v<Op&, stream<K, V, Placed>>;

@@ -22,6 +22,8 @@ inline constexpr start_at end{start_at::kind::latest, 0};
 bool is_topic_name(std::string_view name);
 /// Names of flow's own topics (`....internal`) and Kafka's (`__...`), which no topology reads or writes.
 bool is_internal_topic(std::string_view name);
+/// The topic on its home cluster through which an application takes records to itself, at the node of this name.
+std::string own_topic(std::string_view application, std::string_view home, std::string_view node);
 /// Throws `std::invalid_argument` for a name that Kafka would refuse.
 void check_topic_name(std::string_view name);
 

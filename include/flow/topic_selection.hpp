@@ -16,12 +16,14 @@ class topic_selection {
  public:
   /// Throws `std::invalid_argument` that names the entry which is no regular expression.
   topic_selection(const std::vector<std::string>& include, const std::vector<std::string>& exclude);
-  explicit topic_selection(const source_spec& what) : topic_selection{what.include, what.exclude} {}
+  /// `application` and `home` name the topic of a source that reads one of the application's own.
+  topic_selection(const source_spec& what, std::string_view application, std::string_view home);
 
   bool contains(std::string_view topic) const;
 
  private:
   struct entries;
+  bool is_own_ = false;
   std::shared_ptr<const entries> include_;
   std::shared_ptr<const entries> exclude_;
 };

@@ -47,6 +47,15 @@ std::vector<receipt> receipts(std::size_t count, Call call) {
   }
 }
 
+/// What is wrong with how `where` is to be used, by the node of this name.
+template <typename D>
+std::vector<flaw> flaws_of(const std::string& node, const D& where, const delivery_options& how) {
+  std::vector<flaw> all;
+  if constexpr (requires { where.flaws(how); }) all = where.flaws(how);
+  for (auto& each : all) each.text = "'" + node + "': " + each.text;
+  return all;
+}
+
 template <typename D>
 struct ordered_sink_op : op<ordered_sink_op<D>> {
   static constexpr std::string_view verb = "ordered_sink";
@@ -89,15 +98,11 @@ struct ordered_sink_op : op<ordered_sink_op<D>> {
   }
 
   std::vector<flaw> flaws() const {
-    if constexpr (requires { where.flaws(how); }) {
-      auto all = where.flaws(how);
-      for (auto& each : all) each.text = "'" + this->name() + "': " + each.text;
-      return all;
-    }
+    auto all = flaws_of(this->name(), where, how);
     if (!takes_batches && how.batch > 1)
-      return {{"'" + this->name() + "' delivers one record at a time, and its batch is larger",
-               "let its function take std::span<const flow::delivery>"}};
-    return {};
+      all.push_back({"'" + this->name() + "' delivers one record at a time, and its batch is larger",
+                     "let its function take std::span<const flow::delivery>"});
+    return all;
   }
 
   template <typename K, typename V>

@@ -63,14 +63,14 @@ void courier::take(const course& by, const fetched_record& record, const emissio
   const auto& from = *by.from;
   auto& to = ways_.try_emplace(from.id, way{.from = &from, .entries = {}}).first->second;
   if (to.entries.empty() || to.entries.back().at.next != record.offset) {
-    to.entries.push_back({.at = with_.by.here(by), .timestamp = record.timestamp, .original = {}, .letters = {}});
+    to.entries.push_back({.at = with_.by.here(by), .timestamp = record.timestamp, .original = {}, .out = {}});
     to.entries.back().at.next = record.offset;
   }
   auto& into = to.entries.back();
   const auto bytes = std::make_shared<const keepsake>(what.key, what.value, what.headers, what.topic);
   auto size = size_of(what.key, what.value, what.headers) + kept_beside_each;
   if (what.sink != with_.number) {
-    into.letters.push_back({looking_at(*bytes, what), bytes});
+    into.out.push_back({looking_at(*bytes, what), bytes});
     into.size += size;
   } else {
     if (sink_.on_failure.what() == policy::kind::dead_letter && !into.original) {
@@ -185,6 +185,7 @@ void courier::drop(line& at, std::int64_t offset) {
 task<void> courier::run() {
   for (;;) {
     for (auto& each : std::exchange(answers_, {})) settle(std::move(each));
+    give_up_late();
     if (is_overdue()) trouble_.raise({failure_kind::retriable, "a delivery has not been answered for a minute", {}});
     if (has_healed()) trouble_.settle();
     while (!resting_.empty() && resting_.begin()->first <= with_.loop.now()) {
@@ -209,7 +210,20 @@ time_point courier::due() const {
   const bool is_to_wait = !ready_.empty() && left_alone_until_ > with_.loop.now();
   const auto healed = trouble_.current() && !is_troubled() ? failed_ + calm : time_point::max();
   const auto overdue = trips_.empty() || is_overdue() ? time_point::max() : trips_.begin()->second.began + longest_call;
-  return std::min({rested, is_to_wait ? left_alone_until_ : time_point::max(), healed, overdue});
+  return std::min({rested, late_at(), is_to_wait ? left_alone_until_ : time_point::max(), healed, overdue});
+}
+
+time_point courier::late_at() const {
+  const bool has_limit = sink_.to.how.timeout.count() > 0;
+  return has_limit && !trips_.empty() ? trips_.begin()->second.began + sink_.to.how.timeout : time_point::max();
+}
+
+void courier::give_up_late() {
+  while (with_.loop.now() >= late_at()) {
+    const auto number = trips_.begin()->first;
+    const auto text = "has not been answered within " + std::to_string(sink_.to.how.timeout.count()) + " ms";
+    settle({number, std::vector(trips_.begin()->second.parcels.size(), receipt::retriable(text)), true});
+  }
 }
 
 bool courier::is_overdue() const {
@@ -218,7 +232,7 @@ bool courier::is_overdue() const {
 
 std::optional<std::uint64_t> courier::load() {
   if (with_.loop.now() < left_alone_until_) return std::nullopt;
-  if (trips_.size() >= static_cast<std::size_t>(sink_.to.how.in_flight)) return std::nullopt;
+  if (trips_.size() + late_.size() >= static_cast<std::size_t>(sink_.to.how.in_flight)) return std::nullopt;
   trip made;
   auto most = static_cast<std::size_t>(sink_.to.how.batch);
   while (!ready_.empty() && made.parcels.size() < most) {
@@ -249,8 +263,11 @@ std::optional<std::uint64_t> courier::load() {
 }
 
 void courier::settle(answered what) {
-  const auto found = trips_.extract(what.trip);
-  if (found.empty()) return;
+  auto found = trips_.extract(what.trip);
+  if (found.empty()) {
+    late_.erase(what.trip);
+    return;
+  }
   const auto& trip = found.mapped();
   const auto size = trip.parcels.size();
   if (what.how.size() != size)
@@ -276,6 +293,7 @@ void courier::settle(answered what) {
     else if (!at->queued)
       lines_.erase(at->key);
   }
+  if (what.is_late) late_.insert(std::move(found));
 }
 
 bool courier::settle(parcel& one, const receipt& how, const line_ptr& at) {
@@ -284,6 +302,7 @@ bool courier::settle(parcel& one, const receipt& how, const line_ptr& at) {
       failing_.erase(at.get());
       ++with_.counted.records_written;
       with_.counted.bytes_written += size_of(one.bytes->key, one.bytes->value, one.bytes->headers);
+      if (sink_.to.how.wants_answers) keep(one, answer_to(one, how.answer));
       done(one);
       return true;
     case receipt::kind::apart:
@@ -330,10 +349,12 @@ void courier::give_up(parcel& one, const std::string& why) {
       with_.by.passed_over(with_.number, from, offset, why);
       return done(one);
     case policy::kind::dead_letter:
-    case policy::kind::park_key:  // which no plan has here
-      entry_of(one).letters.push_back(letter_of(one, why));
+    case policy::kind::park_key: {  // which no plan has here
+      arena room;
+      keep(one, letter_of(one, why, room));
       with_.by.passed_over(with_.number, from, offset, why);
       return done(one);
+    }
   }
 }
 
@@ -343,23 +364,41 @@ void courier::done(parcel& one) {
   one.of = nullptr;
 }
 
-kept_letter courier::letter_of(const parcel& one, const std::string& why) {
+void courier::keep(const parcel& one, const emission& what) {
+  auto& of = entry_of(one);
+  const auto bytes = std::make_shared<const keepsake>(what.key, what.value, what.headers, what.topic);
+  const auto size = size_of(what.key, what.value, what.headers) + kept_beside_each;
+  const auto before = [](std::uint32_t number, const auto& each) { return number < each.what.number; };
+  of.out.insert(std::upper_bound(of.out.begin(), of.out.end(), what.number, before), {looking_at(*bytes, what), bytes});
+  of.size += size;
+  one.of->size += size;
+  size_ += size;
+}
+
+emission courier::answer_to(const parcel& one, const std::optional<std::string>& answer) const {
+  return {.sink = sink_.answers,
+          .partition = one.what.from.partition,
+          .timestamp = one.what.timestamp,
+          .key = one.what.key,
+          .value = answer ? flow::bytes{*answer} : flow::bytes{},
+          .headers = one.what.headers,
+          .number = one.number};
+}
+
+emission courier::letter_of(const parcel& one, const std::string& why, arena& room) {
   const auto& of = entry_of(one);
-  arena room;
   const fetched_record record{.offset = one.what.from.offset,
                               .timestamp = of.timestamp,
                               .key = of.original->key,
                               .value = of.original->value,
                               .headers = of.original->headers};
-  const auto letter = with_.topology.letter_for(one.of->from->entries.front(), record,
-                                                {.sink = with_.number,
-                                                 .number = one.number,
-                                                 .why = why,
-                                                 .attempts = one.what.attempt,
-                                                 .time = with_.wall_clock()},
-                                                room);
-  const auto bytes = std::make_shared<const keepsake>(letter.key, letter.value, letter.headers, letter.topic);
-  return {looking_at(*bytes, letter), bytes};
+  return with_.topology.letter_for(one.of->from->entries.front(), record,
+                                   {.sink = with_.number,
+                                    .number = one.number,
+                                    .why = why,
+                                    .attempts = one.what.attempt,
+                                    .time = with_.wall_clock()},
+                                   room);
 }
 
 }  // namespace flow::engine

@@ -34,8 +34,8 @@ struct keepsake {
   std::string room_;
 };
 
-/// What stands in for a record in a dead-letter topic, until its source partition has come that far.
-struct kept_letter {
+/// A letter, or an answer, until its source partition has come that far.
+struct kept_emission {
   emission what;
   std::shared_ptr<const keepsake> bytes;
 };
@@ -81,7 +81,7 @@ class courier {
 
   /// Where that begins of a source partition which is not done; nullptr: everything that was taken is.
   const place* undone(const source& from) const;
-  /// Lets go of what is done. `post(source, offset, letters)` writes those of a record whose turn it is; false: they
+  /// Lets go of what is done. `post(source, offset, emissions)` writes those of a record whose turn it is; false: they
   /// cannot be written yet.
   template <typename Post>
   void advance(Post post);
@@ -110,8 +110,8 @@ class courier {
     std::uint32_t emissions = 0;
     std::uint32_t open = 0;                    ///< emissions that are not done
     std::shared_ptr<const keepsake> original;  ///< only where it may become a letter
-    std::vector<kept_letter> letters;
-    std::size_t size = 0;  ///< of the letters
+    std::vector<kept_emission> out;            ///< in the order of what they were made of
+    std::size_t size = 0;                      ///< of those
   };
   /// The way of a source partition: all records from the first that is not done.
   struct way {
@@ -154,6 +154,7 @@ class courier {
   struct answered {
     std::uint64_t trip;
     std::vector<receipt> how;
+    bool is_late = false;  ///< not answered at all
   };
 
   task<void> run();
@@ -164,12 +165,17 @@ class courier {
   std::optional<std::uint64_t> load();
   bool may_begin(const parcel& one) const { return !paused_ || one.entry < one.of->begun; }
   void settle(answered what);
+  /// What has not been answered in time has failed.
+  void give_up_late();
+  time_point late_at() const;
   /// False: it has to be delivered again.
   bool settle(parcel& one, const receipt& how, const line_ptr& at);
   void try_again(parcel& one, const receipt& how, const line_ptr& at);
   void give_up(parcel& one, const std::string& why);
   void done(parcel& one);
-  kept_letter letter_of(const parcel& one, const std::string& why);
+  void keep(const parcel& one, const emission& what);
+  emission answer_to(const parcel& one, const std::optional<std::string>& answer) const;
+  emission letter_of(const parcel& one, const std::string& why, arena& room);
   entry& entry_of(const parcel& one) { return one.of->entries[one.entry - one.of->first]; }
   void line_up(const line_ptr& what);
   /// Everything from `offset` on is dropped; what is under way becomes nobody's.
@@ -189,6 +195,7 @@ class courier {
   std::deque<line_ptr> ready_;
   std::multimap<time_point, line_ptr> resting_;
   std::map<std::uint64_t, trip> trips_;
+  std::map<std::uint64_t, trip> late_;  // nobody waits for them any more, and they may still be looked at
   std::uint64_t begun_ = 0;
   std::vector<answered> answers_;
   std::set<const line*> failing_;
@@ -209,7 +216,7 @@ void courier::advance(Post post) {
   for (auto& [id, each] : ways_) {
     while (!each.entries.empty() && each.entries.front().open == 0) {
       auto& first = each.entries.front();
-      if (!first.letters.empty() && !post(*each.from, first.at.next, first.letters)) break;
+      if (!first.out.empty() && !post(*each.from, first.at.next, first.out)) break;
       lighten(each, first.size);
       each.entries.pop_front();
       ++each.first;

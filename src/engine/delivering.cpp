@@ -44,7 +44,7 @@ std::unique_ptr<courier> writing::open_courier() {
 }
 
 void writing::follow_courier() {
-  courier_->advance([this](const auto& from, auto offset, const auto& letters) { return post(from, offset, letters); });
+  courier_->advance([this](const auto& from, auto offset, const auto& out) { return post(from, offset, out); });
   for (auto* each : lanes_)
     for (const auto& course : each->courses) {
       const bool crowded = courier_->crowded(*course->from);
@@ -59,25 +59,27 @@ void writing::follow_courier() {
 }
 
 // All of a record or none of it: the position passes it with this transaction.
-bool writing::post(const source& from, std::int64_t offset, const std::vector<kept_letter>& letters) {
+bool writing::post(const source& from, std::int64_t offset, const std::vector<kept_emission>& emissions) {
   if (outbox_full()) return false;
   std::vector<const route*> where;
-  for (const auto& each : letters) {
+  for (const auto& each : emissions) {
     where.push_back(outputs_.routes().find(each.what.sink, from, each.what));
     if (!where.back()) {
       resolve(each.what.sink, each.what.topic.str());
       return false;
     }
     if (const auto why = refusal_of(*where.back(), each.what, at_.wall_clock()); !why.empty()) {
-      courier_->stop(from, offset, "its dead letter: " + why);
+      const auto& sink = at_.topology.sinks()[each.what.sink];
+      courier_->stop(from, offset, (sink.takes_letters ? "its dead letter: " : "its answer: ") + why);
       return false;
     }
   }
-  for (std::size_t i = 0; i < letters.size(); ++i) {
+  for (std::size_t i = 0; i < emissions.size(); ++i) {
+    const auto& [what, bytes] = emissions[i];
     const auto by = std::make_shared<held>();
-    by->buffers = letters[i].bytes;
-    by->size = size_of(letters[i].what.key, letters[i].what.value, letters[i].what.headers);
-    outbox_.append(*where[i], letters[i].what, {&from, offset}, by);
+    by->buffers = bytes;
+    by->size = size_of(what.key, what.value, what.headers);
+    outbox_.append(*where[i], what, {&from, offset}, by);
   }
   return true;
 }
@@ -98,6 +100,8 @@ task<void> writing::finish_deliveries() {
   const auto until = finish_limit_ < now + stop_limit ? finish_limit_ - time_to_commit : now + stop_limit;
   while (serving_ && courier_->under_way() > 0 && at_.loop.now() < until) co_await turned_.wait_until(until);
   follow_courier();
+  // What is done from here on is part of no transaction of these lanes, and must not become part of others'.
+  concluded_ = true;
 }
 
 // What was read and not delivered is read again by whoever goes on.

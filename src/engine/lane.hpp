@@ -23,6 +23,7 @@ struct lane;
 struct source {
   source_id id = 0;
   topic_partition where;
+  std::string called{};  ///< its topic, by patterns
   std::int32_t task = 0;
   std::int32_t topic_partitions = 0;  ///< of the whole topic
   bool found_later = false;           ///< appeared while the application ran: read from its first record

@@ -29,6 +29,7 @@ struct options {
   std::chrono::milliseconds max_poll_interval{30'000};
   std::chrono::milliseconds transaction_timeout{10'000};
   std::chrono::milliseconds discover_every{1'500};  ///< how often new topics and partitions are looked for
+  std::chrono::milliseconds purge_every{30'000};    ///< how often what nobody reads any more is deleted
 };
 
 }  // namespace flow::engine

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view lanes_segment = "16777216";
 constexpr unsigned long long largest_segment = 64u << 20;
+constexpr std::string_view passage_segment = "52428800";
 
 const std::string& setting(const port::topic_description& topic, const std::string& name) {
   static const std::string none;
@@ -42,6 +43,39 @@ port::new_topic for_letters_of(const port::topic_description& model, const std::
                        {"max.message.bytes", std::to_string(std::max(largest, kafkas_default) + room_for_headers)}}};
 }
 
+// What is on its way through stays until everybody has read it, and keeps its time.
+port::new_topic for_passage_of(const port::topic_description& model, const std::string& name, std::int32_t partitions) {
+  auto made = for_letters_of(model, name);
+  if (partitions > 0) made.partitions = partitions;
+  made.settings.insert({{"message.timestamp.type", "CreateTime"}, {"segment.bytes", std::string{passage_segment}}});
+  return made;
+}
+
+// Why what is on its way through such a topic would be lost, or would not be where it is looked for.
+std::optional<failure> unfit_for_passage(const port::topic_description& topic, std::int32_t partitions) {
+  const auto differs = [&](const char* what, std::string_view wanted) {
+    return failure{
+        failure_kind::refused,
+        topic.name + " is what the application tells itself, and its " + what + " is " + setting(topic, what),
+        std::string{"set its "} + what + " to " + std::string{wanted}};
+  };
+  if (partitions > 0 && topic.partitions != partitions)
+    return failure{failure_kind::refused,
+                   topic.name + " has " + std::to_string(topic.partitions) + " partitions, and " +
+                       std::to_string(partitions) + " are asked for",
+                   "ask for as many as it has: keys that are on their way would change places"};
+  if (setting(topic, "cleanup.policy") != "delete") return differs("cleanup.policy", "delete");
+  if (setting(topic, "retention.ms") != "-1") return differs("retention.ms", "-1");
+  if (setting(topic, "retention.bytes") != "-1") return differs("retention.bytes", "-1");
+  return std::nullopt;
+}
+
+port::new_topic made_for(const sink_spec& sink, const port::topic_description& model, const std::string& name) {
+  if (sink.takes_letters) return for_letters_of(model, name);
+  if (sink.names == sink_spec::naming::own) return for_passage_of(model, name, sink.partitions);
+  return as_in(model, name);
+}
+
 }  // namespace
 
 outputs::outputs(const site& at) : at_{at} { number_of(at_.names.lanes_topic()); }
@@ -55,7 +89,8 @@ topic_id outputs::number_of(const std::string& topic) {
 
 bool outputs::names_topics(std::uint32_t sink) const {
   const auto naming = at_.topology.sinks()[sink].names;
-  return (at_.sinks >> sink & 1) && (naming == sink_spec::naming::fixed || naming == sink_spec::naming::pattern);
+  return (at_.sinks >> sink & 1) && (naming == sink_spec::naming::fixed || naming == sink_spec::naming::pattern ||
+                                     naming == sink_spec::naming::own);
 }
 
 task<result<void>> outputs::prepare_lanes_topic() {
@@ -120,8 +155,7 @@ task<result<bool>> outputs::outputs_hold_records() {
   std::set<std::string> outputs;
   for (std::uint32_t i = 0; i < at_.topology.sinks().size(); ++i) {
     if (!names_topics(i) || at_.topology.sinks()[i].takes_letters) continue;
-    for (const auto& from : at_.reading.sources())
-      outputs.insert(topic_of(at_.topology.sinks()[i], at_.options.home, from->where.topic, {}));
+    for (const auto& from : at_.reading.sources()) outputs.insert(topic_of(at_.topology.sinks()[i], at_.names, *from));
   }
   auto topics = co_await answer<std::vector<port::topic_description>>(
       at_.loop, [&](auto done) { at_.cluster.list_topics(std::move(done)); });
@@ -148,7 +182,7 @@ std::vector<outputs::output> outputs::all() const {
   for (std::uint32_t i = 0; i < sinks.size(); ++i) {
     if (!names_topics(i)) continue;
     for (const auto& from : at_.reading.sources())
-      found.push_back({i, from.get(), topic_of(sinks[i], at_.options.home, from->where.topic, {})});
+      found.push_back({i, from.get(), topic_of(sinks[i], at_.names, *from)});
   }
   for (const auto& [sink, topic] : asked_for_) found.push_back({sink, nullptr, topic});
   return found;
@@ -157,7 +191,8 @@ std::vector<outputs::output> outputs::all() const {
 std::optional<failure> outputs::leads_back() const {
   if (!at_.is_home()) return std::nullopt;
   for (const auto& [sink, from, topic] : all()) {
-    if (!from || !at_.reading.selects(topic)) continue;
+    const bool is_own = at_.topology.sinks()[sink].names == sink_spec::naming::own;
+    if (!from || is_own || !at_.reading.selects(topic)) continue;
     const auto& writer = at_.topology.sinks()[sink].name;
     if (at_.name == at_.options.home)
       return failure{failure_kind::refused,
@@ -192,7 +227,7 @@ task<result<void>> outputs::prepare_routes() {
   for (const auto& each : outputs) {
     const auto* like = each.from ? each.from : at_.reading.sources().front().get();
     const auto& sink = sinks[each.sink];
-    auto& how = wanted.try_emplace(each.topic, wanted_topic{like, sink.create, sink.takes_letters}).first->second;
+    auto& how = wanted.try_emplace(each.topic, wanted_topic{like, &sink}).first->second;
     // Several topics that go to one keep their partitions if it has as many as the largest.
     if (like->topic_partitions > how.like->topic_partitions) how.like = like;
     if (each.from && sink.create && sink.keeps_partition)
@@ -200,6 +235,9 @@ task<result<void>> outputs::prepare_routes() {
   }
   auto found = co_await find_or_create(wanted);
   if (!found) co_return tl::unexpected{found.error()};
+  for (const auto& [name, how] : wanted)
+    if (const auto there = found->find(name); there != found->end() && how.by->names == sink_spec::naming::own)
+      if (auto unfit = unfit_for_passage(there->second, how.by->partitions)) co_return tl::unexpected{*unfit};
   if (auto grown = co_await grow(wanted, *found); !grown) co_return grown;
   for (const auto& [sink, from, topic] : outputs) {
     const auto there = found->find(topic);
@@ -229,7 +267,7 @@ task<result<outputs::known_topics>> outputs::find_or_create(std::map<std::string
 
   std::vector<std::string> models;
   for (const auto& [name, how] : wanted)
-    if (how.create) models.push_back(how.like->where.topic);
+    if (how.by->create) models.push_back(how.like->where.topic);
   std::optional<failure> refused;
   if (!models.empty()) {
     auto originals = co_await answer<topics>(
@@ -238,12 +276,12 @@ task<result<outputs::known_topics>> outputs::find_or_create(std::map<std::string
     std::vector<port::new_topic> made;
     for (const auto& [name, how] : wanted)
       for (const auto& model : *originals)
-        if (how.create && how.like->where.topic == model.name)
-          made.push_back(how.takes_letters ? for_letters_of(model, name) : as_in(model, name));
+        if (how.by->create && how.like->where.topic == model.name) made.push_back(made_for(*how.by, model, name));
     // A topic of another region's records takes their timestamps as they are.
     for (auto& each : made)
       each.settings.emplace("message.timestamp.after.max.ms", std::to_string(std::numeric_limits<std::int64_t>::max()));
-    auto created = co_await answer<void>(at_.loop, [&](auto done) { at_.cluster.create_topics(made, std::move(done)); });
+    auto created =
+        co_await answer<void>(at_.loop, [&](auto done) { at_.cluster.create_topics(made, std::move(done)); });
     if (!created) refused = created.error();
     found = co_await answer<topics>(at_.loop, describe);
     if (!found) co_return tl::unexpected{found.error()};

@@ -64,7 +64,8 @@ reading::reading(surroundings with)
       operators_{with_.topology},
       memories_{with_.loop, with_.topology, with_.state, with_.log},
       omissions_{with_.log, with_.options.home} {
-  for (const auto& spec : with_.topology.sources()) selections_.emplace_back(spec);
+  for (const auto& spec : with_.topology.sources())
+    selections_.emplace_back(spec, with_.options.application, with_.options.home);
   shared_ = open_intake(with_.home);
 }
 
@@ -142,13 +143,14 @@ std::optional<failure> reading::not_co_partitioned(const std::vector<port::topic
   for (const auto& group : with_.topology.co_partitioned()) {
     const port::topic_description* first = nullptr;
     for (const auto& topic : topics) {
-      const bool read = std::any_of(group.begin(), group.end(), [&](auto i) { return selections_[i].contains(topic.name); });
+      const bool read =
+          std::any_of(group.begin(), group.end(), [&](auto i) { return selections_[i].contains(topic.name); });
       if (!read) continue;
       if (!first) first = &topic;
       if (topic.partitions != first->partitions)
         return failure{failure_kind::refused,
-                       first->name + " has " + std::to_string(first->partitions) + " partitions, " + topic.name + " has " +
-                           std::to_string(topic.partitions) + ", and the topology joins them by key",
+                       first->name + " has " + std::to_string(first->partitions) + " partitions, " + topic.name +
+                           " has " + std::to_string(topic.partitions) + ", and the topology joins them by key",
                        "give both the same number of partitions"};
     }
   }
@@ -171,6 +173,8 @@ bool reading::add_sources(const std::vector<port::topic_description>& topics) {
       fresh->until = *until;
       fresh->id = static_cast<source_id>(sources_.size());
       fresh->where = where;
+      const auto& through = with_.topology.sources()[specs.front()].through;
+      fresh->called = through.empty() ? topic.name : through;
       fresh->task = how_.task_of(where, with_.options.lanes);
       fresh->topic_partitions = topic.partitions;
       fresh->found_later = version_ > 0;
@@ -233,10 +237,12 @@ bool reading::go_on_looking_back() {
   std::erase_if(look_backs_, [&](auto& each) {
     auto& [id, under_way] = each;
     if (under_way->why && under_way->again == time_point::max()) {
-      const bool is_gone = under_way->why->kind == failure_kind::out_of_range || under_way->why->kind == failure_kind::fatal;
+      const bool is_gone =
+          under_way->why->kind == failure_kind::out_of_range || under_way->why->kind == failure_kind::fatal;
       with_.log(severity::warn, with_.options.home + ": " + to_string(under_way->at.from->where) +
                                     " cannot be read again from offset " + std::to_string(under_way->at.next) + ": " +
-                                    to_string(*under_way->why) + (is_gone ? "; repetitions of what is gone are not seen" : ""));
+                                    to_string(*under_way->why) +
+                                    (is_gone ? "; repetitions of what is gone are not seen" : ""));
       if (is_gone) memories_.do_without(under_way->wanted);
       under_way->again = is_gone ? now : now + look_back_again;
     }
@@ -314,9 +320,9 @@ bool reading::can_go_on() const {
 bool reading::holds_up_others(const destination* slow) const {
   const auto waits = [&](const course* rider) { return rider->of->to != slow && rider->of->to->idle(); };
   return slow && std::any_of(sources_.begin(), sources_.end(), [&](const auto& each) {
-    const auto* at = shared_->find(each->id);
-    return at && std::any_of(at->riders.begin(), at->riders.end(), waits);
-  });
+           const auto* at = shared_->find(each->id);
+           return at && std::any_of(at->riders.begin(), at->riders.end(), waits);
+         });
 }
 
 void reading::let_laggards_leave() {

@@ -5,6 +5,7 @@
 
 #include "outbox.hpp"
 
+#include <flow/topic.hpp>
 #include <flow/topic_selection.hpp>
 
 namespace flow::engine {
@@ -14,7 +15,8 @@ namespace {
 constexpr std::size_t framing = 100;
 constexpr std::size_t header_framing = 10;
 
-std::int64_t number(const std::map<std::string, std::string>& settings, const std::string& name, std::int64_t otherwise) {
+std::int64_t number(const std::map<std::string, std::string>& settings, const std::string& name,
+                    std::int64_t otherwise) {
   const auto at = settings.find(name);
   if (at == settings.end()) return otherwise;
   std::int64_t value = otherwise;
@@ -65,10 +67,9 @@ route forbidden(const std::string& topic, std::string why) {
   return made;
 }
 
-std::string topic_of(const sink_spec& sink, std::string_view home, std::string_view source_topic,
-                     std::string_view by_record) {
-  if (sink.names == sink_spec::naming::by_record) return std::string{by_record};
-  if (sink.names == sink_spec::naming::pattern) return topic_by_pattern(sink.topic, source_topic, home);
+std::string topic_of(const sink_spec& sink, const names& of, const source& from) {
+  if (sink.names == sink_spec::naming::pattern) return topic_by_pattern(sink.topic, from.called, of.home);
+  if (sink.names == sink_spec::naming::own) return own_topic(of.application, of.home, sink.topic);
   return sink.topic;
 }
 
@@ -82,7 +83,8 @@ std::string refusal_of(const route& to, const emission& what, std::int64_t wall_
     return "the record of about " + std::to_string(size) + " bytes is larger than " + to.name + " takes (" +
            std::to_string(to.largest_record) + "); raise its max.message.bytes";
   if (what.timestamp == 0)
-    return "the record's timestamp is 0 (the beginning of 1970), which the client library would replace by the current " +
+    return "the record's timestamp is 0 (the beginning of 1970), which the client library would replace by the "
+           "current " +
            std::string{"time; give it another"};
   if (to.furthest_ahead < std::numeric_limits<std::int64_t>::max() - wall_clock &&
       what.timestamp > wall_clock + to.furthest_ahead)
@@ -108,7 +110,9 @@ const route* routes::find(std::uint32_t sink, const source& from, const emission
   return known == by_record_[sink].end() ? nullptr : &known->second;
 }
 
-void routes::add(std::uint32_t sink, const source& from, route to) { at(at(by_source_, sink), from.id) = std::move(to); }
+void routes::add(std::uint32_t sink, const source& from, route to) {
+  at(at(by_source_, sink), from.id) = std::move(to);
+}
 
 void routes::add(std::uint32_t sink, route to) {
   auto name = to.name;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lane.hpp"
+#include "names.hpp"
 
 #include <flow/plan.hpp>
 #include <flow/ports.hpp>
@@ -32,9 +33,8 @@ route make_route(const port::topic_description& topic, topic_id id);
 route outside();
 route forbidden(const std::string& topic, std::string why);
 
-/// The topic that a sink writes a source topic's records to.
-std::string topic_of(const sink_spec& sink, std::string_view home, std::string_view source_topic,
-                     std::string_view by_record);
+/// The topic that a sink writes what comes from a source to, unless each record names it.
+std::string topic_of(const sink_spec& sink, const names& of, const source& from);
 
 /// The partition of a route's topic that a record goes to.
 inline std::int32_t partition_of(const route& to, const emission& what) {

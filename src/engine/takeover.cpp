@@ -368,6 +368,13 @@ task<result<void>> writing::check_places(std::vector<course*> placed) {
     course& each = *placed[i];
     const auto& where = each.from->where;
     if (!(*first)[i] || !(*behind)[i]) continue;
+    // What the application tells itself is deleted where all lanes have committed it. Then this one is somebody else's
+    // by now, and if not, its position says so.
+    const bool is_own = !at_.topology.sources()[each.from->entries.front().source].through.empty();
+    if (each.next < *(*first)[i] && is_own && each.of->taken)
+      co_return fail(failure_kind::out_of_range,
+                     to_string(where) + " is deleted up to " + std::to_string(*(*first)[i]) + ", and lane " +
+                         std::to_string(each.of->number) + " is at " + std::to_string(each.next));
     if (each.next < *(*first)[i])
       halt(each, "offsets " + std::to_string(each.next) + ".." + std::to_string(*(*first)[i] - 1) + " are gone from " +
                      at_.options.home + " (they were deleted before they were read" + start_over);

@@ -34,6 +34,8 @@ class target final : private writing::owner {
   void turn();
 
   target_status status() const;
+  /// Whether this worker has that lane.
+  bool owns(std::int32_t lane) const { return lanes_.contains(lane); }
   /// Why this target will never go on without a person.
   const std::optional<failure>& ended() const { return ended_; }
 

@@ -22,6 +22,7 @@ worker::worker(surroundings with)
   for (std::uint32_t i = 0; i < sinks.size(); ++i)
     for (const auto& cluster : sinks[i].clusters)
       written[{cluster == home ? with_.options.home : cluster, sinks[i].lanes}].push_back(i);
+  std::vector<purging::readers> readers;
   for (const auto& [where, its_sinks] : written) {
     const auto& [cluster, lanes] = where;
     site at{.loop = loop_,
@@ -36,7 +37,8 @@ worker::worker(surroundings with)
             .name = lanes.empty() ? cluster : cluster + "/" + lanes,
             .cluster = *with_.clusters.at(cluster),
             .names = {with_.options.application, with_.options.home, lanes},
-             .identities = identities_};
+            .identities = identities_};
+    readers.push_back({at.cluster, at.names});
     for (const auto number : its_sinks) {
       at.sinks |= std::uint64_t{1} << number;
       if (sinks[number].names != sink_spec::naming::outside) continue;
@@ -46,14 +48,27 @@ worker::worker(surroundings with)
     }
     targets_.push_back(std::make_unique<target>(std::move(at)));
   }
-  running_.push_back(reading_.discover());
   for (const auto& each : targets_) running_.push_back(each->run());
+  discovering_ = reading_.discover();
+  const auto& sources = with_.topology->sources();
+  if (std::all_of(sources.begin(), sources.end(), [](const auto& each) { return each.through.empty(); })) return;
+  purging_.emplace(purging::surroundings{.loop = loop_,
+                                         .options = with_.options,
+                                         .topology = *with_.topology,
+                                         .reading = reading_,
+                                         .log = with_.log,
+                                         .all = std::move(readers),
+                                         .in_charge = [first = targets_.front().get()] { return first->owns(0); }});
+  purges_ = purging_->run();
 }
 
 time_point worker::turn(time_point now) {
   loop_.run(now);
-  if (!std::exchange(begun_, true))
+  if (!std::exchange(begun_, true)) {
+    discovering_.start();
     for (auto& each : running_) each.start();
+    if (purging_) purges_.start();
+  }
   const bool moved = reading_.run();
   for (const auto& each : targets_) each->turn();
   loop_.run(now);
@@ -65,7 +80,7 @@ void worker::stop() {
 }
 
 bool worker::stopped() const {
-  return std::all_of(running_.begin() + 1, running_.end(), [](const auto& each) { return each.done(); });
+  return std::all_of(running_.begin(), running_.end(), [](const auto& each) { return each.done(); });
 }
 
 std::optional<failure> worker::ended() const {

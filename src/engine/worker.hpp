@@ -9,6 +9,7 @@
 
 #include "loop.hpp"
 #include "options.hpp"
+#include "purging.hpp"
 #include "reading.hpp"
 #include "target.hpp"
 
@@ -50,7 +51,9 @@ class worker {
   engine::reading reading_;
   std::map<std::string, std::string> identities_;
   std::vector<std::unique_ptr<target>> targets_;
-  std::vector<task<void>> running_;
+  std::optional<purging> purging_;
+  std::vector<task<void>> running_;  // one for each target
+  task<void> discovering_, purges_;
   bool begun_ = false;
 };
 

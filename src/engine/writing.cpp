@@ -33,7 +33,7 @@ writing::writing(const site& at, engine::outputs& outputs, owner& by, target_sta
 void writing::start(std::vector<lane*> lanes) {
   lanes_ = std::move(lanes);
   for (auto* each : lanes_) each->to = this;
-  finishing_ = retired_ = false;
+  finishing_ = retired_ = concluded_ = false;
   clean_commits_ = 0;
   if (courier_) courier_->resume();
   session_ = serve();
@@ -63,7 +63,7 @@ void writing::finish(time_point limit) {
 }
 
 void writing::turn() {
-  if (courier_) follow_courier();
+  if (courier_ && !concluded_) follow_courier();
   turned_.notify();
 }
 
@@ -188,7 +188,9 @@ task<result<void>> writing::look_at_sources() {
   auto looked = co_await outputs_.prepare_routes();
   say_what_is_missing();
   if (looked) looked = co_await open_courses(taken_lanes());
-  if (looked || looked.error().kind == failure_kind::refused) co_return looked;
+  const bool goes_on = !looked && looked.error().kind != failure_kind::refused &&
+                       looked.error().kind != failure_kind::out_of_range;
+  if (!goes_on) co_return looked;
   trouble_.raise(looked.error());
   look_soon();
   co_return result<void>{};

@@ -115,7 +115,7 @@ class writing final : public destination, private courier::owner {
   // delivering.cpp: what only lanes of an ordered sink have
   std::unique_ptr<courier> open_courier();
   void follow_courier();
-  bool post(const source& from, std::int64_t offset, const std::vector<kept_letter>& letters);
+  bool post(const source& from, std::int64_t offset, const std::vector<kept_emission>& emissions);
   void stopped(const source& from, const place& at, const std::string& reason) override;
   task<void> finish_deliveries();
   void turn_back();
@@ -200,6 +200,7 @@ class writing final : public destination, private courier::owner {
   bool transacting_ = false;
   bool ready_ = false;
   bool finishing_ = false;
+  bool concluded_ = false;  // the courier's last word has been heard
   time_point finish_limit_{};
   bool apart_ = false;
   bool retired_ = false;

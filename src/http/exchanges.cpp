@@ -14,11 +14,6 @@ using namespace std::chrono_literals;
 // A wait ends when there is something to do; without anything it does not matter.
 constexpr auto longest_wait = 60s;
 
-// What a server says beside its status is for people who talk to it by hand.
-std::size_t ignore(char*, std::size_t size, std::size_t count, void*) {
-  return size * count;
-}
-
 std::optional<std::chrono::seconds> retry_after(CURL* handle) {
   curl_off_t seconds = 0;
   if (curl_easy_getinfo(handle, CURLINFO_RETRY_AFTER, &seconds) != CURLE_OK || seconds <= 0) return std::nullopt;
@@ -79,6 +74,14 @@ void exchanges::run() {
   }
 }
 
+std::size_t exchanges::take(char* part, std::size_t size, std::size_t count, void* by) {
+  auto& of = *static_cast<exchange*>(by);
+  const auto kept = std::min(size * count, of.largest_answer - of.said.body.size());
+  of.said.body.append(part, kept);
+  of.said.is_cut = of.said.is_cut || kept < size * count;
+  return size * count;
+}
+
 exchanges::easy_ptr exchanges::open() const {
   easy_ptr made{curl_easy_init()};
   CURL* const handle = made.get();
@@ -91,14 +94,15 @@ exchanges::easy_ptr exchanges::open() const {
   curl_easy_setopt(handle, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(how_.connect_timeout.count()));
   curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(how_.timeout.count()));
-  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, ignore);
+  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, take);
   curl_easy_setopt(handle, CURLOPT_USERAGENT, "flow");
   if (!how_.ca_file.empty()) curl_easy_setopt(handle, CURLOPT_CAINFO, how_.ca_file.c_str());
   return made;
 }
 
 void exchanges::begin(request what) {
-  auto made = std::make_unique<exchange>(exchange{.what = std::move(what), .handle = {}, .headers = {}});
+  auto made = std::make_unique<exchange>(
+      exchange{.what = std::move(what), .largest_answer = how_.largest_answer, .handle = {}, .headers = {}});
   if (spare_.empty()) {
     made->handle = open();
   } else {
@@ -114,6 +118,7 @@ void exchanges::begin(request what) {
     if (!made->headers) made->headers.reset(longer);
   }
   const auto body = made->what.kept.empty() ? made->what.body : std::string_view{made->what.kept};
+  curl_easy_setopt(handle, CURLOPT_WRITEDATA, made.get());
   curl_easy_setopt(handle, CURLOPT_HTTPHEADER, made->headers.get());
   curl_easy_setopt(handle, CURLOPT_POSTFIELDS, body.empty() ? "" : body.data());
   curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
@@ -126,11 +131,12 @@ void exchanges::finish(CURL* handle, CURLcode how) {
   const auto over = std::move(*at);
   under_way_.erase(at);
   curl_multi_remove_handle(multi_.get(), handle);
-  reply said;
+  auto& said = over->said;
   if (how == CURLE_OK) {
     long status = 0;
     curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
-    said = {.status = static_cast<int>(status), .after = retry_after(handle)};
+    said.status = static_cast<int>(status);
+    said.after = retry_after(handle);
   } else {
     said.problem = curl_easy_strerror(how);
   }

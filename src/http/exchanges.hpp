@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -19,6 +20,8 @@ struct reply {
   int status = 0;                               ///< 0: there was no answer
   std::string problem{};                        ///< why not
   std::optional<std::chrono::seconds> after{};  ///< Retry-After
+  std::string body{};                           ///< as far as it is kept
+  bool is_cut = false;                          ///< there was more of it
 };
 
 struct request {
@@ -36,7 +39,8 @@ class exchanges {
     std::chrono::milliseconds connect_timeout{};
     std::chrono::milliseconds timeout{};
     std::string ca_file{};
-    int most = 1;  ///< at once
+    int most = 1;                    ///< at once
+    std::size_t largest_answer = 0;  ///< bytes of a body that are kept; what is more is not
   };
   explicit exchanges(options how);
   /// Breaks off what is under way, and says nothing about it.
@@ -59,9 +63,13 @@ class exchanges {
   using list_ptr = std::unique_ptr<curl_slist, frees<curl_slist_free_all>>;
   struct exchange {
     request what;
+    std::size_t largest_answer;
+    reply said{};
     easy_ptr handle;
     list_ptr headers;
   };
+
+  static std::size_t take(char* part, std::size_t size, std::size_t count, void* by);
 
   void run();
   void begin(request what);

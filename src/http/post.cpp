@@ -54,7 +54,9 @@ class posting final : public destination {
                     .connect_timeout = what.connect_timeout,
                     .timeout = what.timeout,
                     .ca_file = what.ca_file,
-                    .most = how.in_flight}} {}
+                    .most = how.in_flight,
+                    .largest_answer = how.wants_answers ? what.largest_answer : 0}},
+        wants_answers_{how.wants_answers} {}
 
   void deliver(std::span<const delivery> batch, report done) override {
     request made;
@@ -67,8 +69,8 @@ class posting final : public destination {
     } else {
       return done(receipts_of_all(batch.size(), receipt::permanent("its value is not JSON")));
     }
-    made.done = [this, count = batch.size(), done = std::move(done)](const reply& said) {
-      done(receipts_of_all(count, receipt_of(said)));
+    made.done = [this, count = batch.size(), done = std::move(done)](reply said) {
+      done(receipts_of_all(count, receipt_of(std::move(said))));
     };
     exchanges_.add(std::move(made));
   }
@@ -85,9 +87,14 @@ class posting final : public destination {
     if (one.value.is_null()) made.headers.emplace_back("Flow-Null: true");
   }
 
-  receipt receipt_of(const reply& said) const {
+  receipt receipt_of(reply said) const {
     if (said.status == 0) return receipt::retriable(what_.text() + ": " + said.problem);
-    if (said.status >= 200 && said.status < 300) return receipt::done();
+    if (said.status >= 200 && said.status < 300) {
+      if (!wants_answers_) return receipt::done();
+      if (!said.is_cut) return receipt::answered(std::move(said.body));
+      return receipt::permanent(what_.text() + " answers with more than " + std::to_string(what_.largest_answer) +
+                                " bytes");
+    }
     const auto text = what_.text() + " answers " + std::to_string(said.status);
     const bool may_heal = said.status >= 500 || std::ranges::count(what_.retriable, said.status) > 0;
     return may_heal ? receipt::retriable(text, said.after) : receipt::permanent(text);
@@ -96,6 +103,7 @@ class posting final : public destination {
   const post what_;
   const bool in_arrays_;
   exchanges exchanges_;
+  const bool wants_answers_;
 };
 
 }  // namespace

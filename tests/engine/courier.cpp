@@ -165,7 +165,7 @@ class couriers : public ::testing::Test, public courier::owner {
     return at ? std::optional{at->next} : std::nullopt;
   }
   void advance() {
-    it().advance([&](const source&, std::int64_t offset, const std::vector<kept_letter>& all) {
+    it().advance([&](const source&, std::int64_t offset, const std::vector<kept_emission>& all) {
       if (!takes_letters) return false;
       for (const auto& each : all) letters.push_back({offset, each.what.value.str()});
       return true;
@@ -780,6 +780,63 @@ TEST_P(random_couriers, do_what_a_list_of_all_records_says) {
     EXPECT_TRUE(it().idle());
     EXPECT_EQ(it().size(), 0u);
   }
+}
+
+// ---- answers
+
+TEST_F(couriers, answers_wait_for_those_before_them) {
+  spec.to.how.wants_answers = true;
+  spec.answers = 1;
+  take(0, 1, "a", "x");
+  take(0, 2, "b", "y");
+  std::swap(under_way[0], under_way[1]);
+  report(receipt::answered("to y"));
+  advance();
+  EXPECT_THAT(letters, IsEmpty());
+  report(receipt::answered("to x"));
+  takes_letters = false;
+  advance();
+  EXPECT_EQ(undone(0), 1) << "its answer has not been written yet";
+  EXPECT_GT(it().size(), 0u);
+  takes_letters = true;
+  advance();
+  EXPECT_THAT(letters, ElementsAre(posted{1, "to x"}, posted{2, "to y"}));
+  EXPECT_EQ(undone(0), std::nullopt);
+  EXPECT_EQ(it().size(), 0u);
+}
+
+TEST_F(couriers, answers_that_wait_fill_the_room) {
+  spec.to.how.wants_answers = true;
+  spec.answers = 1;
+  room = 10'000;
+  take(0, 1, "stuck", "x");
+  take(0, 2, "b", "y");
+  std::swap(under_way[0], under_way[1]);
+  EXPECT_FALSE(it().crowded(source_of(0)));
+  report(receipt::answered(std::string(10'000, 'y')));
+  take(0, 3, "c", "z");
+  EXPECT_TRUE(it().crowded(source_of(0)));
+}
+
+TEST_F(couriers, what_is_late_comes_again_and_what_it_says_then_counts_for_nothing) {
+  spec.to.how.timeout = 1s;
+  spec.to.how.in_flight = 1;
+  take(0, 1, "a", "x");
+  pass(999ms);
+  EXPECT_EQ(counted.retried, 0u);
+  pass(1ms);
+  EXPECT_EQ(counted.retried, 1u);
+  pass(1min);
+  EXPECT_THAT(batches(), ElementsAre(values{"x"})) << "a call that has not returned takes a place";
+  report(done);
+  EXPECT_EQ(undone(0), 1);
+  EXPECT_EQ(counted.records_written, 0u);
+  ASSERT_THAT(batches(), ElementsAre(values{"x"}));
+  EXPECT_EQ(under_way.front().batch.front().attempt, 2);
+  report(done);
+  advance();
+  EXPECT_EQ(undone(0), std::nullopt);
+  EXPECT_EQ(counted.records_written, 1u);
 }
 
 }  // namespace

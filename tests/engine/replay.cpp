@@ -64,7 +64,7 @@ class letters_at_home : public scenario {
   /// Takes up to what is there now through a topology, as whoever calls `replay` does.
   std::shared_ptr<const plan> replaying(const topology& through, const std::string& cluster = "home",
                                         letter_kind kind = letter_kind::failed) {
-    replay_options how{.home = "home", .cluster = cluster, .kind = kind};
+    replay_options how{.application = "sync", .home = "home", .cluster = cluster, .kind = kind};
     for (const std::int32_t partition : {0, 1}) {
       const topic_partition where{"orders.dlq", partition};
       how.until[where] = world.internals().cluster(cluster).last_stable(where);

@@ -69,9 +69,9 @@ class posts : public ::testing::Test {
             .fencing_token = 42};
   }
   /// What becomes of one delivery.
-  receipt delivered(const http::post& what, const delivery& which) {
+  receipt delivered(const http::post& what, const delivery& which, const delivery_options& how_asked = {}) {
     receipts_box box;
-    const auto opened = what({});
+    const auto opened = what(how_asked);
     opened->deliver({&which, 1}, [&](auto how) { box.put(std::move(how)); });
     const auto how = box.wait();
     return how.size() == 1 ? how[0] : receipt::retriable("no receipt at all");
@@ -134,6 +134,27 @@ TEST_F(posts, take_a_status_for_what_it_means) {
   what.retriable = {401};
   EXPECT_EQ(delivered(what, one("{}")), receipt::retriable(place + " answers 401"));
   EXPECT_THAT(server.requests(), Each(testing::Field(&got::path, "/s"))) << "a redirect was followed";
+}
+
+TEST_F(posts, bring_an_answer_to_whoever_wants_it) {
+  server.script("/a", "200 201 503");
+  const delivery_options asks{.wants_answers = true};
+  EXPECT_EQ(delivered(to("/a"), one("{}"), asks), receipt::answered("ok {}"));
+  const std::string large(100'000, 'x');
+  EXPECT_EQ(delivered(to("/a"), one(large), asks), receipt::answered("ok " + large));
+  EXPECT_EQ(delivered(to("/a"), one("{}"), asks).what, receipt::kind::retriable);
+}
+
+TEST_F(posts, take_no_part_of_an_answer_for_the_whole) {
+  auto what = to("/a");
+  what.largest_answer = 10;
+  const delivery_options asks{.wants_answers = true};
+  EXPECT_EQ(delivered(what, one("1234567"), asks), receipt::answered("ok 1234567"));
+  const auto cut = delivered(what, one("12345678"), asks);
+  EXPECT_EQ(cut.what, receipt::kind::permanent);
+  EXPECT_THAT(cut.text, HasSubstr("answers with more than 10 bytes"));
+  server.script("/a", "half");
+  EXPECT_EQ(delivered(what, one("{}"), asks).what, receipt::kind::retriable);
 }
 
 TEST_F(posts, leave_a_server_alone_for_as_long_as_it_wants) {

@@ -11,7 +11,7 @@ input, and answers each line with "ok":
             429:+2             as a date so far ahead    half           closes it in the middle of the answer
             hang               no answer                 reset          200, and then the connection is reset
 
-With `--tls FILE`, of certificate and key, it speaks TLS. `--port 0` is any that is free.
+An answer is "ok ", and what was asked. With `--tls FILE`, of certificate and key, it speaks TLS. `--port 0` is any that is free.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        body = self.body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         headers = "".join(f"{name}: {value}\n" for name, value in self.headers.items())
         fields = [self.path, str(self.client_address[1]), headers.encode("latin-1").hex(), body.hex()]
         with lock:
@@ -70,9 +70,9 @@ class handler(BaseHTTPRequestHandler):
         if after:
             self.send_header("Retry-After", after)
         self.send_header("Location", "/elsewhere")
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Length", str(3 + len(self.body)))
         self.end_headers()
-        self.wfile.write(b"ok")
+        self.wfile.write(b"ok " + self.body)
 
     def cut(self) -> None:
         self.wfile.flush()

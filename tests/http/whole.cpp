@@ -177,5 +177,33 @@ TEST_F(deliveries, in_batches_lose_only_what_is_refused) {
   EXPECT_TRUE(running.stop(10s));
 }
 
+TEST_F(deliveries, that_are_questions_have_their_answers_on_every_target) {
+  server.script("/s", "200 503 drop 200 half 500 200 slow:0.2:200 200");
+  topology t{"sync"};
+  t.from(topic<std::string, std::string>{"orders"}) |
+      async_map("ask", http::post{.url = server.url("/s"), .timeout = 2s}).on_failure(retry(forever, {1ms, 50ms})) |
+      fan_out("regions", {"tokyo", "oregon"}, {.rename = "answers"});
+  auto how = options();
+  how.clusters = {{"home", {}}, {"tokyo", {}}, {"oregon", {}}};
+  write(100);
+  app running{t, how};
+  ASSERT_TRUE(running.start());
+  const auto is_complete = [&](const std::string& target) {
+    std::vector<std::vector<std::string>> wanted(3), found;
+    for (int i = 0; i < 100; ++i) wanted[static_cast<std::size_t>(i % 7 % 3)].push_back("ok " + std::to_string(i));
+    try {
+      for (const auto& partition : clusters.read(target, "answers")) {
+        found.emplace_back();
+        for (const auto& each : partition) found.back().push_back(*each.value);
+      }
+    } catch (const std::out_of_range&) {
+      // The topic has not been made yet.
+    }
+    return found == wanted;
+  };
+  EXPECT_TRUE(eventually([&] { return is_complete("tokyo") && is_complete("oregon"); }));
+  EXPECT_TRUE(running.stop(10s));
+}
+
 }  // namespace
 }  // namespace flow

@@ -207,7 +207,7 @@ TEST(dead_letters, are_not_read_by_a_pattern_of_their_own_topology) {
   topology t{"test"};
   t.from(topics<bytes, std::int32_t>{{".*"}}) | map(positive).on_failure(dead_letter("{topic}.dlq")) | to("tokyo-only", "out", {.cluster = "tokyo"});
   const running r{t};
-  const topic_selection read{r.plan().sources()[0]};
+  const topic_selection read{r.plan().sources()[0], "failing", "home"};
   EXPECT_TRUE(read.contains("orders"));
   EXPECT_FALSE(read.contains("orders.dlq"));
   EXPECT_TRUE(read.contains("ordersXdlq"));

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include <flow/partition.hpp>
+
 #include "memory_records.hpp"
 
 namespace flow::testing {
@@ -41,6 +43,12 @@ std::optional<raw_record> marked(raw_record what) {
 }
 
 // A time of its own, seconds off the one at which it was written.
+std::size_t partition_of(const raw_record& what, std::int32_t partition, std::int32_t count) {
+  if (count == 0) return static_cast<std::size_t>(partition);
+  const auto number = what.key ? key_hash(bytes{*what.key}) : static_cast<std::uint32_t>(partition);
+  return number % static_cast<std::uint32_t>(count);
+}
+
 std::int64_t own_time(std::int64_t written, std::string_view value) {
   return written + (value.empty() ? 0 : value.back() % 8 * 1000);
 }
@@ -56,7 +64,9 @@ std::string text(const raw_record& what) {
 
 }  // namespace
 
-chaos::chaos(std::uint64_t seed) : dice_{seed}, world_{dice_.roll()} {}
+chaos::chaos(std::uint64_t seed) : dice_{seed}, world_{dice_.roll()} {
+  world_.internals().purge_every = 1s;
+}
 
 microseconds chaos::between(std::int64_t least_ms, std::int64_t most_ms) {
   return microseconds{least_ms * 1000 +
@@ -115,13 +125,15 @@ void chaos::build() {
 
 void chaos::choose_topology() {
   topology t{application};
-  const auto add = [&](std::vector<std::string> to, std::string name, auto of) {
+  const auto add = [&](std::vector<std::string> to, std::string name, auto of, std::int32_t spread_over = 0) {
+    const auto count = spread_over > 0 ? spread_over : partitions_;
     for (const auto& each : to) {
-      outputs_.push_back({each, name, of, records(static_cast<std::size_t>(partitions_)), name == letters});
-      if (one_in(2)) world_.create_topic(each, name, partitions_);
+      outputs_.push_back({each, name, of, records(static_cast<std::size_t>(count)), name == letters});
+      outputs_.back().spread_over = spread_over;
+      if (one_in(2)) world_.create_topic(each, name, count);
     }
   };
-  switch (below(6)) {
+  switch (below(8)) {
     case 0:
       t.from(topic<bytes, bytes>{source}) | fan_out("regions", targets_);
       add(targets_, source, itself);
@@ -134,13 +146,17 @@ void chaos::choose_topology() {
       break;
     case 2: {
       t.from(topic<bytes, bytes>{source}) |
-          peek("ask", [asked = std::make_shared<int>()](bytes) {
-            if (++*asked % 5 == 0) throw std::runtime_error{"no answer"};
-          }).on_failure(retry(forever, {10ms, 2s})) |
-          filter("check", [](bytes key, bytes) {
-            if (key.view().ends_with('0')) throw std::runtime_error{"ends with 0"};
-            return true;
-          }).on_failure(dead_letter(letters)) |
+          peek("ask",
+               [asked = std::make_shared<int>()](bytes) {
+                 if (++*asked % 5 == 0) throw std::runtime_error{"no answer"};
+               })
+              .on_failure(retry(forever, {10ms, 2s})) |
+          filter("check",
+                 [](bytes key, bytes) {
+                   if (key.view().ends_with('0')) throw std::runtime_error{"ends with 0"};
+                   return true;
+                 })
+              .on_failure(dead_letter(letters)) |
           fan_out("regions", targets_);
       add(targets_, source, unless_dropped);
       add({"home"}, letters, if_dropped);
@@ -150,8 +166,12 @@ void chaos::choose_topology() {
       window_ = std::chrono::milliseconds{100 + below(20'000)};
       is_timed_ = one_in(2);
       const auto time = [](const record<bytes, bytes>& r) { return own_time(r.timestamp(), r.value().view()); };
-      const auto all = is_timed_ ? t.from(topic<bytes, bytes>{source}, {.time = time}) : t.from(topic<bytes, bytes>{source});
-      all | dedup("seen", [](bytes, bytes value) { return value; }, window_) | fan_out("regions", targets_);
+      const auto all =
+          is_timed_ ? t.from(topic<bytes, bytes>{source}, {.time = time}) : t.from(topic<bytes, bytes>{source});
+      all |
+          dedup(
+              "seen", [](bytes, bytes value) { return value; }, window_) |
+          fan_out("regions", targets_);
       add(targets_, source, is_timed_ ? at_its_own_time : itself);
       break;
     }
@@ -173,6 +193,32 @@ void chaos::choose_topology() {
       for (auto& each : outputs_) each.by_key = true;
       for (auto count = 1 + below(8); count > 0; --count) after(between(2000, 14'000), [this] { release(); });
       break;
+    case 5: {
+      const auto spread_over = partitions_ * (1 + static_cast<std::int32_t>(below(2)));
+      t.from(topic<bytes, bytes>{source}) | repartition("between", spread_over) |
+          fan_out("regions", targets_, {.rename = source});
+      add(targets_, source, itself, spread_over);
+      for (auto& each : outputs_) each.by_key = true;
+      keys_of_partitions_ = true;
+      break;
+    }
+    case 6: {
+      const auto way = between(1, 40);
+      const delivery_options how{
+          .in_flight = 1 + static_cast<int>(below(8)),
+          .ahead = 1 + static_cast<int>(below(30)),
+          .timeout = one_in(2) ? 0ms : std::chrono::ceil<std::chrono::milliseconds>(way * 3 / 2)};
+      t.from(topic<bytes, std::string>{source}) |
+          async_map(
+              "ask", [](const std::string& value) { return value; }, how)
+              .on_failure(retry(forever, {10ms, 500ms})) |
+          fan_out("regions", targets_, {.rename = source});
+      world_.destination(
+          "ask", [this](const delivery& what) { return answer(what); }, way);
+      null_values_ = false;
+      add(targets_, source, marked);
+      break;
+    }
     default: {
       auto all = t.from(topic<bytes, std::string>{source});
       all | map("mark", [](const std::string& value) { return "marked " + value; }) | to("marked");
@@ -249,7 +295,9 @@ std::optional<std::string> chaos::wrong_now() {
 std::optional<std::string> chaos::wrong_in(const output& where) {
   auto& topics = cluster(where.cluster).inside()->topics();
   const bool exists = topics.find(where.topic) != topics.end();
-  const auto actual = exists ? world_.read(where.cluster, where.topic) : records(where.expected.size());
+  auto actual = exists ? world_.read(where.cluster, where.topic) : records{};
+  // Partitions come later than a topic where it grows.
+  actual.resize(std::max(actual.size(), where.expected.size()));
   for (std::size_t p = 0; p < where.expected.size(); ++p) {
     const auto name = where.cluster + ": " + where.topic + "/" + std::to_string(p);
     if (where.by_key) {
@@ -292,7 +340,12 @@ bool chaos::complete() {
   return std::none_of(outputs_.begin(), outputs_.end(), [&](const auto& each) { return wrong_in(each); });
 }
 
-raw_record chaos::new_record() {
+receipt chaos::answer(const delivery& what) {
+  if (!healed_ && one_in(10)) return receipt::retriable("not now");
+  return receipt::answered("marked " + what.value.str());
+}
+
+raw_record chaos::new_record(std::int32_t partition) {
   const auto number = std::to_string(++written_);
   raw_record made{.key = number, .value = "value " + number, .timestamp = world_.wall_clock()};
   if (window_ > 0ms) {
@@ -301,6 +354,7 @@ raw_record chaos::new_record() {
     if (one_in(50)) made.timestamp += 1'000'000'000;
   }
   if (mended_) made.key = std::to_string(below(10));
+  if (keys_of_partitions_) made.key = std::to_string(partition) + "-" + std::to_string(below(5));
   if (one_in(8)) made.key.reset();
   if (null_values_ && one_in(8)) made.value.reset();
   if (one_in(4)) made.headers = {{"trace", number}, {"trace", std::nullopt}};
@@ -314,10 +368,11 @@ bool chaos::is_repeated(raw_record what, std::int32_t partition) {
   const auto window = window_.count();
   auto& before = before_[partition];
   auto& clock = clocks_[partition];
-  const bool repeated = what.value && std::ranges::any_of(before, [&](const raw_record& each) {
-    const bool forgotten = clock.now() != stream_clock::unset && each.timestamp < clock.now() - window;
-    return each.value == what.value && std::abs(each.timestamp - what.timestamp) <= window && !forgotten;
-  });
+  const bool repeated =
+      what.value && std::ranges::any_of(before, [&](const raw_record& each) {
+        const bool forgotten = clock.now() != stream_clock::unset && each.timestamp < clock.now() - window;
+        return each.value == what.value && std::abs(each.timestamp - what.timestamp) <= window && !forgotten;
+      });
   before.push_back(what);
   clock.see(what.timestamp, window_);
   return repeated;
@@ -329,11 +384,12 @@ void chaos::write_something() {
   std::vector<std::pair<topic_partition, memory::record>> batch;
   for (auto count = 1 + below(8); batch.size() < count;) {
     const auto partition = static_cast<std::int32_t>(below(static_cast<std::uint64_t>(partitions_)));
-    const auto made = new_record();
+    const auto made = new_record(partition);
     batch.emplace_back(topic_partition{source, partition}, to_memory(made, world_.wall_clock()));
     if (!commits || is_repeated(made, partition)) continue;
     for (auto& each : outputs_)
-      if (auto expected = each.of(made)) each.expected[static_cast<std::size_t>(partition)].push_back(*expected);
+      if (auto expected = each.of(made))
+        each.expected[partition_of(made, partition, each.spread_over)].push_back(*expected);
   }
   if (in_transaction)
     cluster("home").append_transaction(batch, commits);
@@ -444,7 +500,7 @@ void chaos::cut() {
 
 void chaos::stall() {
   const auto& output = one_of(outputs_);
-  const auto partition = static_cast<std::int32_t>(below(static_cast<std::uint64_t>(partitions_)));
+  const auto partition = static_cast<std::int32_t>(below(output.expected.size()));
   const topic_partition where{output.topic, partition};
   note(to_string(where) + " falls ill on " + output.cluster);
   world_.stall(output.cluster, where);

@@ -36,6 +36,7 @@ class chaos {
     records expected;
     bool letters = false;  // with headers of flow's behind their own
     bool by_key = false;   // in order only for each key
+    std::int32_t spread_over = 0;  // so many partitions by key, if it does not keep the source's
   };
   struct fault {
     const char* name;
@@ -55,7 +56,8 @@ class chaos {
   bool complete();
 
   void write_something();
-  raw_record new_record();
+  raw_record new_record(std::int32_t partition);
+  receipt answer(const delivery& what);
   bool is_repeated(raw_record what, std::int32_t partition);
   void start(const std::string& instance);
   void revive_the_dead();
@@ -104,6 +106,7 @@ class chaos {
   std::map<std::string, memory::faults> conditions_;
   std::vector<output> outputs_;
   std::int32_t partitions_ = 1;
+  bool keys_of_partitions_ = false;  // each partition has keys of its own
   bool null_values_ = true;
   std::chrono::milliseconds window_{0};  // within which ids are not repeated, if they are
   std::shared_ptr<bool> mended_;         // what failed, and parked keys

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loop.hpp"
+#include "names.hpp"
+#include "position.hpp"
+#include "reading.hpp"
+
+#include <flow/plan.hpp>
+#include <flow/ports.hpp>
+
+namespace flow::engine {
+
+/// Deletes from the topics that an application writes for itself what nobody will read any more: what lies below the
+/// positions of all lanes that read it, wherever they write to and whether or not they can be reached.
+class purging {
+ public:
+  /// Those whose positions count.
+  struct readers {
+    port::cluster& cluster;
+    engine::names names;
+  };
+  struct surroundings {
+    engine::loop& loop;
+    const engine::options& options;
+    const plan& topology;
+    engine::reading& reading;
+    log_sink log;
+    std::vector<readers> all;
+    std::function<bool()> in_charge;  ///< one worker does it, and which one does not matter
+  };
+  explicit purging(surroundings with) : with_{std::move(with)} {}
+
+  /// For as long as the worker runs.
+  task<void> run();
+
+ private:
+  std::map<std::int32_t, std::vector<const source*>> sources() const;
+  task<result<void>> purge();
+  task<result<std::optional<position>>> newest(readers of, std::int32_t lane);
+  /// 0: the lane has not begun there.
+  std::int64_t needed_from(const source& what, const position& by) const;
+
+  surroundings with_;
+};
+
+}  // namespace flow::engine
