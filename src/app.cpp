@@ -133,6 +133,7 @@ class app::runtime {
     if (!options_.logger) options_.logger = make_logger(options_.application);
     log_ = log_to(options_.logger);
     for (int i = 0; i < options_.threads; ++i) boxes_.push_back(std::make_shared<letter_box>());
+    engines_.resize(boxes_.size());
   }
 
   ~runtime() { stop(destructor_deadline); }
@@ -178,6 +179,13 @@ class app::runtime {
     return {};
   }
 
+  result<void> pause(const engine::target_name& which) {
+    return tell(which, [](engine::target& at) { at.pause(); });
+  }
+  result<void> resume(const engine::target_name& which) {
+    return tell(which, [](engine::target& at) { at.resume(); });
+  }
+
   app_status status() const {
     const std::lock_guard lock{mutex_};
     return status_;
@@ -206,8 +214,10 @@ class app::runtime {
     }
     result<void> started;
     for (std::size_t i = 0; i < boxes_.size(); ++i) try {
+        auto engine = make_engine(i, boxes_[i]);
+        engines_[i] = engine.get();
         workers_.push_back(std::make_unique<worker_thread>(
-            "flow-" + std::to_string(i), boxes_[i], orders_, make_engine(i, boxes_[i]), log_,
+            "flow-" + std::to_string(i), boxes_[i], orders_, std::move(engine), log_,
             [this, i](const worker_status& now, const auto& ended, bool over) { told(i, now, ended, over); }));
       } catch (const std::exception& problem) {
         started = fail(failure_kind::fatal, "worker " + std::to_string(i) + " cannot be started: " + problem.what());
@@ -296,13 +306,26 @@ class app::runtime {
     for (const auto& each : boxes_) each->ring();
   }
 
+  // By letters, which are opened on the workers' threads and wait until there are any.
+  result<void> tell(const engine::target_name& which, const std::function<void(engine::target&)>& what) {
+    const auto targets = engine::targets_of(*what_, options_.home);
+    if (!targets.contains(which)) {
+      std::string known;
+      for (const auto& [name, sinks] : targets) known += (known.empty() ? "" : ", ") + to_string(name);
+      return fail(failure_kind::refused, "nothing is written to " + to_string(which), "targets are " + known);
+    }
+    for (std::size_t i = 0; i < boxes_.size(); ++i)
+      boxes_[i]->post([this, i, which, what] { what(engines_[i]->at(which)); });
+    return {};
+  }
+
   // What `on_change` is about: everything but the figures.
   static std::string outline_of(const app_status& now) {
     std::string text = std::to_string(static_cast<int>(now.phase));
     for (const auto& worker : now.workers) {
       text += '|' + (worker.trouble ? to_string(*worker.trouble) : std::string{});
       for (const auto& target : worker.targets) {
-        text += ';' + target.cluster + target.sink + (target.ready ? "+" : "-") +
+        text += ';' + target.cluster + target.sink + (target.paused ? "=" : target.ready ? "+" : "-") +
                 (target.trouble ? to_string(*target.trouble) : "");
         for (const auto number : target.lanes) text += ',' + std::to_string(number);
         for (const auto& each : target.halted) text += '!' + to_string(each.where);
@@ -326,6 +349,7 @@ class app::runtime {
   std::function<void(const app_status&)> changed_;
   worker_thread::orders orders_;
   std::vector<std::shared_ptr<letter_box>> boxes_;
+  std::vector<engine::worker*> engines_;  // each on the thread of its worker only
   std::vector<std::unique_ptr<worker_thread>> workers_;
   std::unique_ptr<std::stop_callback<std::function<void()>>> asked_;
 };
@@ -348,6 +372,10 @@ result<void> app::start(std::stop_token stop) { return runtime_->start(std::move
 void app::request_stop() { runtime_->request_stop(); }
 bool app::stop(std::chrono::milliseconds deadline) { return runtime_->stop(deadline); }
 result<void> app::wait() { return runtime_->wait(); }
+result<void> app::pause(const std::string& cluster, const std::string& sink) { return runtime_->pause({cluster, sink}); }
+result<void> app::resume(const std::string& cluster, const std::string& sink) {
+  return runtime_->resume({cluster, sink});
+}
 app_status app::status() const { return runtime_->status(); }
 void app::on_change(std::function<void(const app_status&)> changed) { runtime_->on_change(std::move(changed)); }
 void app::log_level(severity least) { runtime_->log_level(least); }

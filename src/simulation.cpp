@@ -111,6 +111,9 @@ class process final : public port::mailbox, public port::probe, public std::enab
     if (engine_) engine_->stop();
     ring();
   }
+  void tell(std::function<void(engine::worker&)> what) {
+    if (engine_) post([this, what = std::move(what)] { what(*engine_); });
+  }
   void crash() {
     engine_.reset();
     letters_.clear();
@@ -288,6 +291,12 @@ void simulation::freeze_at(const std::string& instance, std::string_view step, i
   inside_->at(instance).freeze_at(step, nth);
 }
 void simulation::thaw(const std::string& instance) { inside_->at(instance).thaw(); }
+void simulation::pause(const std::string& instance, const std::string& cluster, const std::string& sink) {
+  inside_->at(instance).tell([=](auto& worker) { worker.at({cluster, sink}).pause(); });
+}
+void simulation::resume(const std::string& instance, const std::string& cluster, const std::string& sink) {
+  inside_->at(instance).tell([=](auto& worker) { worker.at({cluster, sink}).resume(); });
+}
 void simulation::lose_state(const std::string& instance) { inside_->state(instance).clear(); }
 
 bool simulation::is_running(const std::string& instance) const { return inside_->at(instance).is_running(); }

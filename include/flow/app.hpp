@@ -88,6 +88,17 @@ class app {
   /// Waits until it has stopped, or cannot go on; returns at once if it was not started. Leaves what `stop` leaves.
   result<void> wait();
 
+  /// Ends what is open on a target, then reads nothing more for it and writes nothing more to it until `resume`. Its
+  /// lanes stay where they are, and nothing else waits. `resume` goes on at the position, at its own pace until it has
+  /// caught up. For a `sink` with lanes of its own (`ordered_sink`): of that one, on home.
+  ///
+  /// Said to all workers of this process, and to no other process: what is to pause in all of them is told to each. Kept
+  /// for as long as the app runs; before `start` it holds from the beginning. Returns at once; `status` says when a
+  /// target is paused.
+  /// @return `refused`: no sink of the topology writes there.
+  result<void> pause(const std::string& cluster, const std::string& sink = {});
+  result<void> resume(const std::string& cluster, const std::string& sink = {});
+
   app_status status() const;
   /// `changed` is called with the new status whenever phase, readiness or trouble of a worker has changed: on a
   /// worker's thread, one call at a time. It may call anything but `stop` and `wait`; what it throws is logged. To be set

@@ -109,6 +109,10 @@ class simulation {
   /// Its state directory is lost.
   void lose_state(const std::string& instance);
 
+  /// `app::pause` and `app::resume`, of this process.
+  void pause(const std::string& instance, const std::string& cluster, const std::string& sink = {});
+  void resume(const std::string& instance, const std::string& cluster, const std::string& sink = {});
+
   bool is_running(const std::string& instance) const;
   bool is_frozen(const std::string& instance) const;
   worker_status status(const std::string& instance) const;

@@ -65,6 +65,7 @@ void intake::leave(course& who) {
   who.parked.keys = concerning(who.of->to->sinks(), at.parked);
   who.on = nullptr;
   std::erase(at.riders, &who);
+  if (blocked_by_ == who.of->to) blocked_by_ = nullptr;
   at.active = 0;
   for (const auto* rider : at.riders) at.active |= rider->of->to->sinks();
   at.parked = concerning(at.active, at.parked);
@@ -112,6 +113,7 @@ void intake::come_back(feed& at, intake* ahead) {
 
 bool intake::run(std::size_t most, intake* ahead) {
   blocked_by_ = nullptr;
+  waits_ = false;
   bool moved = false;
   slice time{clock_};
   for (std::size_t taken = 0; taken < most && !(moved && time.is_over()); ++taken) {
@@ -130,15 +132,20 @@ bool intake::run(std::size_t most, intake* ahead) {
   return moved;
 }
 
+bool intake::is_blocked(const feed& at) {
+  for (const auto* rider : at.riders)
+    if (auto& to = *rider->of->to; to.full()) {
+      blocked_by_ = &to;
+      waits_ = true;
+      return true;
+    }
+  return false;
+}
+
 bool intake::next_batch(std::size_t most) {
   // Nothing is fetched that has nowhere to go.
   for (const auto& at : feeds_)
-    if (at)
-      for (const auto* rider : at->riders)
-        if (auto& to = *rider->of->to; to.full()) {
-          blocked_by_ = &to;
-          return false;
-        }
+    if (at && is_blocked(*at)) return false;
   batch_.clear();
   cursor_ = 0;
   if (!reader_->poll(batch_, most)) return false;
@@ -177,12 +184,7 @@ intake::step intake::take(const fetched_record& record, intake* ahead) {
   feed* at = of_batch(record.source);
   if (at && record.offset >= at->from->until) return reach(*at, at->from->until, ahead), step::taken;
   if (!at || record.offset < at->next || catches_up(*at, record.offset, ahead)) return step::taken;
-  for (const auto* rider : at->riders)
-    if (auto& to = *rider->of->to; to.full()) {
-      blocked_by_ = &to;
-      return step::blocked;
-    }
-  return deliver(*at, record);
+  return is_blocked(*at) ? step::blocked : deliver(*at, record);
 }
 
 std::optional<blame> intake::push(feed& at, const fetched_record& record) {

@@ -130,9 +130,12 @@ class intake {
   bool run(std::size_t most, intake* ahead);
   /// The target that keeps the whole intake waiting, if one does.
   destination* blocked_by() const { return blocked_by_; }
+  /// What has arrived had to wait, and has to no more.
+  bool can_go_on() const { return waits_ && !(blocked_by_ && blocked_by_->full()); }
 
  private:
   enum class step { taken, blocked };
+  bool is_blocked(const feed& at);
   step take(const fetched_record& record, intake* ahead);
   step deliver(feed& at, const fetched_record& record);
   /// Takes the record through the operators; why that has failed.
@@ -203,7 +206,8 @@ class intake {
   bool is_set_aside_ = false;        // something of the record at hand, by parking or behind what is parked
   std::vector<std::int64_t> times_;  // of the record that was pushed last, for each dedup
   std::int64_t wall_clock_ = 0;
-  destination* blocked_by_ = nullptr;
+  destination* blocked_by_ = nullptr;  // as long as it is taken along
+  bool waits_ = false;
 };
 
 /// Where a course has come to, on a feed or off.

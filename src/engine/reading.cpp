@@ -303,11 +303,10 @@ void reading::save_memories() {
 }
 
 bool reading::can_go_on() const {
-  const auto has_room = [](const intake& from) { return from.blocked_by() && !from.blocked_by()->full(); };
-  const auto any_has_room = [&](const intakes& own) {
-    return std::any_of(own.begin(), own.end(), [&](const auto& each) { return has_room(*each.second); });
+  const auto any = [](const intakes& own) {
+    return std::any_of(own.begin(), own.end(), [](const auto& each) { return each.second->can_go_on(); });
   };
-  return has_room(*shared_) || any_has_room(catching_up_) || any_has_room(releasing_);
+  return shared_->can_go_on() || any(catching_up_) || any(releasing_);
 }
 
 // Somebody who reads along has done all that there was.

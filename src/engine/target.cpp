@@ -110,6 +110,19 @@ void target::stop() {
   changed_.notify();
 }
 
+void target::pause() {
+  if (std::exchange(paused_, true)) return;
+  at_.log(severity::info, at_.name + ": pauses");
+  if (std::exchange(writes_, false))
+    for (const auto& each : writings_) each->finish(time_point::max());
+}
+
+void target::resume() {
+  if (!std::exchange(paused_, false)) return;
+  at_.log(severity::info, at_.name + ": goes on after a pause");
+  changed_.notify();
+}
+
 void target::turn() {
   if (member_ && !event_) {
     event_ = member_->poll();
@@ -124,14 +137,19 @@ bool target::ready() const {
   return !ended_ && !writings_.empty() && std::all_of(writings_.begin(), writings_.end(), is_ready);
 }
 
+bool target::at_rest() const {
+  return std::all_of(writings_.begin(), writings_.end(), [](const auto& each) { return each->done(); });
+}
+
 target_status target::status() const {
   target_status now = counted_;
   now.ready = ready();
+  now.paused = paused();
   now.trouble = ended_ ? ended_ : trouble_.current();
   for (const auto& each : writings_) {
-    if (!now.trouble) now.trouble = each->trouble();
+    if (!now.trouble && !now.paused) now.trouble = each->trouble();
     now.buffered += each->buffered();
-    if (each->serving())
+    if (each->serving() || (now.paused && owns_lanes_))
       for (const auto* lane : each->lanes()) now.lanes.push_back(lane->number);
   }
   std::sort(now.lanes.begin(), now.lanes.end());
@@ -163,6 +181,7 @@ task<void> target::follow_group() {
   for (;;) {
     while (!event_ && !(stopping_ && !leaving) && !left_ && !ended_) {
       bring_together();
+      begin_session();
       co_await changed_.wait();
     }
     if (left_ || ended_) break;
@@ -188,7 +207,6 @@ task<void> target::follow_group() {
         ++counted_.rebalances;
         if (leaving) break;
         assign(event);
-        for (const auto& each : writings_) each->start(lanes_of(*each));
         break;
       case port::group_event::kind::revoked:
         co_await close_session();
@@ -236,6 +254,15 @@ void target::assign(const port::group_event& event) {
       writing* by = apart == kept_apart_.end() ? writings_.front().get() : apart->second;
       each = std::make_unique<lane>(lane{.to = by, .number = number, .committed = {}, .courses = {}});
     }
+  for (const auto& each : writings_) each->own(lanes_of(*each));
+  owns_lanes_ = true;
+}
+
+// What a pause has ended goes on where it was, once that is over.
+void target::begin_session() {
+  if (!owns_lanes_ || writes_ || paused_ || !at_rest()) return;
+  writes_ = true;
+  for (const auto& each : writings_) each->start();
 }
 
 std::vector<lane*> target::lanes_of(const writing& who) const {
@@ -281,7 +308,8 @@ void target::part(writing& from, const std::vector<topic_partition>& sick) {
   if (from.apart()) return writings_.front()->add(healthy);
   from.keep_apart();
   writings_.insert(writings_.begin(), open_writing());
-  writings_.front()->start(std::move(healthy));
+  writings_.front()->own(std::move(healthy));
+  writings_.front()->start();
 }
 
 void target::bring_together() {
@@ -299,14 +327,12 @@ void target::bring_together() {
 // The group waits for whoever gives lanes back; a stop is waited for only by those who asked for it.
 task<void> target::close_session() {
   const auto limit = stopping_ ? time_point::max() : at_.loop.now() + revoke_limit;
+  owns_lanes_ = writes_ = false;
   for (const auto& each : writings_) each->finish(limit);
   changed_.notify();
   // Lost while they are given back: until the member is released it goes on as one that the group does not know.
   const auto lost = [&] { return event_ && event_->what == port::group_event::kind::lost; };
-  const auto done = [&] {
-    return std::all_of(writings_.begin(), writings_.end(), [](const auto& each) { return each->done(); });
-  };
-  while (!done() && !lost() && at_.loop.now() < limit) co_await changed_.wait_until(limit);
+  while (!at_rest() && !lost() && at_.loop.now() < limit) co_await changed_.wait_until(limit);
   // What could not be finished in time is abandoned with its handle; the next one ends it by its `init`.
   for (const auto& each : writings_) {
     if (each->done()) continue;
@@ -316,6 +342,7 @@ task<void> target::close_session() {
 }
 
 void target::drop_session() {
+  owns_lanes_ = writes_ = false;
   for (const auto& each : writings_) each->drop();
   lanes_.clear();
 }

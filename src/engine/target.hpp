@@ -30,6 +30,9 @@ class target final : private writing::owner {
   task<void> run();
   /// Finishes the open transactions, then leaves the group.
   void stop();
+  /// Finishes the open transactions, then writes nothing more until `resume`; its lanes stay its own.
+  void pause();
+  void resume();
   /// Takes the group's events and hands waiting records on; called once per turn.
   void turn();
 
@@ -45,9 +48,12 @@ class target final : private writing::owner {
   task<void> follow_group();
   void assign(const port::group_event& event);
   void bring_together();
+  void begin_session();
   task<void> close_session();
   void drop_session();
   bool ready() const;
+  bool at_rest() const;
+  bool paused() const { return paused_ && at_rest() && !ended_; }
   std::unique_ptr<writing> open_writing();
   std::vector<lane*> lanes_of(const writing& who) const;
 
@@ -71,6 +77,9 @@ class target final : private writing::owner {
   std::unique_ptr<port::member> member_;
   port::membership assignment_;
   std::map<std::int32_t, std::unique_ptr<lane>> lanes_;
+  bool owns_lanes_ = false;  // the group has assigned them, and waits for none of them
+  bool writes_ = false;      // the writings go on until they are told to finish
+  bool paused_ = false;
   bool stopping_ = false;
   bool left_ = false;
   std::optional<result<std::string>> identity_;

@@ -16,13 +16,8 @@ worker::worker(surroundings with)
                 .wake = with_.wake,
                 .wall_clock = with_.wall_clock,
                 .log = with_.log}} {
-  using cluster_and_lanes = std::pair<std::string, std::string>;
-  std::map<cluster_and_lanes, std::vector<std::uint32_t>> written;
   const auto& sinks = with_.topology->sinks();
-  for (std::uint32_t i = 0; i < sinks.size(); ++i)
-    for (const auto& cluster : sinks[i].clusters)
-      written[{cluster == home ? with_.options.home : cluster, sinks[i].lanes}].push_back(i);
-  for (const auto& [where, its_sinks] : written) {
+  for (const auto& [where, its_sinks] : targets_of(*with_.topology, with_.options.home)) {
     const auto& [cluster, lanes] = where;
     site at{.loop = loop_,
             .options = with_.options,
@@ -33,7 +28,7 @@ worker::worker(surroundings with)
             .wake = with_.wake,
             .wall_clock = with_.wall_clock,
             .log = with_.log,
-            .name = lanes.empty() ? cluster : cluster + "/" + lanes,
+            .name = to_string(where),
             .cluster = *with_.clusters.at(cluster),
             .names = {with_.options.application, with_.options.home, lanes},
              .identities = identities_};
@@ -44,10 +39,10 @@ worker::worker(surroundings with)
       at.take_destination = [opened = std::make_shared<std::unique_ptr<flow::destination>>(
                                  with_.open_destination(sinks[number]))] { return std::move(*opened); };
     }
-    targets_.push_back(std::make_unique<target>(std::move(at)));
+    targets_.emplace(where, std::make_unique<target>(std::move(at)));
   }
   running_.push_back(reading_.discover());
-  for (const auto& each : targets_) running_.push_back(each->run());
+  for (const auto& [name, each] : targets_) running_.push_back(each->run());
 }
 
 time_point worker::turn(time_point now) {
@@ -55,13 +50,13 @@ time_point worker::turn(time_point now) {
   if (!std::exchange(begun_, true))
     for (auto& each : running_) each.start();
   const bool moved = reading_.run();
-  for (const auto& each : targets_) each->turn();
+  for (const auto& [name, each] : targets_) each->turn();
   loop_.run(now);
   return moved || reading_.can_go_on() ? now : std::min(loop_.next(), reading_.due());
 }
 
 void worker::stop() {
-  for (const auto& each : targets_) each->stop();
+  for (const auto& [name, each] : targets_) each->stop();
 }
 
 bool worker::stopped() const {
@@ -72,7 +67,7 @@ std::optional<failure> worker::ended() const {
   if (reading_.ended()) return reading_.ended();
   std::optional<failure> last;
   std::size_t count = 0;
-  for (const auto& each : targets_) {
+  for (const auto& [name, each] : targets_) {
     if (!each->ended()) continue;
     last = each->ended();
     ++count;
@@ -84,7 +79,7 @@ std::optional<failure> worker::ended() const {
 worker_status worker::status() const {
   worker_status now;
   now.instance = with_.options.instance;
-  for (const auto& each : targets_) now.targets.push_back(each->status());
+  for (const auto& [name, each] : targets_) now.targets.push_back(each->status());
   now.nodes = reading_.counts();
   now.trouble = reading_.trouble().current();
   return now;

@@ -30,9 +30,12 @@ writing::writing(const site& at, engine::outputs& outputs, owner& by, target_sta
   sources_seen_ = at_.reading.version();
 }
 
-void writing::start(std::vector<lane*> lanes) {
+void writing::own(std::vector<lane*> lanes) {
   lanes_ = std::move(lanes);
   for (auto* each : lanes_) each->to = this;
+}
+
+void writing::start() {
   finishing_ = retired_ = false;
   clean_commits_ = 0;
   if (courier_) courier_->resume();

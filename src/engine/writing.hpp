@@ -47,8 +47,10 @@ class writing final : public destination, private courier::owner {
   const std::string& transactional_id() const { return id_; }
   const std::vector<lane*>& lanes() const { return lanes_; }
 
-  /// Writes these lanes until `finish`; those that are taken already stay so.
-  void start(std::vector<lane*> lanes);
+  /// These lanes are its own, and no others; those that are taken already stay so. It is not running.
+  void own(std::vector<lane*> lanes);
+  /// Writes them until `finish`.
+  void start();
   /// Takes more of them over while it runs.
   void add(const std::vector<lane*>& lanes);
   /// Lets go of lanes; none of them is being read.

@@ -56,7 +56,7 @@ std::string text(const raw_record& what) {
 
 }  // namespace
 
-chaos::chaos(std::uint64_t seed) : dice_{seed}, world_{dice_.roll()} {}
+chaos::chaos(std::uint64_t seed) : dice_{seed}, own_{~seed}, world_{dice_.roll()} {}
 
 microseconds chaos::between(std::int64_t least_ms, std::int64_t most_ms) {
   return microseconds{least_ms * 1000 +
@@ -197,6 +197,9 @@ void chaos::begin_turmoil() {
   const auto count = 1 + below(10);
   for (std::uint64_t i = 0; i < count; ++i)
     after(between(0, 14'000), [this, what = one_of(kinds)] { (this->*what.happen)(); });
+  if (own_.roll() % 4 == 0)
+    for (auto pauses = 1 + own_.roll() % 10; pauses > 0; --pauses)
+      after(1us * (own_.roll() % 14'000'000), [this] { pause(); });
   revive_the_dead();
 }
 
@@ -216,6 +219,7 @@ void chaos::end_turmoil() {
     world_.thaw(each);
     world_.crash_at(each, "");
     world_.freeze_at(each, "");
+    for (const auto& target : targets_) world_.resume(each, target);
   }
   if (mended_) release();
 }
@@ -529,6 +533,18 @@ void chaos::compact_lanes() {
   if (!cluster(where).inside()->topics().contains(lanes)) return;
   note("compaction of the lanes on " + where);
   cluster(where).compact(lanes);
+}
+
+void chaos::pause() {
+  const auto& who = instances_[own_.roll() % instances_.size()];
+  const auto& target = targets_[own_.roll() % targets_.size()];
+  if (!world_.internals().processes.contains(who)) return;
+  note("pause " + target + " in " + who);
+  world_.pause(who, target);
+  after(1us * (own_.roll() % 6'000'000), [this, who, target] {
+    note("resume " + target + " in " + who);
+    world_.resume(who, target);
+  });
 }
 
 // On one target now and then, and on all of them once everything is healed.
