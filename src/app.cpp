@@ -72,6 +72,7 @@ std::vector<flaw> flaws_of(const app_options& options) {
   if (options.session < 1s || options.session > 5min) find("session must be 1s to 5min", "10s is the default");
   if (options.commit_every < 1ms || options.commit_every > 5s)
     find("commit_every must be 1ms to 5s", "100ms is the default");
+  if (options.catch_up_limit == 0) find("with a catch_up_limit of 0 nothing would be written", "leave it out");
   if (options.connect) return found;
   for (const auto& [cluster, properties] : options.clusters) {
     const auto flaws = found.size();
@@ -186,6 +187,12 @@ class app::runtime {
     return tell(which, [](engine::target& at) { at.resume(); });
   }
 
+  result<void> limit(const std::string& cluster, std::optional<std::uint64_t> bytes_per_second) {
+    if (bytes_per_second == 0)
+      return fail(failure_kind::refused, "with a limit of 0 nothing would come to " + cluster, "pause it");
+    return tell({cluster}, [limit = share_of(bytes_per_second)](engine::target& at) { at.limit(limit); });
+  }
+
   app_status status() const {
     const std::lock_guard lock{mutex_};
     return status_;
@@ -245,6 +252,7 @@ class app::runtime {
     how.fresh = options_.fresh;
     how.leave_on_stop = options_.leave_on_stop;
     how.commit_every = options_.commit_every;
+    how.catch_up_limit = share_of(options_.catch_up_limit);
     how.session = options_.session;
     how.share = engine::budget::share_out(options_.memory, sharers_of(options_, *what_));
     std::map<std::string, std::unique_ptr<port::cluster>> clusters;
@@ -265,6 +273,12 @@ class app::runtime {
             },
         .log = log_,
         .open_destination = [box](const sink_spec& sink) { return open_destination(sink, box); }});
+  }
+
+  // Of one worker.
+  std::optional<std::uint64_t> share_of(std::optional<std::uint64_t> bytes_per_second) const {
+    if (!bytes_per_second) return std::nullopt;
+    return std::max<std::uint64_t>(*bytes_per_second / boxes_.size(), 1);
   }
 
   std::string names_client(std::size_t index) const {
@@ -326,6 +340,7 @@ class app::runtime {
       text += '|' + (worker.trouble ? to_string(*worker.trouble) : std::string{});
       for (const auto& target : worker.targets) {
         text += ';' + target.cluster + target.sink + (target.paused ? "=" : target.ready ? "+" : "-") +
+                (target.limit ? '<' + std::to_string(*target.limit) : "") +
                 (target.trouble ? to_string(*target.trouble) : "");
         for (const auto number : target.lanes) text += ',' + std::to_string(number);
         for (const auto& each : target.halted) text += '!' + to_string(each.where);
@@ -375,6 +390,9 @@ result<void> app::wait() { return runtime_->wait(); }
 result<void> app::pause(const std::string& cluster, const std::string& sink) { return runtime_->pause({cluster, sink}); }
 result<void> app::resume(const std::string& cluster, const std::string& sink) {
   return runtime_->resume({cluster, sink});
+}
+result<void> app::limit(const std::string& cluster, std::optional<std::uint64_t> bytes_per_second) {
+  return runtime_->limit(cluster, bytes_per_second);
 }
 app_status app::status() const { return runtime_->status(); }
 void app::on_change(std::function<void(const app_status&)> changed) { runtime_->on_change(std::move(changed)); }

@@ -72,6 +72,7 @@ class process final : public port::mailbox, public port::probe, public std::enab
     how.fresh = options.fresh;
     how.leave_on_stop = options.leave_on_stop;
     how.commit_every = options.commit_every;
+    how.catch_up_limit = options.catch_up_limit;
     how.session = options.session;
     how.share = engine::budget::share_out(options.memory, engine::sharers_of(*what, how.home, 1));
     std::map<std::string, std::unique_ptr<port::cluster>> clusters;
@@ -296,6 +297,10 @@ void simulation::pause(const std::string& instance, const std::string& cluster, 
 }
 void simulation::resume(const std::string& instance, const std::string& cluster, const std::string& sink) {
   inside_->at(instance).tell([=](auto& worker) { worker.at({cluster, sink}).resume(); });
+}
+void simulation::limit(const std::string& instance, const std::string& cluster,
+                       std::optional<std::uint64_t> bytes_per_second) {
+  inside_->at(instance).tell([=](auto& worker) { worker.at({cluster}).limit(bytes_per_second); });
 }
 void simulation::lose_state(const std::string& instance) { inside_->state(instance).clear(); }
 

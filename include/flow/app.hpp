@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 
@@ -45,6 +46,7 @@ struct app_options {
   guarantee promised = guarantee::exactly_once;
   start_at start{};                    ///< where to begin what has no position yet
   std::chrono::milliseconds commit_every{100};  ///< the longest that a transaction lasts
+  std::optional<std::uint64_t> catch_up_limit{};  ///< as `app::limit` of each cluster; unset: none
   std::int32_t lanes = 32;             ///< the most workers that can share the work; fixed at the first start
   std::size_t memory = 256u << 20;     ///< bytes: everything buffered, all workers and targets together
   bool leave_on_stop = true;           ///< false: the lanes wait for a restart of the same instance
@@ -98,6 +100,13 @@ class app {
   /// @return `refused`: no sink of the topology writes there.
   result<void> pause(const std::string& cluster, const std::string& sink = {});
   result<void> resume(const std::string& cluster, const std::string& sink = {});
+
+  /// From now on a cluster takes at most so many bytes per second from this process, all workers together: of keys,
+  /// values and headers, before compression. That shows when it is behind, or more comes in. It then reads for itself,
+  /// and nothing else waits for it; given less than what comes in, it never catches up. nullopt: as much as there is.
+  /// Each worker has an equal share, and averages over a tenth of a second. Heard and kept as `pause` is.
+  /// @return `refused`: no sink of the topology writes there, or it would take nothing.
+  result<void> limit(const std::string& cluster, std::optional<std::uint64_t> bytes_per_second);
 
   app_status status() const;
   /// `changed` is called with the new status whenever phase, readiness or trouble of a worker has changed: on a

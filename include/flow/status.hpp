@@ -36,6 +36,7 @@ struct target_status {
   std::string sink{};               ///< with lanes of its own there (`ordered_sink`); empty: all the others
   std::vector<std::int32_t> lanes;  ///< owned, and running unless it is paused
   bool ready = false;               ///< its lanes are being written
+  std::optional<std::uint64_t> limit{};  ///< bytes per second that this worker's share of it takes at most
   bool paused = false;              ///< by `app::pause`: nothing is read for it or written to it
   std::optional<failure> trouble;   ///< what keeps it from going on; it tries again unless the kind is `refused`
   std::vector<halted_partition> halted;

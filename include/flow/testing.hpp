@@ -109,9 +109,10 @@ class simulation {
   /// Its state directory is lost.
   void lose_state(const std::string& instance);
 
-  /// `app::pause` and `app::resume`, of this process.
+  /// What `app` has for that, of this process.
   void pause(const std::string& instance, const std::string& cluster, const std::string& sink = {});
   void resume(const std::string& instance, const std::string& cluster, const std::string& sink = {});
+  void limit(const std::string& instance, const std::string& cluster, std::optional<std::uint64_t> bytes_per_second);
 
   bool is_running(const std::string& instance) const;
   bool is_frozen(const std::string& instance) const;

@@ -99,7 +99,7 @@ void intake::merge_into(intake& other, source_id id) {
 // The partition's records below `with` have all been taken: where another feed stands within that gap, there is nothing
 // between the two, and one reading is enough.
 bool intake::catches_up(feed& at, std::int64_t with, intake* ahead) {
-  if (!ahead) return false;
+  if (!ahead || is_full(at)) return false;
   const feed* other = ahead->find(at.from->id);
   if (!other || other->next < at.next || other->next > with || !agree(*other, at.active, at.parked)) return false;
   merge_into(*ahead, at.from->id);
@@ -108,7 +108,7 @@ bool intake::catches_up(feed& at, std::int64_t with, intake* ahead) {
 
 // At the end of a partition that nobody reads for all, whoever has got there does from now on.
 void intake::come_back(feed& at, intake* ahead) {
-  if (ahead && !ahead->find(at.from->id)) merge_into(*ahead, at.from->id);
+  if (ahead && !is_full(at) && !ahead->find(at.from->id)) merge_into(*ahead, at.from->id);
 }
 
 bool intake::run(std::size_t most, intake* ahead) {
@@ -130,6 +130,10 @@ bool intake::run(std::size_t most, intake* ahead) {
     if (++cursor_ == batch_.records.size()) finish_batch(ahead);
   }
   return moved;
+}
+
+bool intake::is_full(const feed& at) {
+  return std::ranges::any_of(at.riders, [](const auto* rider) { return rider->of->to->full(); });
 }
 
 bool intake::is_blocked(const feed& at) {

@@ -19,7 +19,9 @@ target::target(site at)
       commands_{at_},
       changed_{at_.loop},
       trouble_{at_.loop, at_.log, at_.name},
-      omissions_{at_.log, at_.name} {
+      omissions_{at_.log, at_.name},
+      allowance_{at_.loop} {
+  allowance_.set(at_.options.catch_up_limit);
   counted_.cluster = at_.cluster_name();
   counted_.sink = at_.names.sink;
 }
@@ -123,6 +125,13 @@ void target::resume() {
   changed_.notify();
 }
 
+void target::limit(std::optional<std::uint64_t> bytes_per_second) {
+  allowance_.set(bytes_per_second);
+  at_.log(severity::info, at_.name + ": " +
+                              (bytes_per_second ? "takes " + std::to_string(*bytes_per_second) + " bytes per second at most"
+                                                : "takes as much as there is"));
+}
+
 void target::turn() {
   if (member_ && !event_) {
     event_ = member_->poll();
@@ -145,6 +154,7 @@ target_status target::status() const {
   target_status now = counted_;
   now.ready = ready();
   now.paused = paused();
+  now.limit = allowance_.bytes_per_second();
   now.trouble = ended_ ? ended_ : trouble_.current();
   for (const auto& each : writings_) {
     if (!now.trouble && !now.paused) now.trouble = each->trouble();

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "allowance.hpp"
 #include "commands.hpp"
 #include "complaint.hpp"
 #include "lane.hpp"
@@ -33,6 +34,10 @@ class target final : private writing::owner {
   /// Finishes the open transactions, then writes nothing more until `resume`; its lanes stay its own.
   void pause();
   void resume();
+  /// Takes at most so much per second from now on; nullopt: as much as there is.
+  void limit(std::optional<std::uint64_t> bytes_per_second);
+  /// When it has something to do at the latest, unless something happens.
+  time_point due() const { return allowance_.next(); }
   /// Takes the group's events and hands waiting records on; called once per turn.
   void turn();
 
@@ -65,6 +70,7 @@ class target final : private writing::owner {
   void part(writing& from, const std::vector<topic_partition>& sick) override;
   void end(const failure& why) override;
   class omissions& omissions() override { return omissions_; }
+  class allowance& allowance() override { return allowance_; }
   void changed() override { changed_.notify(); }
 
   const site at_;
@@ -87,6 +93,7 @@ class target final : private writing::owner {
   signal changed_;  // the group, the writings, or whether to go on
   complaint trouble_;
   class omissions omissions_;
+  class allowance allowance_;
   std::optional<port::group_event> event_;
   target_status counted_;
 };

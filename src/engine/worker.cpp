@@ -52,7 +52,10 @@ time_point worker::turn(time_point now) {
   const bool moved = reading_.run();
   for (const auto& [name, each] : targets_) each->turn();
   loop_.run(now);
-  return moved || reading_.can_go_on() ? now : std::min(loop_.next(), reading_.due());
+  if (moved || reading_.can_go_on()) return now;
+  auto due = std::min(loop_.next(), reading_.due());
+  for (const auto& [name, each] : targets_) due = std::min(due, each->due());
+  return due;
 }
 
 void worker::stop() {

@@ -72,6 +72,7 @@ void writing::turn() {
 
 void writing::append(const route& to, const emission& what, const course& at, const fetched_record& record,
                      const std::shared_ptr<held>& by) {
+  by_.allowance().take(size_of(what.key, what.value, what.headers));
   if (courier_)
     courier_->take(at, record, what);
   else

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "allowance.hpp"
 #include "commands.hpp"
 #include "complaint.hpp"
 #include "courier.hpp"
@@ -40,6 +41,7 @@ class writing final : public destination, private courier::owner {
     virtual void part(writing& from, const std::vector<topic_partition>& sick) = 0;
     virtual void end(const failure& why) = 0;  ///< a person has to decide
     virtual class omissions& omissions() = 0;
+    virtual class allowance& allowance() = 0;  ///< that all writings of the target share
     virtual void changed() = 0;                ///< a writing is done
   };
   writing(const site& at, engine::outputs& outputs, owner& by, target_status& counted, std::string transactional_id);
@@ -79,7 +81,8 @@ class writing final : public destination, private courier::owner {
               const std::shared_ptr<held>& by) override;
   const class routes& routes() const override { return outputs_.routes(); }
   std::uint64_t sinks() const override { return at_.sinks; }
-  bool full() const override { return outbox_full() || (courier_ && courier_->full()); }
+  bool used_up() const override { return by_.allowance().used_up(); }
+  bool full() const override { return used_up() || outbox_full() || (courier_ && courier_->full()); }
   bool idle() const override { return serving_ && !transacting_ && outbox_.empty() && (!courier_ || courier_->idle()); }
   void resolve(std::uint32_t sink, const std::string& topic) override;
   void interrupted(course& at, const failure& why) override;

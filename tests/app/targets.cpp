@@ -5,6 +5,8 @@
 #include <atomic>
 #include <thread>
 
+#include <flow/app_settings.hpp>
+
 #include "world.hpp"
 
 namespace flow {
@@ -51,10 +53,52 @@ TEST(targets, that_were_paused_before_the_start_begin_when_they_are_resumed) {
   EXPECT_TRUE(eventually([&] { return w.values("tokyo") == w.written; }));
 }
 
+TEST(targets, take_no_more_than_they_may_and_the_others_as_much_as_there_is) {
+  world w;
+  app one{copies({"tokyo", "oregon"}), w.options()};
+  ASSERT_TRUE(one.limit("tokyo", 1));
+  ASSERT_TRUE(one.start());
+  ASSERT_TRUE(eventually([&] { return one.status().ready(); }));
+  EXPECT_EQ(target_named("tokyo", one.status()).limit, 1u);
+  for (int i = 0; i < 3; ++i) w.write(std::string(1000, 'x'));
+  ASSERT_TRUE(eventually([&] { return w.values("oregon") == w.written && w.count("tokyo") == 1; }));
+  EXPECT_EQ(w.count("tokyo"), 1u) << "the next one may come in 1000 s";
+  ASSERT_TRUE(one.limit("tokyo", std::nullopt));
+  EXPECT_TRUE(eventually([&] { return w.values("tokyo") == w.written; }));
+}
+
+TEST(targets, share_their_limit_among_the_workers) {
+  world w{6};
+  auto options = w.options();
+  options.threads = 2;
+  options.catch_up_limit = 1000;
+  app one{copies(), options};
+  ASSERT_TRUE(one.start());
+  ASSERT_TRUE(eventually([&] { return one.status().ready(); }));
+  for (const auto& worker : one.status().workers) EXPECT_EQ(worker.targets[0].limit, 500u) << worker.instance;
+}
+
+TEST(targets, are_limited_by_the_settings_of_a_program) {
+  app_settings settings;
+  settings.application = "copies";
+  EXPECT_EQ(settings.options().catch_up_limit, std::nullopt);
+  settings.catch_up_limit = byte_rate{20'000'000};
+  EXPECT_EQ(settings.options().catch_up_limit, 20'000'000u);
+}
+
+TEST(targets, that_would_take_nothing_are_refused) {
+  world w;
+  app one{copies(), w.options()};
+  const auto told = one.limit("tokyo", 0);
+  ASSERT_FALSE(told);
+  EXPECT_EQ(told.error().kind, failure_kind::refused);
+  EXPECT_THAT(told.error().remedy, HasSubstr("pause"));
+}
+
 TEST(targets, that_there_are_not_are_refused_with_those_that_there_are) {
   world w;
   app one{copies({"tokyo", "oregon"}), w.options()};
-  for (const auto& told : {one.pause("osaka"), one.resume("home"), one.pause("tokyo", "crm")}) {
+  for (const auto& told : {one.pause("osaka"), one.resume("home"), one.pause("tokyo", "crm"), one.limit("osaka", 1)}) {
     ASSERT_FALSE(told);
     EXPECT_EQ(told.error().kind, failure_kind::refused);
     EXPECT_THAT(told.error().text, HasSubstr("nothing is written to"));

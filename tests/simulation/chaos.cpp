@@ -198,8 +198,8 @@ void chaos::begin_turmoil() {
   for (std::uint64_t i = 0; i < count; ++i)
     after(between(0, 14'000), [this, what = one_of(kinds)] { (this->*what.happen)(); });
   if (own_.roll() % 4 == 0)
-    for (auto pauses = 1 + own_.roll() % 10; pauses > 0; --pauses)
-      after(1us * (own_.roll() % 14'000'000), [this] { pause(); });
+    for (auto orders = 1 + own_.roll() % 10; orders > 0; --orders)
+      after(1us * (own_.roll() % 14'000'000), [this] { own_.roll() % 2 == 0 ? pause() : limit(); });
   revive_the_dead();
 }
 
@@ -219,7 +219,7 @@ void chaos::end_turmoil() {
     world_.thaw(each);
     world_.crash_at(each, "");
     world_.freeze_at(each, "");
-    for (const auto& target : targets_) world_.resume(each, target);
+    for (const auto& target : targets_) world_.resume(each, target), world_.limit(each, target, std::nullopt);
   }
   if (mended_) release();
 }
@@ -545,6 +545,15 @@ void chaos::pause() {
     note("resume " + target + " in " + who);
     world_.resume(who, target);
   });
+}
+
+void chaos::limit() {
+  const auto& who = instances_[own_.roll() % instances_.size()];
+  const auto& target = targets_[own_.roll() % targets_.size()];
+  if (!world_.internals().processes.contains(who)) return;
+  const auto rate = 1 + own_.roll() % 2000;
+  note(target + " takes " + std::to_string(rate) + " bytes per second of " + who);
+  world_.limit(who, target, rate);
 }
 
 // On one target now and then, and on all of them once everything is healed.

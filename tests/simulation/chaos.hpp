@@ -83,6 +83,7 @@ class chaos {
   void compact_lanes();
   void release();
   void pause();
+  void limit();
 
   std::uint64_t below(std::uint64_t bound) { return dice_.roll() % bound; }
   bool one_in(std::uint64_t n) { return below(n) == 0; }
