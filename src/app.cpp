@@ -193,6 +193,29 @@ class app::runtime {
     return tell({cluster}, [limit = share_of(bytes_per_second)](engine::target& at) { at.limit(limit); });
   }
 
+  result<void> remove(const std::string& cluster) {
+    const std::lock_guard one_after_the_other{removed_mutex_};
+    if (removed_.contains(cluster))
+      return fail(failure_kind::refused, cluster + " is removed already", "nothing is to be done");
+    auto told = tell({cluster}, [](engine::target& at) { at.remove(); });
+    if (told) removed_.insert(cluster);
+    return told;
+  }
+  result<void> add(const std::string& cluster, const first_place& where) {
+    if (const auto* other = std::get_if<place_of>(&where)) {
+      if (auto there = known({other->cluster}); !there) return there;
+      if (other->cluster == cluster)
+        return fail(failure_kind::refused, cluster + " cannot begin where it is itself", "name another target");
+    }
+    const std::lock_guard one_after_the_other{removed_mutex_};
+    if (auto there = known({cluster}); !there) return there;
+    if (!removed_.contains(cluster))
+      return fail(failure_kind::refused, cluster + " is not removed",
+                  "remove it first; where it has positions it goes on there");
+    removed_.erase(cluster);
+    return tell({cluster}, [where](engine::target& at) { at.add(where); });
+  }
+
   app_status status() const {
     const std::lock_guard lock{mutex_};
     return status_;
@@ -320,14 +343,17 @@ class app::runtime {
     for (const auto& each : boxes_) each->ring();
   }
 
+  result<void> known(const engine::target_name& which) const {
+    const auto targets = engine::targets_of(*what_, options_.home);
+    if (targets.contains(which)) return {};
+    std::string all;
+    for (const auto& [name, sinks] : targets) all += (all.empty() ? "" : ", ") + to_string(name);
+    return fail(failure_kind::refused, "nothing is written to " + to_string(which), "targets are " + all);
+  }
+
   // By letters, which are opened on the workers' threads and wait until there are any.
   result<void> tell(const engine::target_name& which, const std::function<void(engine::target&)>& what) {
-    const auto targets = engine::targets_of(*what_, options_.home);
-    if (!targets.contains(which)) {
-      std::string known;
-      for (const auto& [name, sinks] : targets) known += (known.empty() ? "" : ", ") + to_string(name);
-      return fail(failure_kind::refused, "nothing is written to " + to_string(which), "targets are " + known);
-    }
+    if (auto there = known(which); !there) return there;
     for (std::size_t i = 0; i < boxes_.size(); ++i)
       boxes_[i]->post([this, i, which, what] { what(engines_[i]->at(which)); });
     return {};
@@ -339,7 +365,8 @@ class app::runtime {
     for (const auto& worker : now.workers) {
       text += '|' + (worker.trouble ? to_string(*worker.trouble) : std::string{});
       for (const auto& target : worker.targets) {
-        text += ';' + target.cluster + target.sink + (target.paused ? "=" : target.ready ? "+" : "-") +
+        text += ';' + target.cluster + target.sink +
+                (target.removed ? "/" : target.paused ? "=" : target.ready ? "+" : "-") +
                 (target.limit ? '<' + std::to_string(*target.limit) : "") +
                 (target.trouble ? to_string(*target.trouble) : "");
         for (const auto number : target.lanes) text += ',' + std::to_string(number);
@@ -364,6 +391,8 @@ class app::runtime {
   std::function<void(const app_status&)> changed_;
   worker_thread::orders orders_;
   std::vector<std::shared_ptr<letter_box>> boxes_;
+  std::mutex removed_mutex_;
+  std::set<std::string> removed_;
   std::vector<engine::worker*> engines_;  // each on the thread of its worker only
   std::vector<std::unique_ptr<worker_thread>> workers_;
   std::unique_ptr<std::stop_callback<std::function<void()>>> asked_;
@@ -387,13 +416,17 @@ result<void> app::start(std::stop_token stop) { return runtime_->start(std::move
 void app::request_stop() { runtime_->request_stop(); }
 bool app::stop(std::chrono::milliseconds deadline) { return runtime_->stop(deadline); }
 result<void> app::wait() { return runtime_->wait(); }
-result<void> app::pause(const std::string& cluster, const std::string& sink) { return runtime_->pause({cluster, sink}); }
+result<void> app::pause(const std::string& cluster, const std::string& sink) {
+  return runtime_->pause({cluster, sink});
+}
 result<void> app::resume(const std::string& cluster, const std::string& sink) {
   return runtime_->resume({cluster, sink});
 }
 result<void> app::limit(const std::string& cluster, std::optional<std::uint64_t> bytes_per_second) {
   return runtime_->limit(cluster, bytes_per_second);
 }
+result<void> app::remove(const std::string& cluster) { return runtime_->remove(cluster); }
+result<void> app::add(const std::string& cluster, first_place where) { return runtime_->add(cluster, where); }
 app_status app::status() const { return runtime_->status(); }
 void app::on_change(std::function<void(const app_status&)> changed) { runtime_->on_change(std::move(changed)); }
 void app::log_level(severity least) { runtime_->log_level(least); }

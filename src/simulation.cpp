@@ -302,6 +302,12 @@ void simulation::limit(const std::string& instance, const std::string& cluster,
                        std::optional<std::uint64_t> bytes_per_second) {
   inside_->at(instance).tell([=](auto& worker) { worker.at({cluster}).limit(bytes_per_second); });
 }
+void simulation::remove(const std::string& instance, const std::string& cluster) {
+  inside_->at(instance).tell([=](auto& worker) { worker.at({cluster}).remove(); });
+}
+void simulation::add(const std::string& instance, const std::string& cluster, first_place where) {
+  inside_->at(instance).tell([=](auto& worker) { worker.at({cluster}).add(where); });
+}
 void simulation::lose_state(const std::string& instance) { inside_->state(instance).clear(); }
 
 bool simulation::is_running(const std::string& instance) const { return inside_->at(instance).is_running(); }

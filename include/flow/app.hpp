@@ -9,6 +9,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <variant>
 
 #include <spdlog/fwd.h>
 
@@ -55,6 +56,14 @@ struct app_options {
   std::shared_ptr<spdlog::logger> logger{};  ///< unset: one of the application's own, to standard error
   connector connect{};                 ///< unset: Kafka
 };
+
+/// Where another target has come to.
+struct place_of {
+  std::string cluster;
+};
+
+/// Where a target begins that is added: `beginning`, `end`, `at(time)`, or `place_of{"oregon"}`.
+using first_place = std::variant<start_at, place_of>;
 
 /// Runs a topology inside any program: no signal handlers, no globals. Several apps live side by side in one process, each
 /// with its own workers and its own state directory.
@@ -108,10 +117,20 @@ class app {
   /// @return `refused`: no sink of the topology writes there, or it would take nothing.
   result<void> limit(const std::string& cluster, std::optional<std::uint64_t> bytes_per_second);
 
+  /// Ends what is open on a cluster and leaves its group there, so that other processes take its lanes over. What was
+  /// written stays, positions too. Before `start` it is not begun. Only `add` brings it back; it has to be one that the
+  /// topology writes to. Heard and kept as `pause` is.
+  /// @return `refused`: no sink of the topology writes there, or it is removed, or not removed.
+  result<void> remove(const std::string& cluster);
+  /// Takes it up again where its positions are. Source partitions without one there begin at `where`, if they were there
+  /// at that time; `place_of` another target is what that one has committed, or less, and the beginning of what it has
+  /// not read. This is remembered once the lanes are taken over: from then on what counts are the positions.
+  result<void> add(const std::string& cluster, first_place where);
+
   app_status status() const;
-  /// `changed` is called with the new status whenever phase, readiness or trouble of a worker has changed: on a
-  /// worker's thread, one call at a time. It may call anything but `stop` and `wait`; what it throws is logged. To be set
-  /// before `start`.
+  /// `changed` is called with the new status whenever phase, readiness or trouble of a worker has changed, or what it was
+  /// told of a target: on a worker's thread, one call at a time. It may call anything but `stop` and `wait`; what it
+  /// throws is logged. To be set before `start`.
   void on_change(std::function<void(const app_status&)> changed);
   /// What is logged from now on, at least; of a logger that was handed in it is that logger's level.
   void log_level(severity least);

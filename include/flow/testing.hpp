@@ -112,6 +112,8 @@ class simulation {
   /// What `app` has for that, of this process.
   void pause(const std::string& instance, const std::string& cluster, const std::string& sink = {});
   void resume(const std::string& instance, const std::string& cluster, const std::string& sink = {});
+  void remove(const std::string& instance, const std::string& cluster);
+  void add(const std::string& instance, const std::string& cluster, first_place where);
   void limit(const std::string& instance, const std::string& cluster, std::optional<std::uint64_t> bytes_per_second);
 
   bool is_running(const std::string& instance) const;

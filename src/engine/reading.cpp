@@ -174,7 +174,7 @@ bool reading::add_sources(const std::vector<port::topic_description>& topics) {
       fresh->where = where;
       fresh->task = how_.task_of(where, with_.options.lanes);
       fresh->topic_partitions = topic.partitions;
-      fresh->found_later = version_ > 0;
+      fresh->found_in = version_ + 1;
       for (const auto spec : specs) fresh->entries.push_back({spec, with_.options.home, topic.name, p});
       known_.emplace(where, fresh.get());
       sources_.push_back(std::move(fresh));

@@ -29,10 +29,10 @@ target::target(site at)
 // That it cannot be reached is said at once, and not only when the cluster that is read can be.
 task<void> target::identify() {
   backoff pause;
-  while (!stopping_) {
+  while (!is_over()) {
     identity_.reset();
     at_.cluster.identify([this](auto id) { identity_ = std::move(id), changed_.notify(); });
-    while (!identity_ && !stopping_) co_await changed_.wait();
+    while (!identity_ && !is_over()) co_await changed_.wait();
     if (identity_ && *identity_) break;
     if (!identity_) continue;
     trouble_.raise(identity_->error());
@@ -53,11 +53,41 @@ std::optional<failure> target::known_by_another_name() const {
 }
 
 task<void> target::run() {
+  while (!stopping_) {
+    if (removed_) {
+      co_await changed_.wait();
+      continue;
+    }
+    works_ = true;
+    begun_in_ = std::max<std::uint64_t>(at_.reading.version(), 1);
+    co_await work();
+    while (ended_ && !is_over()) co_await changed_.wait();
+    if (stopping_) break;
+    forget();
+    works_ = false;
+  }
+}
+
+// It is found out anew where it begins again.
+void target::forget() {
+  following_commands_ = {};
+  lanes_.clear();
+  kept_apart_.clear();
+  writings_.clear();
+  outputs_.forget_routes();
+  ids_used_ = 0;
+  assignment_ = {};
+  event_.reset();
+  ended_.reset();
+  left_ = false;
+}
+
+task<void> target::work() {
   co_await identify();
   backoff pause;
   for (;;) {
-    while (!at_.reading.ready() && !stopping_) co_await at_.reading.changed().wait_until(at_.loop.now() + 1s);
-    if (stopping_) {
+    while (!at_.reading.ready() && !is_over()) co_await at_.reading.changed().wait_until(at_.loop.now() + 1s);
+    if (is_over()) {
       left_ = true;
       co_return;
     }
@@ -91,7 +121,7 @@ task<result<void>> target::prepare_topics() {
 void target::end(const failure& why) {
   // A member that joins anew while its cluster comes back may meet what it has asked before, and who is on the way out
   // has nothing left that another could take.
-  if (stopping_ && why.kind == failure_kind::fenced_member) {
+  if (is_over() && why.kind == failure_kind::fenced_member) {
     at_.log(severity::warn, at_.name + ": " + to_string(why));
     left_ = true;
     changed_.notify();
@@ -125,6 +155,19 @@ void target::resume() {
   changed_.notify();
 }
 
+void target::remove() {
+  if (std::exchange(removed_, true)) return;
+  at_.log(severity::info, at_.name + ": is removed");
+  changed_.notify();
+}
+
+void target::add(first_place where) {
+  if (!std::exchange(removed_, false)) return;
+  first_ = std::move(where);
+  at_.log(severity::info, at_.name + ": is added");
+  changed_.notify();
+}
+
 void target::limit(std::optional<std::uint64_t> bytes_per_second) {
   allowance_.set(bytes_per_second);
   at_.log(severity::info, at_.name + ": " +
@@ -154,6 +197,7 @@ target_status target::status() const {
   target_status now = counted_;
   now.ready = ready();
   now.paused = paused();
+  now.removed = removed();
   now.limit = allowance_.bytes_per_second();
   now.trouble = ended_ ? ended_ : trouble_.current();
   for (const auto& each : writings_) {
@@ -189,16 +233,16 @@ task<void> target::follow_group() {
   backoff rejoining;
   bool leaving = false;
   for (;;) {
-    while (!event_ && !(stopping_ && !leaving) && !left_ && !ended_) {
+    while (!event_ && !(is_over() && !leaving) && !left_ && !ended_) {
       bring_together();
       begin_session();
       co_await changed_.wait();
     }
     if (left_ || ended_) break;
-    if (stopping_ && !leaving && !event_) {
+    if (is_over() && !leaving && !event_) {
       leaving = true;
       co_await close_session();
-      if (!at_.options.leave_on_stop) break;
+      if (stopping_ && !at_.options.leave_on_stop) break;
       member_->leave([this](result<void>) { left_ = true, changed_.notify(); });
       continue;
     }
@@ -336,7 +380,7 @@ void target::bring_together() {
 
 // The group waits for whoever gives lanes back; a stop is waited for only by those who asked for it.
 task<void> target::close_session() {
-  const auto limit = stopping_ ? time_point::max() : at_.loop.now() + revoke_limit;
+  const auto limit = is_over() ? time_point::max() : at_.loop.now() + revoke_limit;
   owns_lanes_ = writes_ = false;
   for (const auto& each : writings_) each->finish(limit);
   changed_.notify();

@@ -34,6 +34,11 @@ class target final : private writing::owner {
   /// Finishes the open transactions, then writes nothing more until `resume`; its lanes stay its own.
   void pause();
   void resume();
+  /// Finishes the open transactions and leaves the group; nothing more is done there until `add`.
+  void remove();
+  /// What has no position there begins at `where`.
+  void add(first_place where);
+  bool removed() const { return removed_ && !works_; }
   /// Takes at most so much per second from now on; nullopt: as much as there is.
   void limit(std::optional<std::uint64_t> bytes_per_second);
   /// When it has something to do at the latest, unless something happens.
@@ -46,6 +51,10 @@ class target final : private writing::owner {
   const std::optional<failure>& ended() const { return ended_; }
 
  private:
+  task<void> work();
+  void forget();
+  /// Nothing is to be done there any more.
+  bool is_over() const { return stopping_ || removed_; }
   task<void> identify();
   std::optional<failure> known_by_another_name() const;
   task<result<void>> prepare_topics();
@@ -64,6 +73,8 @@ class target final : private writing::owner {
 
   const port::membership& assignment() const override { return assignment_; }
   const class commands& commands() const override { return commands_; }
+  const first_place* first() const override { return first_ ? &*first_ : nullptr; }
+  std::uint64_t begun_in() const override { return begun_in_; }
   std::size_t writings() const override { return std::max<std::size_t>(writings_.size(), 1); }
   bool writes_as(const std::string& transactional_id) const override;
   std::string next_id() override;
@@ -86,6 +97,10 @@ class target final : private writing::owner {
   bool owns_lanes_ = false;  // the group has assigned them, and waits for none of them
   bool writes_ = false;      // the writings go on until they are told to finish
   bool paused_ = false;
+  bool removed_ = false;
+  bool works_ = false;
+  std::optional<first_place> first_;
+  std::uint64_t begun_in_ = 0;
   bool stopping_ = false;
   bool left_ = false;
   std::optional<result<std::string>> identity_;

@@ -30,6 +30,7 @@ worker::worker(surroundings with)
             .log = with_.log,
             .name = to_string(where),
             .cluster = *with_.clusters.at(cluster),
+            .clusters = with_.clusters,
             .names = {with_.options.application, with_.options.home, lanes},
              .identities = identities_};
     for (const auto number : its_sinks) {
@@ -69,14 +70,13 @@ bool worker::stopped() const {
 std::optional<failure> worker::ended() const {
   if (reading_.ended()) return reading_.ended();
   std::optional<failure> last;
-  std::size_t count = 0;
+  bool any_goes_on = false;
   for (const auto& [name, each] : targets_) {
-    if (!each->ended()) continue;
-    last = each->ended();
-    ++count;
-    if (last->kind == failure_kind::fenced_member) return last;
+    any_goes_on = any_goes_on || (!each->ended() && !each->removed());
+    if (each->ended()) last = each->ended();
+    if (last && last->kind == failure_kind::fenced_member) return last;
   }
-  return count == targets_.size() ? last : std::nullopt;
+  return any_goes_on ? std::nullopt : last;
 }
 
 worker_status worker::status() const {

@@ -34,6 +34,9 @@ class writing final : public destination, private courier::owner {
     virtual ~owner() = default;
     virtual const port::membership& assignment() const = 0;  ///< that the lanes are owned under
     virtual const class commands& commands() const = 0;      ///< that they follow
+    /// Where what has no position begins, if it was there by this version of the reading; nullptr: where the sources say.
+    virtual const first_place* first() const = 0;
+    virtual std::uint64_t begun_in() const = 0;
     virtual std::size_t writings() const = 0;                ///< how many share the target's memory
     virtual bool writes_as(const std::string& transactional_id) const = 0;
     virtual std::string next_id() = 0;  ///< a transactional id that nobody writes as
@@ -146,6 +149,11 @@ class writing final : public destination, private courier::owner {
   task<result<void>> open_courses(std::vector<lane*> lanes);
   task<result<void>> find_look_backs(std::vector<course*> placed);
   task<result<void>> begin_courses(std::vector<course*> opened);
+  void begin(course& who, std::int64_t next) const;
+  task<result<void>> begin_at(start_at where, std::vector<course*> opened);
+  task<result<void>> begin_as_far_as(std::string other, std::vector<course*> opened);
+  result<position> own_position(const port::kept_record& record, const topic_partition& where,
+                                const std::string& on) const;
   task<result<void>> check_places(std::vector<course*> placed);
   task<result<void>> check_fingerprints(std::vector<course*> comparable);
   /// What a source partition is said to be whose topic is not there any more.

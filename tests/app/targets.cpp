@@ -95,6 +95,42 @@ TEST(targets, that_would_take_nothing_are_refused) {
   EXPECT_THAT(told.error().remedy, HasSubstr("pause"));
 }
 
+TEST(targets, are_removed_and_added_in_all_workers) {
+  world w{6};
+  auto options = w.options();
+  options.threads = 2;
+  app one{copies({"tokyo", "oregon"}), options};
+  ASSERT_TRUE(one.remove("tokyo"));
+  ASSERT_TRUE(one.start());
+  w.write_many(60);
+  ASSERT_TRUE(eventually([&] { return w.values("oregon") == w.written && one.status().ready(); }));
+  EXPECT_EQ(w.count("tokyo"), 0u);
+  EXPECT_TRUE(target_named("tokyo", one.status()).removed);
+  ASSERT_TRUE(one.add("tokyo", beginning));
+  ASSERT_TRUE(eventually([&] { return w.values("tokyo") == w.written && one.status().ready(); }));
+  ASSERT_TRUE(one.remove("tokyo"));
+  w.write_many(60);
+  ASSERT_TRUE(one.add("tokyo", end));
+  EXPECT_TRUE(eventually([&] { return w.values("tokyo") == w.written; })) << "it has positions, and goes on there";
+}
+
+TEST(targets, are_removed_and_added_only_by_turns) {
+  world w;
+  app one{copies({"tokyo", "oregon"}), w.options()};
+  const auto refused = [](const result<void>& told, const std::string& text) {
+    return !told && told.error().kind == failure_kind::refused && told.error().text.find(text) != std::string::npos &&
+           !told.error().remedy.empty();
+  };
+  EXPECT_TRUE(refused(one.add("tokyo", beginning), "tokyo is not removed"));
+  EXPECT_TRUE(refused(one.remove("osaka"), "nothing is written to osaka"));
+  EXPECT_TRUE(refused(one.add("osaka", beginning), "nothing is written to osaka"));
+  ASSERT_TRUE(one.remove("tokyo"));
+  EXPECT_TRUE(refused(one.remove("tokyo"), "tokyo is removed already"));
+  EXPECT_TRUE(refused(one.add("tokyo", place_of{"osaka"}), "nothing is written to osaka"));
+  EXPECT_TRUE(refused(one.add("tokyo", place_of{"tokyo"}), "tokyo cannot begin where it is itself"));
+  EXPECT_TRUE(one.add("tokyo", place_of{"oregon"}));
+}
+
 TEST(targets, that_there_are_not_are_refused_with_those_that_there_are) {
   world w;
   app one{copies({"tokyo", "oregon"}), w.options()};

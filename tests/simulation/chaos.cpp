@@ -199,7 +199,10 @@ void chaos::begin_turmoil() {
     after(between(0, 14'000), [this, what = one_of(kinds)] { (this->*what.happen)(); });
   if (own_.roll() % 4 == 0)
     for (auto orders = 1 + own_.roll() % 10; orders > 0; --orders)
-      after(1us * (own_.roll() % 14'000'000), [this] { own_.roll() % 2 == 0 ? pause() : limit(); });
+      after(1us * (own_.roll() % 14'000'000), [this] {
+        const auto order = own_.roll() % 3;
+        order == 0 ? pause() : order == 1 ? limit() : remove();
+      });
   revive_the_dead();
 }
 
@@ -219,7 +222,11 @@ void chaos::end_turmoil() {
     world_.thaw(each);
     world_.crash_at(each, "");
     world_.freeze_at(each, "");
-    for (const auto& target : targets_) world_.resume(each, target), world_.limit(each, target, std::nullopt);
+    for (const auto& target : targets_) {
+      world_.resume(each, target);
+      world_.limit(each, target, std::nullopt);
+      world_.add(each, target, beginning);
+    }
   }
   if (mended_) release();
 }
@@ -544,6 +551,18 @@ void chaos::pause() {
   after(1us * (own_.roll() % 6'000'000), [this, who, target] {
     note("resume " + target + " in " + who);
     world_.resume(who, target);
+  });
+}
+
+void chaos::remove() {
+  const auto& who = instances_[own_.roll() % instances_.size()];
+  const auto& target = targets_[own_.roll() % targets_.size()];
+  if (!world_.internals().processes.contains(who)) return;
+  note("remove " + target + " from " + who);
+  world_.remove(who, target);
+  after(1us * (own_.roll() % 6'000'000), [this, who, target] {
+    note("add " + target + " to " + who);
+    world_.add(who, target, beginning);
   });
 }
 

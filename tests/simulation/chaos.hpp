@@ -84,6 +84,7 @@ class chaos {
   void release();
   void pause();
   void limit();
+  void remove();
 
   std::uint64_t below(std::uint64_t bound) { return dice_.roll() % bound; }
   bool one_in(std::uint64_t n) { return below(n) == 0; }
