@@ -72,6 +72,7 @@ std::vector<flaw> flaws_of(const app_options& options) {
   if (options.session < 1s || options.session > 5min) find("session must be 1s to 5min", "10s is the default");
   if (options.commit_every < 1ms || options.commit_every > 5s)
     find("commit_every must be 1ms to 5s", "100ms is the default");
+  if (options.catch_up_limit == 0) find("with a catch_up_limit of 0 nothing would be written", "leave it out");
   if (options.connect) return found;
   for (const auto& [cluster, properties] : options.clusters) {
     const auto flaws = found.size();
@@ -133,6 +134,7 @@ class app::runtime {
     if (!options_.logger) options_.logger = make_logger(options_.application);
     log_ = log_to(options_.logger);
     for (int i = 0; i < options_.threads; ++i) boxes_.push_back(std::make_shared<letter_box>());
+    engines_.resize(boxes_.size());
   }
 
   ~runtime() { stop(destructor_deadline); }
@@ -178,6 +180,42 @@ class app::runtime {
     return {};
   }
 
+  result<void> pause(const engine::target_name& which) {
+    return tell(which, [](engine::target& at) { at.pause(); });
+  }
+  result<void> resume(const engine::target_name& which) {
+    return tell(which, [](engine::target& at) { at.resume(); });
+  }
+
+  result<void> limit(const std::string& cluster, std::optional<std::uint64_t> bytes_per_second) {
+    if (bytes_per_second == 0)
+      return fail(failure_kind::refused, "with a limit of 0 nothing would come to " + cluster, "pause it");
+    return tell({cluster}, [limit = share_of(bytes_per_second)](engine::target& at) { at.limit(limit); });
+  }
+
+  result<void> remove(const std::string& cluster) {
+    const std::lock_guard one_after_the_other{removed_mutex_};
+    if (removed_.contains(cluster))
+      return fail(failure_kind::refused, cluster + " is removed already", "nothing is to be done");
+    auto told = tell({cluster}, [](engine::target& at) { at.remove(); });
+    if (told) removed_.insert(cluster);
+    return told;
+  }
+  result<void> add(const std::string& cluster, const first_place& where) {
+    if (const auto* other = std::get_if<place_of>(&where)) {
+      if (auto there = known({other->cluster}); !there) return there;
+      if (other->cluster == cluster)
+        return fail(failure_kind::refused, cluster + " cannot begin where it is itself", "name another target");
+    }
+    const std::lock_guard one_after_the_other{removed_mutex_};
+    if (auto there = known({cluster}); !there) return there;
+    if (!removed_.contains(cluster))
+      return fail(failure_kind::refused, cluster + " is not removed",
+                  "remove it first; where it has positions it goes on there");
+    removed_.erase(cluster);
+    return tell({cluster}, [where](engine::target& at) { at.add(where); });
+  }
+
   app_status status() const {
     const std::lock_guard lock{mutex_};
     return status_;
@@ -206,8 +244,10 @@ class app::runtime {
     }
     result<void> started;
     for (std::size_t i = 0; i < boxes_.size(); ++i) try {
+        auto engine = make_engine(i, boxes_[i]);
+        engines_[i] = engine.get();
         workers_.push_back(std::make_unique<worker_thread>(
-            "flow-" + std::to_string(i), boxes_[i], orders_, make_engine(i, boxes_[i]), log_,
+            "flow-" + std::to_string(i), boxes_[i], orders_, std::move(engine), log_,
             [this, i](const worker_status& now, const auto& ended, bool over) { told(i, now, ended, over); }));
       } catch (const std::exception& problem) {
         started = fail(failure_kind::fatal, "worker " + std::to_string(i) + " cannot be started: " + problem.what());
@@ -235,6 +275,7 @@ class app::runtime {
     how.fresh = options_.fresh;
     how.leave_on_stop = options_.leave_on_stop;
     how.commit_every = options_.commit_every;
+    how.catch_up_limit = share_of(options_.catch_up_limit);
     how.session = options_.session;
     how.share = engine::budget::share_out(options_.memory, sharers_of(options_, *what_));
     std::map<std::string, std::unique_ptr<port::cluster>> clusters;
@@ -255,6 +296,12 @@ class app::runtime {
             },
         .log = log_,
         .open_destination = [box](const sink_spec& sink) { return open_destination(sink, box); }});
+  }
+
+  // Of one worker.
+  std::optional<std::uint64_t> share_of(std::optional<std::uint64_t> bytes_per_second) const {
+    if (!bytes_per_second) return std::nullopt;
+    return std::max<std::uint64_t>(*bytes_per_second / boxes_.size(), 1);
   }
 
   std::string names_client(std::size_t index) const {
@@ -296,13 +343,31 @@ class app::runtime {
     for (const auto& each : boxes_) each->ring();
   }
 
+  result<void> known(const engine::target_name& which) const {
+    const auto targets = engine::targets_of(*what_, options_.home);
+    if (targets.contains(which)) return {};
+    std::string all;
+    for (const auto& [name, sinks] : targets) all += (all.empty() ? "" : ", ") + to_string(name);
+    return fail(failure_kind::refused, "nothing is written to " + to_string(which), "targets are " + all);
+  }
+
+  // By letters, which are opened on the workers' threads and wait until there are any.
+  result<void> tell(const engine::target_name& which, const std::function<void(engine::target&)>& what) {
+    if (auto there = known(which); !there) return there;
+    for (std::size_t i = 0; i < boxes_.size(); ++i)
+      boxes_[i]->post([this, i, which, what] { what(engines_[i]->at(which)); });
+    return {};
+  }
+
   // What `on_change` is about: everything but the figures.
   static std::string outline_of(const app_status& now) {
     std::string text = std::to_string(static_cast<int>(now.phase));
     for (const auto& worker : now.workers) {
       text += '|' + (worker.trouble ? to_string(*worker.trouble) : std::string{});
       for (const auto& target : worker.targets) {
-        text += ';' + target.cluster + target.sink + (target.ready ? "+" : "-") +
+        text += ';' + target.cluster + target.sink +
+                (target.removed ? "/" : target.paused ? "=" : target.ready ? "+" : "-") +
+                (target.limit ? '<' + std::to_string(*target.limit) : "") +
                 (target.trouble ? to_string(*target.trouble) : "");
         for (const auto number : target.lanes) text += ',' + std::to_string(number);
         for (const auto& each : target.halted) text += '!' + to_string(each.where);
@@ -326,6 +391,9 @@ class app::runtime {
   std::function<void(const app_status&)> changed_;
   worker_thread::orders orders_;
   std::vector<std::shared_ptr<letter_box>> boxes_;
+  std::mutex removed_mutex_;
+  std::set<std::string> removed_;
+  std::vector<engine::worker*> engines_;  // each on the thread of its worker only
   std::vector<std::unique_ptr<worker_thread>> workers_;
   std::unique_ptr<std::stop_callback<std::function<void()>>> asked_;
 };
@@ -348,6 +416,17 @@ result<void> app::start(std::stop_token stop) { return runtime_->start(std::move
 void app::request_stop() { runtime_->request_stop(); }
 bool app::stop(std::chrono::milliseconds deadline) { return runtime_->stop(deadline); }
 result<void> app::wait() { return runtime_->wait(); }
+result<void> app::pause(const std::string& cluster, const std::string& sink) {
+  return runtime_->pause({cluster, sink});
+}
+result<void> app::resume(const std::string& cluster, const std::string& sink) {
+  return runtime_->resume({cluster, sink});
+}
+result<void> app::limit(const std::string& cluster, std::optional<std::uint64_t> bytes_per_second) {
+  return runtime_->limit(cluster, bytes_per_second);
+}
+result<void> app::remove(const std::string& cluster) { return runtime_->remove(cluster); }
+result<void> app::add(const std::string& cluster, first_place where) { return runtime_->add(cluster, where); }
 app_status app::status() const { return runtime_->status(); }
 void app::on_change(std::function<void(const app_status&)> changed) { runtime_->on_change(std::move(changed)); }
 void app::log_level(severity least) { runtime_->log_level(least); }

@@ -151,6 +151,7 @@ app_options app_settings::options() const {
   made.promised = guarantee;
   made.start = start;
   made.commit_every = commit_every;
+  if (catch_up_limit) made.catch_up_limit = catch_up_limit->bytes_per_second;
   made.lanes = lanes;
   made.memory = memory.bytes;
   made.leave_on_stop = on_stop == flow::on_stop::leave;

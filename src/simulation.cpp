@@ -72,6 +72,7 @@ class process final : public port::mailbox, public port::probe, public std::enab
     how.fresh = options.fresh;
     how.leave_on_stop = options.leave_on_stop;
     how.commit_every = options.commit_every;
+    how.catch_up_limit = options.catch_up_limit;
     how.session = options.session;
     how.purge_every = world_.purge_every;
     how.share = engine::budget::share_out(options.memory, engine::sharers_of(*what, how.home, 1));
@@ -111,6 +112,9 @@ class process final : public port::mailbox, public port::probe, public std::enab
   void stop() {
     if (engine_) engine_->stop();
     ring();
+  }
+  void tell(std::function<void(engine::worker&)> what) {
+    if (engine_) post([this, what = std::move(what)] { what(*engine_); });
   }
   void crash() {
     engine_.reset();
@@ -289,6 +293,22 @@ void simulation::freeze_at(const std::string& instance, std::string_view step, i
   inside_->at(instance).freeze_at(step, nth);
 }
 void simulation::thaw(const std::string& instance) { inside_->at(instance).thaw(); }
+void simulation::pause(const std::string& instance, const std::string& cluster, const std::string& sink) {
+  inside_->at(instance).tell([=](auto& worker) { worker.at({cluster, sink}).pause(); });
+}
+void simulation::resume(const std::string& instance, const std::string& cluster, const std::string& sink) {
+  inside_->at(instance).tell([=](auto& worker) { worker.at({cluster, sink}).resume(); });
+}
+void simulation::limit(const std::string& instance, const std::string& cluster,
+                       std::optional<std::uint64_t> bytes_per_second) {
+  inside_->at(instance).tell([=](auto& worker) { worker.at({cluster}).limit(bytes_per_second); });
+}
+void simulation::remove(const std::string& instance, const std::string& cluster) {
+  inside_->at(instance).tell([=](auto& worker) { worker.at({cluster}).remove(); });
+}
+void simulation::add(const std::string& instance, const std::string& cluster, first_place where) {
+  inside_->at(instance).tell([=](auto& worker) { worker.at({cluster}).add(where); });
+}
 void simulation::lose_state(const std::string& instance) { inside_->state(instance).clear(); }
 
 bool simulation::is_running(const std::string& instance) const { return inside_->at(instance).is_running(); }

@@ -6,8 +6,10 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
+#include <variant>
 
 #include <spdlog/fwd.h>
 
@@ -45,6 +47,7 @@ struct app_options {
   guarantee promised = guarantee::exactly_once;
   start_at start{};                    ///< where to begin what has no position yet
   std::chrono::milliseconds commit_every{100};  ///< the longest that a transaction lasts
+  std::optional<std::uint64_t> catch_up_limit{};  ///< as `app::limit` of each cluster; unset: none
   std::int32_t lanes = 32;             ///< the most workers that can share the work; fixed at the first start
   std::size_t memory = 256u << 20;     ///< bytes: everything buffered, all workers and targets together
   bool leave_on_stop = true;           ///< false: the lanes wait for a restart of the same instance
@@ -53,6 +56,14 @@ struct app_options {
   std::shared_ptr<spdlog::logger> logger{};  ///< unset: one of the application's own, to standard error
   connector connect{};                 ///< unset: Kafka
 };
+
+/// Where another target has come to.
+struct place_of {
+  std::string cluster;
+};
+
+/// Where a target begins that is added: `beginning`, `end`, `at(time)`, or `place_of{"oregon"}`.
+using first_place = std::variant<start_at, place_of>;
 
 /// Runs a topology inside any program: no signal handlers, no globals. Several apps live side by side in one process, each
 /// with its own workers and its own state directory.
@@ -88,10 +99,38 @@ class app {
   /// Waits until it has stopped, or cannot go on; returns at once if it was not started. Leaves what `stop` leaves.
   result<void> wait();
 
+  /// Ends what is open on a target, then reads nothing more for it and writes nothing more to it until `resume`. Its
+  /// lanes stay where they are, and nothing else waits. `resume` goes on at the position, at its own pace until it has
+  /// caught up. For a `sink` with lanes of its own (`ordered_sink`): of that one, on home.
+  ///
+  /// Said to all workers of this process, and to no other process: what is to pause in all of them is told to each. Kept
+  /// for as long as the app runs; before `start` it holds from the beginning. Returns at once; `status` says when a
+  /// target is paused.
+  /// @return `refused`: no sink of the topology writes there.
+  result<void> pause(const std::string& cluster, const std::string& sink = {});
+  result<void> resume(const std::string& cluster, const std::string& sink = {});
+
+  /// From now on a cluster takes at most so many bytes per second from this process, all workers together: of keys,
+  /// values and headers, before compression. That shows when it is behind, or more comes in. It then reads for itself,
+  /// and nothing else waits for it; given less than what comes in, it never catches up. nullopt: as much as there is.
+  /// Each worker has an equal share, and averages over a tenth of a second. Heard and kept as `pause` is.
+  /// @return `refused`: no sink of the topology writes there, or it would take nothing.
+  result<void> limit(const std::string& cluster, std::optional<std::uint64_t> bytes_per_second);
+
+  /// Ends what is open on a cluster and leaves its group there, so that other processes take its lanes over. What was
+  /// written stays, positions too. Before `start` it is not begun. Only `add` brings it back; it has to be one that the
+  /// topology writes to. Heard and kept as `pause` is.
+  /// @return `refused`: no sink of the topology writes there, or it is removed, or not removed.
+  result<void> remove(const std::string& cluster);
+  /// Takes it up again where its positions are. Source partitions without one there begin at `where`, if they were there
+  /// at that time; `place_of` another target is what that one has committed, or less, and the beginning of what it has
+  /// not read. This is remembered once the lanes are taken over: from then on what counts are the positions.
+  result<void> add(const std::string& cluster, first_place where);
+
   app_status status() const;
-  /// `changed` is called with the new status whenever phase, readiness or trouble of a worker has changed: on a
-  /// worker's thread, one call at a time. It may call anything but `stop` and `wait`; what it throws is logged. To be set
-  /// before `start`.
+  /// `changed` is called with the new status whenever phase, readiness or trouble of a worker has changed, or what it was
+  /// told of a target: on a worker's thread, one call at a time. It may call anything but `stop` and `wait`; what it
+  /// throws is logged. To be set before `start`.
   void on_change(std::function<void(const app_status&)> changed);
   /// What is logged from now on, at least; of a logger that was handed in it is that logger's level.
   void log_level(severity least);

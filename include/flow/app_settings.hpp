@@ -3,6 +3,7 @@
 #include <array>
 #include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -58,6 +59,7 @@ struct app_settings {
   flow::guarantee guarantee = flow::guarantee::exactly_once;
   start_at start;
   std::chrono::milliseconds commit_every{100};
+  std::optional<byte_rate> catch_up_limit;
   byte_size memory = 256_MiB;
   int lanes = 32;
   int threads = 1;
@@ -98,6 +100,8 @@ struct app_settings {
     b("start", start, "where to begin what has no position yet");
     b("commit_every", commit_every, "the longest that a transaction lasts")
         .range(std::chrono::milliseconds{1}, std::chrono::seconds{5});
+    b("catch_up_limit", catch_up_limit, "what each target takes at most, as it may when it is behind")
+        .range(byte_rate{1}, byte_rate{1ull << 40});
     b("memory", memory, "everything buffered, all targets together").range(byte_size{16u << 20}, byte_size{1ull << 40});
     b("lanes", lanes, "the most workers that can share the work; fixed at the first start").range(1, 10'000);
     b("threads", threads, "workers of this process").range(1, 256);

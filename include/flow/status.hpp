@@ -34,8 +34,11 @@ struct parked_at {
 struct target_status {
   std::string cluster;
   std::string sink{};               ///< with lanes of its own there (`ordered_sink`); empty: all the others
-  std::vector<std::int32_t> lanes;  ///< owned and running
+  std::vector<std::int32_t> lanes;  ///< owned, and running unless it is paused
   bool ready = false;               ///< its lanes are being written
+  std::optional<std::uint64_t> limit{};  ///< bytes per second that this worker's share of it takes at most
+  bool paused = false;              ///< by `app::pause`: nothing is read for it or written to it
+  bool removed = false;             ///< by `app::remove`: it has left the group as well
   std::optional<failure> trouble;   ///< what keeps it from going on; it tries again unless the kind is `refused`
   std::vector<halted_partition> halted;
   std::vector<parked_at> parked{};  ///< by its lanes, and not released yet
@@ -66,13 +69,16 @@ struct app_status {
   std::vector<worker_status> workers;  ///< one for each thread; without targets until it has told of itself
   std::optional<failure> ended;  ///< why it failed
 
-  /// Every target of every worker is being written, and no partition has stopped.
+  /// Every target of every worker is being written, and no partition has stopped. What is paused or removed is not
+  /// looked at: somebody wants it so.
   bool ready() const {
     if (phase != app_phase::running) return false;
     for (const auto& worker : workers) {
       if (worker.trouble || worker.targets.empty()) return false;
-      for (const auto& target : worker.targets)
+      for (const auto& target : worker.targets) {
+        if (target.paused || target.removed) continue;
         if (!target.ready || target.trouble || !target.halted.empty()) return false;
+      }
     }
     return !workers.empty();
   }

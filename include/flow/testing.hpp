@@ -109,6 +109,13 @@ class simulation {
   /// Its state directory is lost.
   void lose_state(const std::string& instance);
 
+  /// What `app` has for that, of this process.
+  void pause(const std::string& instance, const std::string& cluster, const std::string& sink = {});
+  void resume(const std::string& instance, const std::string& cluster, const std::string& sink = {});
+  void remove(const std::string& instance, const std::string& cluster);
+  void add(const std::string& instance, const std::string& cluster, first_place where);
+  void limit(const std::string& instance, const std::string& cluster, std::optional<std::uint64_t> bytes_per_second);
+
   bool is_running(const std::string& instance) const;
   bool is_frozen(const std::string& instance) const;
   worker_status status(const std::string& instance) const;

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <set>
 #include <string>
+
+#include "targets.hpp"
 
 #include <flow/plan.hpp>
 
@@ -21,10 +22,8 @@ struct sharers {
 };
 
 inline sharers sharers_of(const plan& topology, const std::string& home_cluster, std::size_t workers) {
-  std::set<std::string> targets;
-  for (const auto& sink : topology.sinks())
-    for (const auto& name : sink.clusters) targets.insert((name == home ? home_cluster : name) + "/" + sink.lanes);
-  return {workers, std::max<std::size_t>(targets.size(), 1), !topology.dedups().empty(), !topology.parking().empty()};
+  return {workers, std::max<std::size_t>(targets_of(topology, home_cluster).size(), 1), !topology.dedups().empty(),
+          !topology.parking().empty()};
 }
 
 /// What one worker may buffer: of `memory`, which is for everything that all workers buffer for all targets together.

@@ -65,6 +65,7 @@ void intake::leave(course& who) {
   who.parked.keys = concerning(who.of->to->sinks(), at.parked);
   who.on = nullptr;
   std::erase(at.riders, &who);
+  if (blocked_by_ == who.of->to) blocked_by_ = nullptr;
   at.active = 0;
   for (const auto* rider : at.riders) at.active |= rider->of->to->sinks();
   at.parked = concerning(at.active, at.parked);
@@ -98,7 +99,7 @@ void intake::merge_into(intake& other, source_id id) {
 // The partition's records below `with` have all been taken: where another feed stands within that gap, there is nothing
 // between the two, and one reading is enough.
 bool intake::catches_up(feed& at, std::int64_t with, intake* ahead) {
-  if (!ahead) return false;
+  if (!ahead || is_full(at)) return false;
   const feed* other = ahead->find(at.from->id);
   if (!other || other->next < at.next || other->next > with || !agree(*other, at.active, at.parked)) return false;
   merge_into(*ahead, at.from->id);
@@ -107,11 +108,12 @@ bool intake::catches_up(feed& at, std::int64_t with, intake* ahead) {
 
 // At the end of a partition that nobody reads for all, whoever has got there does from now on.
 void intake::come_back(feed& at, intake* ahead) {
-  if (ahead && !ahead->find(at.from->id)) merge_into(*ahead, at.from->id);
+  if (ahead && !is_full(at) && !ahead->find(at.from->id)) merge_into(*ahead, at.from->id);
 }
 
 bool intake::run(std::size_t most, intake* ahead) {
   blocked_by_ = nullptr;
+  waits_ = false;
   bool moved = false;
   slice time{clock_};
   for (std::size_t taken = 0; taken < most && !(moved && time.is_over()); ++taken) {
@@ -130,15 +132,24 @@ bool intake::run(std::size_t most, intake* ahead) {
   return moved;
 }
 
+bool intake::is_full(const feed& at) {
+  return std::ranges::any_of(at.riders, [](const auto* rider) { return rider->of->to->full(); });
+}
+
+bool intake::is_blocked(const feed& at) {
+  for (const auto* rider : at.riders)
+    if (auto& to = *rider->of->to; to.full()) {
+      blocked_by_ = &to;
+      waits_ = true;
+      return true;
+    }
+  return false;
+}
+
 bool intake::next_batch(std::size_t most) {
   // Nothing is fetched that has nowhere to go.
   for (const auto& at : feeds_)
-    if (at)
-      for (const auto* rider : at->riders)
-        if (auto& to = *rider->of->to; to.full()) {
-          blocked_by_ = &to;
-          return false;
-        }
+    if (at && is_blocked(*at)) return false;
   batch_.clear();
   cursor_ = 0;
   if (!reader_->poll(batch_, most)) return false;
@@ -177,12 +188,7 @@ intake::step intake::take(const fetched_record& record, intake* ahead) {
   feed* at = of_batch(record.source);
   if (at && record.offset >= at->from->until) return reach(*at, at->from->until, ahead), step::taken;
   if (!at || record.offset < at->next || catches_up(*at, record.offset, ahead)) return step::taken;
-  for (const auto* rider : at->riders)
-    if (auto& to = *rider->of->to; to.full()) {
-      blocked_by_ = &to;
-      return step::blocked;
-    }
-  return deliver(*at, record);
+  return is_blocked(*at) ? step::blocked : deliver(*at, record);
 }
 
 std::optional<blame> intake::push(feed& at, const fetched_record& record) {

@@ -78,6 +78,7 @@ class destination {
   virtual const class routes& routes() const = 0;
   virtual std::uint64_t sinks() const = 0;  ///< bit i: sink i writes to it
   virtual bool full() const = 0;            ///< takes nothing more for now
+  virtual bool used_up() const = 0;         ///< and that is since it has had what it may get in this time
   virtual bool idle() const = 0;            ///< has nothing to do before it gets more
   virtual void interrupted(course& at, const failure& why) = 0;  ///< reading it has failed, and may work again
   /// A course was interrupted because it is not known yet where `sink` writes to.
@@ -122,7 +123,7 @@ class intake {
   /// Lets it off; it keeps its place.
   void leave(course& who);
   /// Moves every rider of this intake's feed to `other`'s, which is at the same place or further along this partition, or
-  /// has to be opened.
+  /// has to be opened. Whoever is full would only hold up those there.
   void merge_into(intake& other, source_id id);
 
   /// Takes up to `most` records through, fewer if the operators are slow; false if nothing moved. `ahead`: where feeds
@@ -130,9 +131,13 @@ class intake {
   bool run(std::size_t most, intake* ahead);
   /// The target that keeps the whole intake waiting, if one does.
   destination* blocked_by() const { return blocked_by_; }
+  /// What has arrived had to wait, and has to no more.
+  bool can_go_on() const { return waits_ && !(blocked_by_ && blocked_by_->full()); }
 
  private:
   enum class step { taken, blocked };
+  bool is_blocked(const feed& at);
+  static bool is_full(const feed& at);
   step take(const fetched_record& record, intake* ahead);
   step deliver(feed& at, const fetched_record& record);
   /// Takes the record through the operators; why that has failed.
@@ -203,7 +208,8 @@ class intake {
   bool is_set_aside_ = false;        // something of the record at hand, by parking or behind what is parked
   std::vector<std::int64_t> times_;  // of the record that was pushed last, for each dedup
   std::int64_t wall_clock_ = 0;
-  destination* blocked_by_ = nullptr;
+  destination* blocked_by_ = nullptr;  // as long as it is taken along
+  bool waits_ = false;
 };
 
 /// Where a course has come to, on a feed or off.

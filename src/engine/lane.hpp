@@ -26,7 +26,7 @@ struct source {
   std::string called{};  ///< its topic, by patterns
   std::int32_t task = 0;
   std::int32_t topic_partitions = 0;  ///< of the whole topic
-  bool found_later = false;           ///< appeared while the application ran: read from its first record
+  std::uint64_t found_in = 0;         ///< `reading::version` from which on it has been there
   std::int64_t until = std::numeric_limits<std::int64_t>::max();  ///< nothing from here on is read
   std::vector<source_partition> entries;                          ///< one for each node of the plan that reads it
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "budget.hpp"
@@ -24,6 +25,7 @@ struct options {
   bool fresh = false;  ///< the outputs may hold records although no position exists
   bool leave_on_stop = true;
   std::chrono::milliseconds commit_every{100};
+  std::optional<std::uint64_t> catch_up_limit{};  ///< bytes per second that each target takes at most
   budget share;  ///< of the application's memory
   std::chrono::milliseconds session{10'000};
   std::chrono::milliseconds max_poll_interval{30'000};

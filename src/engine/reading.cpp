@@ -33,6 +33,7 @@ struct reading::look_back final : destination {
   const class routes& routes() const override { return nowhere; }
   std::uint64_t sinks() const override { return 0; }
   bool full() const override { return false; }
+  bool used_up() const override { return false; }
   bool idle() const override { return false; }
   void interrupted(course&, const failure& what) override { why = what; }
   void resolve(std::uint32_t, const std::string&) override {}
@@ -177,7 +178,7 @@ bool reading::add_sources(const std::vector<port::topic_description>& topics) {
       fresh->called = through.empty() ? topic.name : through;
       fresh->task = how_.task_of(where, with_.options.lanes);
       fresh->topic_partitions = topic.partitions;
-      fresh->found_later = version_ > 0;
+      fresh->found_in = version_ + 1;
       for (const auto spec : specs) fresh->entries.push_back({spec, with_.options.home, topic.name, p});
       known_.emplace(where, fresh.get());
       sources_.push_back(std::move(fresh));
@@ -309,16 +310,18 @@ void reading::save_memories() {
 }
 
 bool reading::can_go_on() const {
-  const auto has_room = [](const intake& from) { return from.blocked_by() && !from.blocked_by()->full(); };
-  const auto any_has_room = [&](const intakes& own) {
-    return std::any_of(own.begin(), own.end(), [&](const auto& each) { return has_room(*each.second); });
+  const auto any = [](const intakes& own) {
+    return std::any_of(own.begin(), own.end(), [](const auto& each) { return each.second->can_go_on(); });
   };
-  return has_room(*shared_) || any_has_room(catching_up_) || any_has_room(releasing_);
+  return shared_->can_go_on() || any(catching_up_) || any(releasing_);
 }
 
 // Somebody who reads along has done all that there was.
 bool reading::holds_up_others(const destination* slow) const {
-  const auto waits = [&](const course* rider) { return rider->of->to != slow && rider->of->to->idle(); };
+  const auto waits = [&](const course* rider) {
+    const auto& to = *rider->of->to;
+    return &to != slow && to.idle() && !to.full();
+  };
   return slow && std::any_of(sources_.begin(), sources_.end(), [&](const auto& each) {
            const auto* at = shared_->find(each->id);
            return at && std::any_of(at->riders.begin(), at->riders.end(), waits);
@@ -330,7 +333,8 @@ void reading::let_laggards_leave() {
   held_up_ = std::max(duration{}, holding_up_ ? held_up_ + passed : held_up_ - passed / 10);
   auto* slow = shared_->blocked_by();
   holding_up_ = holds_up_others(slow);
-  if (!holding_up_ || held_up_ < patience) return;
+  // By its limit alone it is not slow now and then, but all the time.
+  if (!holding_up_ || (held_up_ < patience && !slow->used_up())) return;
   for (const auto& each : sources_) {
     const auto* at = shared_->find(each->id);
     if (!at) continue;

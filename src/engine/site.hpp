@@ -32,6 +32,7 @@ struct site {
   log_sink log;
   std::string name;  ///< of the cluster, and of the sink if it has lanes of its own
   port::cluster& cluster;
+  const std::map<std::string, std::unique_ptr<port::cluster>>& clusters;  ///< all that the worker knows, by name
   engine::names names;
   std::map<std::string, std::string>& identities;  ///< of the worker's targets, by name: clusters' own ids, once known
   std::uint64_t sinks = 0;                         ///< bit i: sink i of the plan writes here

@@ -146,17 +146,8 @@ task<result<void>> writing::read_positions(std::vector<lane*>& lanes) {
       each.committed.clear();
       for (const auto& record : ranges[i]->records) {
         if (record.key != position_key || !record.value) continue;
-        auto found = decode_position(*record.value);
+        auto found = own_position(record, where[i], at_.name);
         if (!found) co_return tl::unexpected{found.error()};
-        if (found->of != at_.provenance_now())
-          co_return fail(failure_kind::refused,
-                         to_string(where[i]) + " on " + at_.name + " belongs to application " + found->of.application +
-                             " reading cluster " + found->of.source_cluster + " with " +
-                             std::to_string(found->of.tasks) + " lanes spread by " + found->of.mapping,
-                         "this is application " + at_.provenance_now().application + " reading cluster " +
-                             at_.provenance_now().source_cluster + " with " + std::to_string(at_.provenance_now().tasks) +
-                             " lanes spread by " + at_.provenance_now().mapping +
-                             "; correct the configuration, or give this application a name of its own");
         if (found->sequence <= each.sequence) continue;
         each.sequence = found->sequence;
         each.position_offset = record.offset;
@@ -171,6 +162,21 @@ task<result<void>> writing::read_positions(std::vector<lane*>& lanes) {
     co_return result<void>{};
   }
   co_return fail(failure_kind::retriable, "taking over lanes on " + at_.name + " was broken off");
+}
+
+result<position> writing::own_position(const port::kept_record& record, const topic_partition& where,
+                                       const std::string& on) const {
+  auto found = decode_position(*record.value);
+  const auto own = at_.provenance_now();
+  if (found && found->of != own)
+    return fail(failure_kind::refused,
+                to_string(where) + " on " + on + " belongs to application " + found->of.application +
+                    " reading cluster " + found->of.source_cluster + " with " + std::to_string(found->of.tasks) +
+                    " lanes spread by " + found->of.mapping,
+                "this is application " + own.application + " reading cluster " + own.source_cluster + " with " +
+                    std::to_string(own.tasks) + " lanes spread by " + own.mapping +
+                    "; correct the configuration, or give this application a name of its own");
+  return found;
 }
 
 // What holds readers up is an open transaction. If its owner has left the group, nobody will end it before its timeout,
@@ -289,25 +295,81 @@ task<result<void>> writing::find_look_backs(std::vector<course*> placed) {
 // its first record, whoever was running by then.
 task<result<void>> writing::begin_courses(std::vector<course*> opened) {
   std::map<start_at, std::vector<course*>> by_wish;
+  std::vector<course*> behind_another;
+  const auto* first = by_.first();
+  const auto* other = first ? std::get_if<flow::place_of>(first) : nullptr;
   for (auto* each : opened) {
-    const auto& wish = at_.topology.sources()[each->from->entries.front().source].start;
-    const bool appeared_later = each->from->found_later || each->of->sequence > 0;
-    by_wish[appeared_later ? start_at{} : wish.value_or(at_.options.start)].push_back(each);
+    const auto& own = at_.topology.sources()[each->from->entries.front().source].start;
+    const bool appeared_later = each->from->found_in > by_.begun_in() || each->of->sequence > 0;
+    if (appeared_later)
+      by_wish[start_at{}].push_back(each);
+    else if (other)
+      behind_another.push_back(each);
+    else
+      by_wish[first ? std::get<start_at>(*first) : own.value_or(at_.options.start)].push_back(each);
   }
-  for (auto& [wish, courses] : by_wish) {
-    const auto which = wish.where == start_at::kind::earliest ? kind::earliest
-                       : wish.where == start_at::kind::latest ? kind::high_watermark
-                                                              : kind::at_time;
-    auto found = co_await find_each(courses, {which, wish.time});
-    if (!found) co_return tl::unexpected{found.error()};
-    for (std::size_t i = 0; i < courses.size(); ++i) {
-      if (!(*found)[i]) continue;
-      courses[i]->next = courses[i]->begin = courses[i]->look_back_to = *(*found)[i];
-      courses[i]->now.resize(at_.topology.dedups().size());
-      courses[i]->interrupted = false;
-    }
-  }
+  for (auto& [wish, courses] : by_wish)
+    if (auto begun = co_await begin_at(wish, std::move(courses)); !begun) co_return begun;
+  if (!behind_another.empty()) co_return co_await begin_as_far_as(other->cluster, std::move(behind_another));
   co_return result<void>{};
+}
+
+void writing::begin(course& who, std::int64_t next) const {
+  who.next = who.begin = who.look_back_to = next;
+  who.now.resize(at_.topology.dedups().size());
+  who.interrupted = false;
+}
+
+task<result<void>> writing::begin_at(start_at where, std::vector<course*> opened) {
+  const auto which = where.where == start_at::kind::earliest ? kind::earliest
+                     : where.where == start_at::kind::latest ? kind::high_watermark
+                                                             : kind::at_time;
+  auto found = co_await find_each(opened, {which, where.time});
+  if (!found) co_return tl::unexpected{found.error()};
+  for (std::size_t i = 0; i < opened.size(); ++i)
+    if (const auto next = (*found)[i]) begin(*opened[i], *next);
+  co_return result<void>{};
+}
+
+// What another target's lanes have committed, as far as that is decided by now: behind it they may only be further.
+task<result<void>> writing::begin_as_far_as(std::string other, std::vector<course*> opened) {
+  using offsets = std::vector<std::int64_t>;
+  auto& there = *at_.clusters.at(other);
+  std::vector<topic_partition> where;
+  for (const auto* each : opened)
+    if (auto lane = at_.lane_topic(each->of->number); std::ranges::count(where, lane) == 0)
+      where.push_back(std::move(lane));
+  auto first = co_await answer<offsets>(
+      at_.loop, [&](auto done) { there.find_offsets(where, {kind::earliest}, std::move(done)); });
+  if (!first) co_return tl::unexpected{first.error()};
+  auto behind = co_await answer<offsets>(
+      at_.loop, [&](auto done) { there.find_offsets(where, {kind::last_stable}, std::move(done)); });
+  if (!behind) co_return tl::unexpected{behind.error()};
+  auto ranges = co_await gather<port::range_read>(at_.loop, where.size(), [&](std::size_t i, auto done) {
+    there.read_range(where[i], (*first)[i], (*behind)[i], isolation::read_committed, patience, std::move(done));
+  });
+  if (const auto* failed = first_failure(ranges)) co_return tl::unexpected{*failed};
+
+  std::vector<course*> unread;
+  std::map<topic_partition, source_position> known;
+  for (std::size_t i = 0; i < where.size(); ++i) {
+    std::int64_t newest = 0;
+    std::map<topic_partition, source_position> of_lane;
+    for (const auto& record : ranges[i]->records) {
+      if (record.key != position_key || !record.value) continue;
+      auto found = own_position(record, where[i], other);
+      if (!found) co_return tl::unexpected{found.error()};
+      if (found->sequence > newest) newest = found->sequence, of_lane = std::move(found->sources);
+    }
+    known.merge(of_lane);
+  }
+  for (auto* each : opened)
+    if (const auto place = known.find(each->from->where); place != known.end())
+      begin(*each, place->second.next);
+    else
+      unread.push_back(each);
+  constexpr start_at from_its_first_record;
+  co_return co_await begin_at(from_its_first_record, std::move(unread));
 }
 
 std::string writing::gone(const topic_partition& where) const {

@@ -19,7 +19,9 @@ target::target(site at)
       commands_{at_},
       changed_{at_.loop},
       trouble_{at_.loop, at_.log, at_.name},
-      omissions_{at_.log, at_.name} {
+      omissions_{at_.log, at_.name},
+      allowance_{at_.loop} {
+  allowance_.set(at_.options.catch_up_limit);
   counted_.cluster = at_.cluster_name();
   counted_.sink = at_.names.sink;
 }
@@ -27,10 +29,10 @@ target::target(site at)
 // That it cannot be reached is said at once, and not only when the cluster that is read can be.
 task<void> target::identify() {
   backoff pause;
-  while (!stopping_) {
+  while (!is_over()) {
     identity_.reset();
     at_.cluster.identify([this](auto id) { identity_ = std::move(id), changed_.notify(); });
-    while (!identity_ && !stopping_) co_await changed_.wait();
+    while (!identity_ && !is_over()) co_await changed_.wait();
     if (identity_ && *identity_) break;
     if (!identity_) continue;
     trouble_.raise(identity_->error());
@@ -51,11 +53,41 @@ std::optional<failure> target::known_by_another_name() const {
 }
 
 task<void> target::run() {
+  while (!stopping_) {
+    if (removed_) {
+      co_await changed_.wait();
+      continue;
+    }
+    works_ = true;
+    begun_in_ = std::max<std::uint64_t>(at_.reading.version(), 1);
+    co_await work();
+    while (ended_ && !is_over()) co_await changed_.wait();
+    if (stopping_) break;
+    forget();
+    works_ = false;
+  }
+}
+
+// It is found out anew where it begins again.
+void target::forget() {
+  following_commands_ = {};
+  lanes_.clear();
+  kept_apart_.clear();
+  writings_.clear();
+  outputs_.forget_routes();
+  ids_used_ = 0;
+  assignment_ = {};
+  event_.reset();
+  ended_.reset();
+  left_ = false;
+}
+
+task<void> target::work() {
   co_await identify();
   backoff pause;
   for (;;) {
-    while (!at_.reading.ready() && !stopping_) co_await at_.reading.changed().wait_until(at_.loop.now() + 1s);
-    if (stopping_) {
+    while (!at_.reading.ready() && !is_over()) co_await at_.reading.changed().wait_until(at_.loop.now() + 1s);
+    if (is_over()) {
       left_ = true;
       co_return;
     }
@@ -89,7 +121,7 @@ task<result<void>> target::prepare_topics() {
 void target::end(const failure& why) {
   // A member that joins anew while its cluster comes back may meet what it has asked before, and who is on the way out
   // has nothing left that another could take.
-  if (stopping_ && why.kind == failure_kind::fenced_member) {
+  if (is_over() && why.kind == failure_kind::fenced_member) {
     at_.log(severity::warn, at_.name + ": " + to_string(why));
     left_ = true;
     changed_.notify();
@@ -110,6 +142,39 @@ void target::stop() {
   changed_.notify();
 }
 
+void target::pause() {
+  if (std::exchange(paused_, true)) return;
+  at_.log(severity::info, at_.name + ": pauses");
+  if (std::exchange(writes_, false))
+    for (const auto& each : writings_) each->finish(time_point::max());
+}
+
+void target::resume() {
+  if (!std::exchange(paused_, false)) return;
+  at_.log(severity::info, at_.name + ": goes on after a pause");
+  changed_.notify();
+}
+
+void target::remove() {
+  if (std::exchange(removed_, true)) return;
+  at_.log(severity::info, at_.name + ": is removed");
+  changed_.notify();
+}
+
+void target::add(first_place where) {
+  if (!std::exchange(removed_, false)) return;
+  first_ = std::move(where);
+  at_.log(severity::info, at_.name + ": is added");
+  changed_.notify();
+}
+
+void target::limit(std::optional<std::uint64_t> bytes_per_second) {
+  allowance_.set(bytes_per_second);
+  at_.log(severity::info, at_.name + ": " +
+                              (bytes_per_second ? "takes " + std::to_string(*bytes_per_second) + " bytes per second at most"
+                                                : "takes as much as there is"));
+}
+
 void target::turn() {
   if (member_ && !event_) {
     event_ = member_->poll();
@@ -124,14 +189,21 @@ bool target::ready() const {
   return !ended_ && !writings_.empty() && std::all_of(writings_.begin(), writings_.end(), is_ready);
 }
 
+bool target::at_rest() const {
+  return std::all_of(writings_.begin(), writings_.end(), [](const auto& each) { return each->done(); });
+}
+
 target_status target::status() const {
   target_status now = counted_;
   now.ready = ready();
+  now.paused = paused();
+  now.removed = removed();
+  now.limit = allowance_.bytes_per_second();
   now.trouble = ended_ ? ended_ : trouble_.current();
   for (const auto& each : writings_) {
-    if (!now.trouble) now.trouble = each->trouble();
+    if (!now.trouble && !now.paused) now.trouble = each->trouble();
     now.buffered += each->buffered();
-    if (each->serving())
+    if (each->serving() || (now.paused && owns_lanes_))
       for (const auto* lane : each->lanes()) now.lanes.push_back(lane->number);
   }
   std::sort(now.lanes.begin(), now.lanes.end());
@@ -161,15 +233,16 @@ task<void> target::follow_group() {
   backoff rejoining;
   bool leaving = false;
   for (;;) {
-    while (!event_ && !(stopping_ && !leaving) && !left_ && !ended_) {
+    while (!event_ && !(is_over() && !leaving) && !left_ && !ended_) {
       bring_together();
+      begin_session();
       co_await changed_.wait();
     }
     if (left_ || ended_) break;
-    if (stopping_ && !leaving && !event_) {
+    if (is_over() && !leaving && !event_) {
       leaving = true;
       co_await close_session();
-      if (!at_.options.leave_on_stop) break;
+      if (stopping_ && !at_.options.leave_on_stop) break;
       member_->leave([this](result<void>) { left_ = true, changed_.notify(); });
       continue;
     }
@@ -188,7 +261,6 @@ task<void> target::follow_group() {
         ++counted_.rebalances;
         if (leaving) break;
         assign(event);
-        for (const auto& each : writings_) each->start(lanes_of(*each));
         break;
       case port::group_event::kind::revoked:
         co_await close_session();
@@ -236,6 +308,15 @@ void target::assign(const port::group_event& event) {
       writing* by = apart == kept_apart_.end() ? writings_.front().get() : apart->second;
       each = std::make_unique<lane>(lane{.to = by, .number = number, .committed = {}, .courses = {}});
     }
+  for (const auto& each : writings_) each->own(lanes_of(*each));
+  owns_lanes_ = true;
+}
+
+// What a pause has ended goes on where it was, once that is over.
+void target::begin_session() {
+  if (!owns_lanes_ || writes_ || paused_ || !at_rest()) return;
+  writes_ = true;
+  for (const auto& each : writings_) each->start();
 }
 
 std::vector<lane*> target::lanes_of(const writing& who) const {
@@ -281,7 +362,8 @@ void target::part(writing& from, const std::vector<topic_partition>& sick) {
   if (from.apart()) return writings_.front()->add(healthy);
   from.keep_apart();
   writings_.insert(writings_.begin(), open_writing());
-  writings_.front()->start(std::move(healthy));
+  writings_.front()->own(std::move(healthy));
+  writings_.front()->start();
 }
 
 void target::bring_together() {
@@ -298,15 +380,13 @@ void target::bring_together() {
 
 // The group waits for whoever gives lanes back; a stop is waited for only by those who asked for it.
 task<void> target::close_session() {
-  const auto limit = stopping_ ? time_point::max() : at_.loop.now() + revoke_limit;
+  const auto limit = is_over() ? time_point::max() : at_.loop.now() + revoke_limit;
+  owns_lanes_ = writes_ = false;
   for (const auto& each : writings_) each->finish(limit);
   changed_.notify();
   // Lost while they are given back: until the member is released it goes on as one that the group does not know.
   const auto lost = [&] { return event_ && event_->what == port::group_event::kind::lost; };
-  const auto done = [&] {
-    return std::all_of(writings_.begin(), writings_.end(), [](const auto& each) { return each->done(); });
-  };
-  while (!done() && !lost() && at_.loop.now() < limit) co_await changed_.wait_until(limit);
+  while (!at_rest() && !lost() && at_.loop.now() < limit) co_await changed_.wait_until(limit);
   // What could not be finished in time is abandoned with its handle; the next one ends it by its `init`.
   for (const auto& each : writings_) {
     if (each->done()) continue;
@@ -316,6 +396,7 @@ task<void> target::close_session() {
 }
 
 void target::drop_session() {
+  owns_lanes_ = writes_ = false;
   for (const auto& each : writings_) each->drop();
   lanes_.clear();
 }

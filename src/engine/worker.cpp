@@ -16,14 +16,9 @@ worker::worker(surroundings with)
                 .wake = with_.wake,
                 .wall_clock = with_.wall_clock,
                 .log = with_.log}} {
-  using cluster_and_lanes = std::pair<std::string, std::string>;
-  std::map<cluster_and_lanes, std::vector<std::uint32_t>> written;
   const auto& sinks = with_.topology->sinks();
-  for (std::uint32_t i = 0; i < sinks.size(); ++i)
-    for (const auto& cluster : sinks[i].clusters)
-      written[{cluster == home ? with_.options.home : cluster, sinks[i].lanes}].push_back(i);
   std::vector<purging::readers> readers;
-  for (const auto& [where, its_sinks] : written) {
+  for (const auto& [where, its_sinks] : targets_of(*with_.topology, with_.options.home)) {
     const auto& [cluster, lanes] = where;
     site at{.loop = loop_,
             .options = with_.options,
@@ -34,8 +29,9 @@ worker::worker(surroundings with)
             .wake = with_.wake,
             .wall_clock = with_.wall_clock,
             .log = with_.log,
-            .name = lanes.empty() ? cluster : cluster + "/" + lanes,
+            .name = to_string(where),
             .cluster = *with_.clusters.at(cluster),
+            .clusters = with_.clusters,
             .names = {with_.options.application, with_.options.home, lanes},
             .identities = identities_};
     readers.push_back({at.cluster, at.names});
@@ -46,9 +42,9 @@ worker::worker(surroundings with)
       at.take_destination = [opened = std::make_shared<std::unique_ptr<flow::destination>>(
                                  with_.open_destination(sinks[number]))] { return std::move(*opened); };
     }
-    targets_.push_back(std::make_unique<target>(std::move(at)));
+    targets_.emplace(where, std::make_unique<target>(std::move(at)));
   }
-  for (const auto& each : targets_) running_.push_back(each->run());
+  for (const auto& [name, each] : targets_) running_.push_back(each->run());
   discovering_ = reading_.discover();
   const auto& sources = with_.topology->sources();
   if (std::all_of(sources.begin(), sources.end(), [](const auto& each) { return each.through.empty(); })) return;
@@ -58,7 +54,7 @@ worker::worker(surroundings with)
                                          .reading = reading_,
                                          .log = with_.log,
                                          .all = std::move(readers),
-                                         .in_charge = [first = targets_.front().get()] { return first->owns(0); }});
+                                         .in_charge = [first = targets_.begin()->second.get()] { return first->owns(0); }});
   purges_ = purging_->run();
 }
 
@@ -70,13 +66,16 @@ time_point worker::turn(time_point now) {
     if (purging_) purges_.start();
   }
   const bool moved = reading_.run();
-  for (const auto& each : targets_) each->turn();
+  for (const auto& [name, each] : targets_) each->turn();
   loop_.run(now);
-  return moved || reading_.can_go_on() ? now : std::min(loop_.next(), reading_.due());
+  if (moved || reading_.can_go_on()) return now;
+  auto due = std::min(loop_.next(), reading_.due());
+  for (const auto& [name, each] : targets_) due = std::min(due, each->due());
+  return due;
 }
 
 void worker::stop() {
-  for (const auto& each : targets_) each->stop();
+  for (const auto& [name, each] : targets_) each->stop();
 }
 
 bool worker::stopped() const {
@@ -86,20 +85,19 @@ bool worker::stopped() const {
 std::optional<failure> worker::ended() const {
   if (reading_.ended()) return reading_.ended();
   std::optional<failure> last;
-  std::size_t count = 0;
-  for (const auto& each : targets_) {
-    if (!each->ended()) continue;
-    last = each->ended();
-    ++count;
-    if (last->kind == failure_kind::fenced_member) return last;
+  bool any_goes_on = false;
+  for (const auto& [name, each] : targets_) {
+    any_goes_on = any_goes_on || (!each->ended() && !each->removed());
+    if (each->ended()) last = each->ended();
+    if (last && last->kind == failure_kind::fenced_member) return last;
   }
-  return count == targets_.size() ? last : std::nullopt;
+  return any_goes_on ? std::nullopt : last;
 }
 
 worker_status worker::status() const {
   worker_status now;
   now.instance = with_.options.instance;
-  for (const auto& each : targets_) now.targets.push_back(each->status());
+  for (const auto& [name, each] : targets_) now.targets.push_back(each->status());
   now.nodes = reading_.counts();
   now.trouble = reading_.trouble().current();
   return now;

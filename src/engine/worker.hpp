@@ -12,6 +12,7 @@
 #include "purging.hpp"
 #include "reading.hpp"
 #include "target.hpp"
+#include "targets.hpp"
 
 #include <flow/status.hpp>
 
@@ -41,6 +42,8 @@ class worker {
   /// Finishes open transactions, leaves the groups; `stopped` says when that is done.
   void stop();
   bool stopped() const;
+  /// One of `targets_of` the topology.
+  target& at(const target_name& which) { return *targets_.at(which); }
   /// Why it has stopped, or can never go on, without being told to.
   std::optional<failure> ended() const;
   worker_status status() const;
@@ -50,7 +53,7 @@ class worker {
   engine::loop loop_;
   engine::reading reading_;
   std::map<std::string, std::string> identities_;
-  std::vector<std::unique_ptr<target>> targets_;
+  std::map<target_name, std::unique_ptr<target>> targets_;
   std::optional<purging> purging_;
   std::vector<task<void>> running_;  // one for each target
   task<void> discovering_, purges_;

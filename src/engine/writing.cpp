@@ -30,9 +30,12 @@ writing::writing(const site& at, engine::outputs& outputs, owner& by, target_sta
   sources_seen_ = at_.reading.version();
 }
 
-void writing::start(std::vector<lane*> lanes) {
+void writing::own(std::vector<lane*> lanes) {
   lanes_ = std::move(lanes);
   for (auto* each : lanes_) each->to = this;
+}
+
+void writing::start() {
   finishing_ = retired_ = concluded_ = false;
   clean_commits_ = 0;
   if (courier_) courier_->resume();
@@ -69,6 +72,7 @@ void writing::turn() {
 
 void writing::append(const route& to, const emission& what, const course& at, const fetched_record& record,
                      const std::shared_ptr<held>& by) {
+  by_.allowance().take(size_of(what.key, what.value, what.headers));
   if (courier_)
     courier_->take(at, record, what);
   else

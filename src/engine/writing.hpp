@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "allowance.hpp"
 #include "commands.hpp"
 #include "complaint.hpp"
 #include "courier.hpp"
@@ -33,6 +34,9 @@ class writing final : public destination, private courier::owner {
     virtual ~owner() = default;
     virtual const port::membership& assignment() const = 0;  ///< that the lanes are owned under
     virtual const class commands& commands() const = 0;      ///< that they follow
+    /// Where what has no position begins, if it was there by this version of the reading; nullptr: where the sources say.
+    virtual const first_place* first() const = 0;
+    virtual std::uint64_t begun_in() const = 0;
     virtual std::size_t writings() const = 0;                ///< how many share the target's memory
     virtual bool writes_as(const std::string& transactional_id) const = 0;
     virtual std::string next_id() = 0;  ///< a transactional id that nobody writes as
@@ -40,6 +44,7 @@ class writing final : public destination, private courier::owner {
     virtual void part(writing& from, const std::vector<topic_partition>& sick) = 0;
     virtual void end(const failure& why) = 0;  ///< a person has to decide
     virtual class omissions& omissions() = 0;
+    virtual class allowance& allowance() = 0;  ///< that all writings of the target share
     virtual void changed() = 0;                ///< a writing is done
   };
   writing(const site& at, engine::outputs& outputs, owner& by, target_status& counted, std::string transactional_id);
@@ -47,8 +52,10 @@ class writing final : public destination, private courier::owner {
   const std::string& transactional_id() const { return id_; }
   const std::vector<lane*>& lanes() const { return lanes_; }
 
-  /// Writes these lanes until `finish`; those that are taken already stay so.
-  void start(std::vector<lane*> lanes);
+  /// These lanes are its own, and no others; those that are taken already stay so. It is not running.
+  void own(std::vector<lane*> lanes);
+  /// Writes them until `finish`.
+  void start();
   /// Takes more of them over while it runs.
   void add(const std::vector<lane*>& lanes);
   /// Lets go of lanes; none of them is being read.
@@ -77,7 +84,8 @@ class writing final : public destination, private courier::owner {
               const std::shared_ptr<held>& by) override;
   const class routes& routes() const override { return outputs_.routes(); }
   std::uint64_t sinks() const override { return at_.sinks; }
-  bool full() const override { return outbox_full() || (courier_ && courier_->full()); }
+  bool used_up() const override { return by_.allowance().used_up(); }
+  bool full() const override { return used_up() || outbox_full() || (courier_ && courier_->full()); }
   bool idle() const override { return serving_ && !transacting_ && outbox_.empty() && (!courier_ || courier_->idle()); }
   void resolve(std::uint32_t sink, const std::string& topic) override;
   void interrupted(course& at, const failure& why) override;
@@ -141,6 +149,11 @@ class writing final : public destination, private courier::owner {
   task<result<void>> open_courses(std::vector<lane*> lanes);
   task<result<void>> find_look_backs(std::vector<course*> placed);
   task<result<void>> begin_courses(std::vector<course*> opened);
+  void begin(course& who, std::int64_t next) const;
+  task<result<void>> begin_at(start_at where, std::vector<course*> opened);
+  task<result<void>> begin_as_far_as(std::string other, std::vector<course*> opened);
+  result<position> own_position(const port::kept_record& record, const topic_partition& where,
+                                const std::string& on) const;
   task<result<void>> check_places(std::vector<course*> placed);
   task<result<void>> check_fingerprints(std::vector<course*> comparable);
   /// What a source partition is said to be whose topic is not there any more.

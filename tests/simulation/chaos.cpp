@@ -64,7 +64,7 @@ std::string text(const raw_record& what) {
 
 }  // namespace
 
-chaos::chaos(std::uint64_t seed) : dice_{seed}, world_{dice_.roll()} {
+chaos::chaos(std::uint64_t seed) : dice_{seed}, own_{~seed}, world_{dice_.roll()} {
   world_.internals().purge_every = 1s;
 }
 
@@ -243,6 +243,12 @@ void chaos::begin_turmoil() {
   const auto count = 1 + below(10);
   for (std::uint64_t i = 0; i < count; ++i)
     after(between(0, 14'000), [this, what = one_of(kinds)] { (this->*what.happen)(); });
+  if (own_.roll() % 4 == 0)
+    for (auto orders = 1 + own_.roll() % 10; orders > 0; --orders)
+      after(1us * (own_.roll() % 14'000'000), [this] {
+        const auto order = own_.roll() % 3;
+        order == 0 ? pause() : order == 1 ? limit() : remove();
+      });
   revive_the_dead();
 }
 
@@ -262,6 +268,11 @@ void chaos::end_turmoil() {
     world_.thaw(each);
     world_.crash_at(each, "");
     world_.freeze_at(each, "");
+    for (const auto& target : targets_) {
+      world_.resume(each, target);
+      world_.limit(each, target, std::nullopt);
+      world_.add(each, target, beginning);
+    }
   }
   if (mended_) release();
 }
@@ -585,6 +596,39 @@ void chaos::compact_lanes() {
   if (!cluster(where).inside()->topics().contains(lanes)) return;
   note("compaction of the lanes on " + where);
   cluster(where).compact(lanes);
+}
+
+void chaos::pause() {
+  const auto& who = instances_[own_.roll() % instances_.size()];
+  const auto& target = targets_[own_.roll() % targets_.size()];
+  if (!world_.internals().processes.contains(who)) return;
+  note("pause " + target + " in " + who);
+  world_.pause(who, target);
+  after(1us * (own_.roll() % 6'000'000), [this, who, target] {
+    note("resume " + target + " in " + who);
+    world_.resume(who, target);
+  });
+}
+
+void chaos::remove() {
+  const auto& who = instances_[own_.roll() % instances_.size()];
+  const auto& target = targets_[own_.roll() % targets_.size()];
+  if (!world_.internals().processes.contains(who)) return;
+  note("remove " + target + " from " + who);
+  world_.remove(who, target);
+  after(1us * (own_.roll() % 6'000'000), [this, who, target] {
+    note("add " + target + " to " + who);
+    world_.add(who, target, beginning);
+  });
+}
+
+void chaos::limit() {
+  const auto& who = instances_[own_.roll() % instances_.size()];
+  const auto& target = targets_[own_.roll() % targets_.size()];
+  if (!world_.internals().processes.contains(who)) return;
+  const auto rate = 1 + own_.roll() % 2000;
+  note(target + " takes " + std::to_string(rate) + " bytes per second of " + who);
+  world_.limit(who, target, rate);
 }
 
 // On one target now and then, and on all of them once everything is healed.

@@ -84,6 +84,9 @@ class chaos {
   void expire_offsets();
   void compact_lanes();
   void release();
+  void pause();
+  void limit();
+  void remove();
 
   std::uint64_t below(std::uint64_t bound) { return dice_.roll() % bound; }
   bool one_in(std::uint64_t n) { return below(n) == 0; }
@@ -99,6 +102,7 @@ class chaos {
   void suffer(const std::string& what, const std::function<void(memory::faults&)>& change);
 
   memory::dice dice_;
+  memory::dice own_;  // of what not every seed has, so that the others stay what they were
   simulation world_;
   std::shared_ptr<const plan> plan_;
   app_options options_;
