@@ -46,6 +46,11 @@ std::int64_t memory_clusters::write(const std::string& cluster, const std::strin
   return inside_->at(cluster).append({topic, partition}, to_memory(what, inside_->clock.wall_clock()));
 }
 
+void memory_clusters::delete_records(const std::string& cluster, const std::string& topic, std::int32_t partition,
+                                     std::int64_t new_start) {
+  inside_->at(cluster).truncate({topic, partition}, new_start);
+}
+
 std::vector<std::vector<raw_record>> memory_clusters::read(const std::string& cluster, const std::string& topic) {
   return from_memory(inside_->at(cluster).contents(topic));
 }
