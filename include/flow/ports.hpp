@@ -209,6 +209,8 @@ class cluster {
   /// Creating what is there already is a success.
   virtual void create_topics(std::vector<new_topic> topics, reply<void> done) = 0;
   virtual void add_partitions(std::string topic, std::int32_t total, reply<void> done) = 0;
+  /// Sets these, and leaves what else the topic is set to. What somebody else sets in the same moment may be lost.
+  virtual void change_settings(std::string topic, std::map<std::string, std::string> settings, reply<void> done) = 0;
 
   /// One offset for each partition, in the order of `where`.
   virtual void find_offsets(std::vector<topic_partition> where, offset_query what,

@@ -59,6 +59,7 @@ class node : public std::enable_shared_from_this<node> {
   std::map<std::string, topic, std::less<>>& topics() { return topics_; }
   result<void> create_topic(const port::new_topic& wanted);
   result<void> add_partitions(const std::string& name, std::int32_t total);
+  result<void> change_settings(const std::string& name, const settings_map& settings);
   void delete_topic(const std::string& name);
   result<partition*> find(const topic_partition& where);
   std::int32_t partition_count(const std::string& topic) const;

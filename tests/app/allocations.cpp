@@ -36,6 +36,10 @@ class borrowed_cluster : public port::cluster {
   void add_partitions(std::string topic, std::int32_t total, port::reply<void> done) override {
     from_->add_partitions(std::move(topic), total, std::move(done));
   }
+  void change_settings(std::string topic, std::map<std::string, std::string> settings,
+                       port::reply<void> done) override {
+    from_->change_settings(std::move(topic), std::move(settings), std::move(done));
+  }
   void find_offsets(std::vector<topic_partition> where, port::offset_query what,
                     port::reply<std::vector<std::int64_t>> done) override {
     from_->find_offsets(std::move(where), what, std::move(done));
