@@ -266,6 +266,12 @@ TEST_F(verifying, knows_letters_that_lie_at_home) {
   EXPECT_THAT(differing(found), IsEmpty());
   EXPECT_EQ(found.at("home orders.dlq/0").found.records, 1u);
 
+  // What fails again is a letter once more, and says so.
+  ASSERT_TRUE(dead_letters(program(), world_.options()).replay());
+  found = verified(program());
+  EXPECT_THAT(differing(found), IsEmpty());
+  EXPECT_EQ(found.at("home orders.dlq/0").found.records, 2u);
+
   world_.clusters.write("home", "orders.dlq", 0, world_.clusters.read("home", "orders.dlq")[0][0]);
   found = verified(program());
   EXPECT_THAT(differing(found), ElementsAre("home orders.dlq/0"));
