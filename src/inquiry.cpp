@@ -18,6 +18,7 @@ using kind = port::offset_query::kind;
 constexpr auto longest_silence = 30s;
 constexpr auto ask_again = 200ms;
 constexpr auto range_limit = 5s;
+constexpr std::size_t read_buffer = 8u << 20;
 
 bool may_heal(const failure& why) {
   return why.kind == failure_kind::retriable || why.kind == failure_kind::timed_out;
@@ -25,8 +26,9 @@ bool may_heal(const failure& why) {
 
 }  // namespace
 
-inquiry::inquiry(const app_options& by, const std::string& cluster, std::chrono::milliseconds patience)
-    : patience{patience}, name_{cluster} {
+inquiry::inquiry(const app_options& by, const std::string& cluster, std::chrono::milliseconds patience,
+                 std::shared_ptr<letter_box> box)
+    : patience{patience}, box_{std::move(box)}, name_{cluster} {
   const auto connect = by.connect ? by.connect : connector{to_kafka};
   cluster_ = connect(cluster, by.clusters.at(cluster), by.application + "-inquiry", box_, log_to(by.logger));
 }
@@ -47,6 +49,12 @@ result<std::vector<port::topic_description>> inquiry::topics() {
   return ask<std::vector<port::topic_description>>([&](auto done) { cluster_->list_topics(std::move(done)); });
 }
 
+result<std::vector<port::topic_description>> inquiry::topics(const std::vector<std::string>& named) {
+  if (named.empty()) return std::vector<port::topic_description>{};
+  return ask<std::vector<port::topic_description>>(
+      [&](auto done) { cluster_->describe_topics(named, std::move(done)); });
+}
+
 result<std::vector<std::int64_t>> inquiry::offsets(const std::vector<topic_partition>& of, kind which) {
   if (of.empty()) return std::vector<std::int64_t>{};
   return ask<std::vector<std::int64_t>>([&](auto done) { cluster_->find_offsets(of, {which}, std::move(done)); });
@@ -63,6 +71,10 @@ result<std::map<topic_partition, inquiry::range>> inquiry::ranges(const std::vec
   return found;
 }
 
+std::unique_ptr<port::reader> inquiry::open_reader() {
+  return cluster_->open_reader({.buffer = read_buffer}, [box = box_] { box->ring(); });
+}
+
 result<void> inquiry::read(const std::map<topic_partition, range>& what,
                            const std::function<bool(const topic_partition&, const fetched_record&)>& see) {
   struct partition {
@@ -71,7 +83,7 @@ result<void> inquiry::read(const std::map<topic_partition, range>& what,
     bool is_read;
   };
   std::vector<partition> all;
-  const auto reader = cluster_->open_reader({.buffer = 8u << 20}, [box = box_] { box->ring(); });
+  const auto reader = open_reader();
   for (const auto& [where, of] : what) {
     if (of.first >= of.second) continue;
     reader->assign(static_cast<source_id>(all.size()), where, of.first);
@@ -106,8 +118,7 @@ result<std::vector<engine::position>> inquiry::positions(const engine::names& wh
                                                          const std::optional<std::vector<std::int32_t>>& lanes) {
   std::vector<engine::position> found;
   const auto lanes_topic = whose.lanes_topic();
-  const auto described = ask<std::vector<port::topic_description>>(
-      [&](auto done) { cluster_->describe_topics({lanes_topic}, std::move(done)); });
+  const auto described = topics({lanes_topic});
   if (!described) return tl::unexpected{described.error()};
   if (described->empty()) return found;
   std::vector<topic_partition> where;
@@ -144,8 +155,7 @@ result<std::vector<engine::position>> inquiry::positions(const engine::names& wh
 
 result<std::map<topic_partition, std::int64_t>> inquiry::places(const engine::names& whose,
                                                                 const std::vector<topic_partition>& of) {
-  const auto described = ask<std::vector<port::topic_description>>(
-      [&](auto done) { cluster_->describe_topics({whose.lanes_topic()}, std::move(done)); });
+  const auto described = topics({whose.lanes_topic()});
   if (!described) return tl::unexpected{described.error()};
   std::map<topic_partition, std::int64_t> found;
   if (described->empty()) return found;

@@ -23,12 +23,15 @@ namespace flow {
 /// is asked has a limit.
 class inquiry {
  public:
-  /// What may heal is asked again within `patience`.
-  inquiry(const app_options& by, const std::string& cluster, std::chrono::milliseconds patience);
+  /// What may heal is asked again within `patience`. Those that share a box are for one thread.
+  inquiry(const app_options& by, const std::string& cluster, std::chrono::milliseconds patience,
+          std::shared_ptr<letter_box> box = std::make_shared<letter_box>());
 
   std::chrono::milliseconds patience{};
 
   result<std::vector<port::topic_description>> topics();
+  /// Those of them that there are, with their settings.
+  result<std::vector<port::topic_description>> topics(const std::vector<std::string>& named);
   result<std::vector<std::int64_t>> offsets(const std::vector<topic_partition>& of, port::offset_query::kind which);
 
   /// [first, second) of a partition.
@@ -39,6 +42,8 @@ class inquiry {
   /// returns. `timed_out` if nothing comes for half a minute.
   result<void> read(const std::map<topic_partition, range>& what,
                     const std::function<bool(const topic_partition&, const fetched_record&)>& see);
+  /// Rings the box when something can be polled.
+  std::unique_ptr<port::reader> open_reader();
 
   /// The newest positions of these lanes, or of all, as far as they are committed and known here.
   result<std::vector<engine::position>> positions(const engine::names& whose,
@@ -57,7 +62,7 @@ class inquiry {
   template <typename T>
   result<T> ask(const std::function<void(port::reply<T>)>& question);
 
-  std::shared_ptr<letter_box> box_ = std::make_shared<letter_box>();
+  std::shared_ptr<letter_box> box_;
   std::string name_;
   std::unique_ptr<port::cluster> cluster_;
 };

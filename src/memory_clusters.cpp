@@ -41,9 +41,19 @@ void memory_clusters::create_topic(const std::string& cluster, const std::string
   inside_->at(cluster).create_topic(topic, partitions, settings);
 }
 
+void memory_clusters::change_settings(const std::string& cluster, const std::string& topic,
+                                      const std::map<std::string, std::string>& settings) {
+  inside_->at(cluster).change_settings(topic, settings);
+}
+
 std::int64_t memory_clusters::write(const std::string& cluster, const std::string& topic, std::int32_t partition,
                                     const raw_record& what) {
   return inside_->at(cluster).append({topic, partition}, to_memory(what, inside_->clock.wall_clock()));
+}
+
+void memory_clusters::delete_records(const std::string& cluster, const std::string& topic, std::int32_t partition,
+                                     std::int64_t new_start) {
+  inside_->at(cluster).truncate({topic, partition}, new_start);
 }
 
 std::vector<std::vector<raw_record>> memory_clusters::read(const std::string& cluster, const std::string& topic) {

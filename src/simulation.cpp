@@ -222,6 +222,11 @@ void simulation::add_partitions(const std::string& cluster, const std::string& t
   inside_->cluster(cluster).add_partitions(topic, total);
 }
 
+void simulation::change_settings(const std::string& cluster, const std::string& topic,
+                                 const std::map<std::string, std::string>& settings) {
+  inside_->cluster(cluster).change_settings(topic, settings);
+}
+
 void simulation::delete_topic(const std::string& cluster, const std::string& topic) {
   inside_->cluster(cluster).delete_topic(topic);
 }

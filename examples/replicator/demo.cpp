@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <ostream>
@@ -13,7 +14,9 @@
 #include <unistd.h>
 
 #include <flow/app.hpp>
+#include <flow/dead_letters.hpp>
 #include <flow/memory_clusters.hpp>
+#include <flow/verify.hpp>
 
 #include "events.hpp"
 #include "sync.hpp"
@@ -25,6 +28,7 @@ using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
 constexpr std::int32_t partitions = 6;
+constexpr std::size_t narrow = 2'000, large = 5'000;  // bytes
 const std::string home = "ap-southeast-1";
 const std::string topic = "business-events";
 const std::vector<std::string> all_regions{"ap-northeast-1", "us-west-2", "eu-central-1", "sa-east-1", "af-south-1"};
@@ -50,6 +54,7 @@ class show {
         expected_(partitions),
         malformed_(partitions) {
     clusters_.create_topic(home, topic, partitions);
+    clusters_.create_topic(regions_.front(), topic, partitions, {{"max.message.bytes", std::to_string(narrow)}});
   }
 
   int run() {
@@ -58,8 +63,11 @@ class show {
     start();
     const auto begun = clock::now();
     const auto whole = std::chrono::seconds{how_.seconds};
-    const std::vector<std::pair<clock::duration, std::function<void()>>> script{
-        {whole / 4, [&] { cut(); }}, {whole / 2, [&] { crash(); }}, {whole * 3 / 4, [&] { heal(); }}};
+    const std::vector<std::pair<clock::duration, std::function<void()>>> script{{whole / 6, [&] { cut(); }},
+                                                                                {whole / 3, [&] { make_large(); }},
+                                                                                {whole / 2, [&] { crash(); }},
+                                                                                {whole * 2 / 3, [&] { heal(); }},
+                                                                                {whole * 5 / 6, [&] { release(); }}};
     std::size_t next = 0;
     auto shown = begun;
     for (auto now = begun; now < begun + whole; now = clock::now()) {
@@ -71,6 +79,7 @@ class show {
       }
       std::this_thread::sleep_for(5ms);
     }
+    while (next < script.size()) script[next++].second();
     return verify();
   }
 
@@ -84,7 +93,8 @@ class show {
     made.topics.include = {topic};
     made.events.emplace();
     made.dedup.emplace();
-    made.on_failure.policy = last_resort::dead_letter;
+    made.on_failure.policy = last_resort::park_key;
+    made.topics.sync_settings.clear();  // one region is narrower than home, on purpose
     made.lanes = partitions;
     made.log.level = flow::severity::error;
     made.state = "";
@@ -93,15 +103,20 @@ class show {
     return made;
   }
 
+  flow::app_options options() {
+    auto made = rules().options();
+    made.connect = clusters_.connect();
+    return made;
+  }
+
   void start() {
-    auto options = rules().options();
-    options.connect = clusters_.connect();
-    app_ = std::make_unique<flow::app>(sync(rules()), std::move(options));
+    app_ = std::make_unique<flow::app>(sync(rules()), options());
     if (auto started = app_->start(); !started) throw std::runtime_error{to_string(started.error())};
   }
 
-  void make() {
-    auto event = events_.next(now_in_milliseconds());
+  void make() { send(events_.next(now_in_milliseconds())); }
+
+  void send(event event) {
     clusters_.write(home, topic, event.partition, event.record);
     ++made_;
     const auto partition = static_cast<std::size_t>(event.partition);
@@ -126,6 +141,33 @@ class show {
     app_.reset();
     start();
     say("the worker has crashed and was started again");
+  }
+
+  // What one region does not take holds up none of the others, and there nobody but its customer.
+  void make_large() {
+    auto event = events_.large(now_in_milliseconds(), large);
+    parked_ = *event.record.key;
+    send(std::move(event));
+    say("an event of " + parked_ + " is too large for " + regions_.front() + ": that customer is parked there");
+  }
+  void release() {
+    wait_until([&] { return somebody_is_parked(); });
+    clusters_.change_settings(regions_.front(), topic, {{"max.message.bytes", std::to_string(2 * large)}});
+    replay_ = std::async(std::launch::async, [this] {
+      return flow::dead_letters{sync(rules()), options()}.replay({.cluster = regions_.front()});
+    });
+    say("region " + regions_.front() + " takes larger events now: the dead letters are replayed");
+  }
+
+  bool somebody_is_parked() const {
+    for (const auto& worker : app_->status().workers)
+      for (const auto& target : worker.targets)
+        if (target.cluster == regions_.front() && !target.parked.empty()) return true;
+    return false;
+  }
+
+  static void wait_until(const std::function<bool()>& holds) {
+    for (const auto limit = clock::now() + 15s; !holds() && clock::now() < limit;) std::this_thread::sleep_for(20ms);
   }
 
   std::vector<std::size_t> held() {
@@ -173,16 +215,12 @@ class show {
   }
 
   int verify() {
-    const auto limit = clock::now() + 30s;
-    while (clock::now() < limit) {
-      bool all = letters_are_there();
-      for (const auto count : held()) all = all && count >= accepted_;
-      if (all) break;
-      std::this_thread::sleep_for(20ms);
-    }
+    wait_until([&] {
+      return letters_are_there() && std::ranges::all_of(held(), [&](auto count) { return count >= accepted_; });
+    });
+    const auto replayed = replay_.get();
     show_table();
-    const bool left = app_->stop(10s);
-    bool good = left;
+    bool good = app_->stop(10s) && tell_of(replayed);
     for (const auto& region : regions_) {
       const auto found = contents(region);
       std::size_t differing = 0;
@@ -199,11 +237,32 @@ class show {
     const bool kept = letters_are_there();
     out_ << "  " << home << ": " << counted(malformed, "malformed event")
          << (kept ? " set aside in " : " should be, and not all are, in ") << topic << ".dlq\n";
-    good = good && kept;
-    out_ << (good ? "verified: " : "NOT verified: ") << accepted_ << " events in "
-         << counted(regions_.size(), "region") << ", none of " << counted(repeated_, "repetition")
-         << " twice, through a cut and a crash\n";
+    good = verify_as_users_do() && good && kept;
+    out_ << (good ? "verified: " : "NOT verified: ") << accepted_ << " events in " << counted(regions_.size(), "region")
+         << ", none of " << counted(repeated_, "repetition")
+         << " twice, through a cut, a crash and a parked customer\n";
     return good ? 0 : 3;
+  }
+
+  bool tell_of(const flow::result<flow::letters_replayed>& replayed) {
+    if (!replayed) {
+      out_ << "  the replay has failed: " << to_string(replayed.error()) << "\n";
+      return false;
+    }
+    out_ << "  " << regions_.front() << ": " << counted(replayed->released, "parked customer") << " released\n";
+    return replayed->released == 1 && replayed->parked == 0;
+  }
+
+  // What was made is not known to it.
+  bool verify_as_users_do() {
+    std::size_t partitions = 0, differing = 0;
+    const auto done = flow::verify(sync(rules()), options(), [&](const flow::verified_partition& each) {
+      ++partitions;
+      if (each.first || each.behind > 0 || each.set_aside > 0) ++differing;
+    });
+    out_ << "  replicator verify: " << counted(partitions, "partition") << " compared with home, "
+         << (differing == 0 ? "none differs" : std::to_string(differing) + " differ") << "\n";
+    return done && differing == 0;
   }
 
   bool letters_are_there() {
@@ -213,12 +272,16 @@ class show {
     return true;
   }
 
-  // Offsets differ from cluster to cluster; nothing else may.
-  static bool same(const std::vector<flow::raw_record>& found, const std::vector<flow::raw_record>& expected) {
-    return std::equal(found.begin(), found.end(), expected.begin(), expected.end(), [](auto a, auto b) {
-      a.offset = b.offset = 0;
-      return a == b;
-    });
+  // Offsets differ from cluster to cluster, and the customer who was parked comes later than the others; nothing else
+  // may.
+  bool same(const std::vector<flow::raw_record>& found, const std::vector<flow::raw_record>& expected) const {
+    const auto is_parked = [&](const flow::raw_record& each) { return each.key == parked_; };
+    const auto in_order = [&](std::vector<flow::raw_record> of) {
+      for (auto& each : of) each.offset = 0;
+      std::ranges::stable_partition(of, is_parked);
+      return of;
+    };
+    return in_order(found) == in_order(expected);
   }
 
   const demo_options& how_;
@@ -229,6 +292,8 @@ class show {
   event_maker events_;
   std::vector<std::vector<flow::raw_record>> expected_, malformed_;
   std::unique_ptr<flow::app> app_;
+  std::string parked_;
+  std::future<flow::result<flow::letters_replayed>> replay_;
   std::uint64_t made_ = 0;
   std::uint64_t accepted_ = 0;
   std::uint64_t repeated_ = 0;

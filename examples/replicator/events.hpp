@@ -27,8 +27,11 @@ class event_maker {
       : dice_{seed}, partitions_{partitions}, rules_{std::move(rules)} {}
 
   event next(std::int64_t time);
+  /// One with a lot to say, of `size` bytes at least.
+  event large(std::int64_t time, std::size_t size);
 
  private:
+  event of(std::size_t customer, const std::string& source, const std::string& type, const std::string& note);
   std::size_t roll(std::size_t sides) { return dice_() % sides; }
 
   std::mt19937_64 dice_;

@@ -3,6 +3,7 @@
 #include "demo.hpp"
 #include "explain.hpp"
 #include "sync.hpp"
+#include "verify.hpp"
 
 int main(int argc, char** argv) {
   auto line = flow::command_line_of<replicator::settings>(
@@ -16,5 +17,10 @@ int main(int argc, char** argv) {
        "read events, one in each line, and say for each which rule decides and what becomes of it",
        {"replicator explain --config sync.yaml < events.jsonl"}},
       &replicator::explain);
+  line.add<replicator::settings, flow::options<replicator::verify_options>>(
+      {"verify",
+       "compare what the targets hold with what they should",
+       {"replicator verify --config sync.yaml", "replicator verify --config sync.yaml --on osaka"}},
+      &replicator::verify);
   return line.run(argc, argv);
 }

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include <flow/json.hpp>
+#include <flow/spelling.hpp>
 #include <flow/topic.hpp>
 #include <flow/topic_selection.hpp>
 
@@ -21,6 +22,47 @@ void settings::topic_settings::check(flow::problems& found) const {
       found.at(entry, "topic " + entry + " is excluded as well", "take it out of include or of exclude");
     }
   }
+}
+
+flow::complaint settings::topic_settings::check_setting(const std::string& name) {
+  static const std::vector<std::string> of_one_cluster{"follower.replication.throttled.replicas",
+                                                       "leader.replication.throttled.replicas",
+                                                       "message.timestamp.after.max.ms",
+                                                       "message.timestamp.before.max.ms",
+                                                       "message.timestamp.difference.max.ms",
+                                                       "message.timestamp.type",
+                                                       "min.insync.replicas",
+                                                       "unclean.leader.election.enable"};
+  static const std::vector<std::string> all{"cleanup.policy",
+                                            "compression.gzip.level",
+                                            "compression.lz4.level",
+                                            "compression.type",
+                                            "compression.zstd.level",
+                                            "delete.retention.ms",
+                                            "file.delete.delay.ms",
+                                            "flush.messages",
+                                            "flush.ms",
+                                            "index.interval.bytes",
+                                            "local.retention.bytes",
+                                            "local.retention.ms",
+                                            "max.compaction.lag.ms",
+                                            "max.message.bytes",
+                                            "min.cleanable.dirty.ratio",
+                                            "min.compaction.lag.ms",
+                                            "preallocate",
+                                            "remote.storage.enable",
+                                            "retention.bytes",
+                                            "retention.ms",
+                                            "segment.bytes",
+                                            "segment.index.bytes",
+                                            "segment.jitter.ms",
+                                            "segment.ms"};
+  if (std::ranges::count(of_one_cluster, name) > 0)
+    return {"is a matter of each cluster, and not synchronised", "set it on the targets yourself"};
+  if (std::ranges::count(all, name) > 0) return {};
+  const auto meant = flow::spelling::nearest(name, all);
+  return {"is no setting of a topic",
+          meant.empty() ? "use those of Kafka, such as retention.ms" : "did you mean " + meant + "?"};
 }
 
 bool settings::topic_settings::reads_again(const std::string& pattern, const std::string& home) const {

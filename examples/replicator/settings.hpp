@@ -45,6 +45,9 @@ struct settings : flow::app_settings {
     std::string rename = "{topic}";
     replicator::partitions partitions = replicator::partitions::keep;
     bool create = true;
+    std::vector<std::string> sync_settings{"cleanup.policy",    "compression.type",      "delete.retention.ms",
+                                           "max.message.bytes", "min.compaction.lag.ms", "retention.bytes",
+                                           "retention.ms",      "segment.bytes"};
 
     void bind(auto& b) {
       b("include", include, "topics to replicate: names, or regular expressions matched whole")
@@ -54,10 +57,15 @@ struct settings : flow::app_settings {
       b("rename", rename, "a topic's name on the targets; {source} stands for the home cluster's name")
           .check(flow::checks::sink_topic);
       b("partitions", partitions, "keep: a record keeps its partition; by_key: it goes where Java clients put its key");
-      b("create", create, "create missing topics, with the source's partition count and settings, and partitions that its topic gets later");
+      b("create", create,
+        "create missing topics, with the source's partition count and settings, and partitions that its topic gets "
+        "later");
+      b("sync_settings", sync_settings, "settings of topics that are kept as the source has them; [] for none")
+          .check(check_setting);
     }
 
     void check(flow::problems& found) const;
+    static flow::complaint check_setting(const std::string& name);
     /// Whether what is written on the home cluster under these names would be replicated again.
     bool reads_again(const std::string& pattern, const std::string& home) const;
   } topics;

@@ -39,7 +39,8 @@ topology sync(const settings& s) {
     streams[i] | fan_out(ways[i].sink, s.targets,
                          {.rename = ways[i].rename,
                           .partition = s.topics.partitions == partitions::keep ? kept : by_key,
-                          .create = s.topics.create})
+                          .create = s.topics.create,
+                          .sync_settings = s.topics.sync_settings})
                      .on_failure(s.on_failure.in_force());
   }
   return t;

@@ -31,9 +31,14 @@ class memory_clusters {
 
   void create_topic(const std::string& cluster, const std::string& topic, std::int32_t partitions = 1,
                     const std::map<std::string, std::string>& settings = {});
+  void change_settings(const std::string& cluster, const std::string& topic,
+                       const std::map<std::string, std::string>& settings);
   /// Writes from outside of any topology; answers the offset.
   std::int64_t write(const std::string& cluster, const std::string& topic, std::int32_t partition,
                      const raw_record& what);
+  /// As retention does: everything of this partition below `new_start` is gone.
+  void delete_records(const std::string& cluster, const std::string& topic, std::int32_t partition,
+                      std::int64_t new_start);
   /// What a `read_committed` reader gets now, per partition in order.
   std::vector<std::vector<raw_record>> read(const std::string& cluster, const std::string& topic);
 

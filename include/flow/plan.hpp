@@ -76,6 +76,8 @@ struct sink_spec {
   /// A missing topic is created, partitioned as the source topic; one that keeps partitions grows with its source.
   bool create = true;
   std::int32_t partitions = 0;        ///< of `naming::own`, if it is not to be partitioned as the largest source topic
+  /// Of `pattern`: settings of topics that are kept as those of the topic at home are, also when they change there.
+  std::vector<std::string> sync_settings{};
   policy on_failure = stop;           ///< what becomes of records that a cluster refuses
   std::uint32_t letters = 0;          ///< if that is to dead-letter them: the sink that takes the letters
   bool takes_letters = false;         ///< no node's: whatever was dead-lettered goes here

@@ -66,6 +66,8 @@ class simulation {
   /// A second name for a cluster, as if both led to the same servers.
   void add_name(const std::string& cluster, const std::string& other);
   void add_partitions(const std::string& cluster, const std::string& topic, std::int32_t total);
+  void change_settings(const std::string& cluster, const std::string& topic,
+                       const std::map<std::string, std::string>& settings);
   void delete_topic(const std::string& cluster, const std::string& topic);
   /// Deletes it and creates it empty, as it was.
   void recreate_topic(const std::string& cluster, const std::string& topic);

@@ -19,6 +19,10 @@ struct fan_out_options {
   std::string rename = "{topic}";  ///< the name there; {topic} and {source} are where the record came from
   flow::partition partition = automatic;
   bool create = true;  ///< a missing topic is created, partitioned as the source topic
+  /// Settings of topics, as "retention.ms", that are kept as the source topic has them: looked at every half a minute,
+  /// and changed there, whoever has set them to something else. Counts only where each source topic has one of its own,
+  /// as by `rename`. A cluster that does not allow it is complained about once.
+  std::vector<std::string> sync_settings{};
 };
 
 /// What `fan_out` returns: a sink. Headers and timestamp are kept; a key or value that nobody wrote goes out byte for
@@ -56,6 +60,7 @@ struct fan_out_op : op<fan_out_op<Route>> {
     spec.clusters = clusters;
     spec.keeps_partition = outlet<In>::keeps_partition(how.partition);
     spec.create = how.create;
+    spec.sync_settings = how.sync_settings;
     return spec;
   }
 

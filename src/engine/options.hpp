@@ -30,8 +30,9 @@ struct options {
   std::chrono::milliseconds session{10'000};
   std::chrono::milliseconds max_poll_interval{30'000};
   std::chrono::milliseconds transaction_timeout{10'000};
-  std::chrono::milliseconds discover_every{1'500};  ///< how often new topics and partitions are looked for
-  std::chrono::milliseconds purge_every{30'000};    ///< how often what nobody reads any more is deleted
+  std::chrono::milliseconds discover_every{1'500};        ///< how often new topics and partitions are looked for
+  std::chrono::milliseconds sync_settings_every{30'000};  ///< how often topics are compared with those that they follow
+  std::chrono::milliseconds purge_every{30'000};          ///< how often what nobody reads any more is deleted
 };
 
 }  // namespace flow::engine

@@ -71,13 +71,15 @@ time_point writing::next_release() const {
 // The high watermark, not the last stable offset: the markers of the letters just committed may be late.
 task<void> writing::begin_release(course& who) {
   using offsets = std::vector<std::int64_t>;
+  // What was refused may be taken by now, so what the topics take is asked for anew.
+  auto looked = co_await outputs_.prepare_routes();
   const std::vector<topic_partition> where{who.parked.letters};
   auto first = co_await answer<offsets>(
       at_.loop, [&](auto done) { at_.cluster.find_offsets(where, {kind::earliest}, std::move(done)); });
   auto behind = co_await answer<offsets>(
       at_.loop, [&](auto done) { at_.cluster.find_offsets(where, {kind::high_watermark}, std::move(done)); });
-  if (!first || !behind) {
-    release_trouble_.raise(first ? behind.error() : first.error());
+  if (!looked || !first || !behind) {
+    release_trouble_.raise(!looked ? looked.error() : first ? behind.error() : first.error());
     release_again_ = at_.loop.now() + releasing_();
     co_return;
   }

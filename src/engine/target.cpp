@@ -17,6 +17,7 @@ target::target(site at)
     : at_{std::move(at)},
       outputs_{at_},
       commands_{at_},
+      settings_{at_, outputs_, [this] { return topics_in_charge(); }},
       changed_{at_.loop},
       trouble_{at_.loop, at_.log, at_.name},
       omissions_{at_.log, at_.name},
@@ -105,6 +106,10 @@ task<void> target::work() {
   if (!at_.topology.parking().empty()) {
     following_commands_ = commands_.follow();
     following_commands_.start();
+  }
+  if (settings_.are_followed()) {
+    following_settings_ = settings_.follow();
+    following_settings_.start();
   }
   co_await follow_group();
 }
@@ -324,6 +329,15 @@ std::vector<lane*> target::lanes_of(const writing& who) const {
   for (const auto& [number, each] : lanes_)
     if (each->to == &who) found.push_back(each.get());
   return found;
+}
+
+// Who writes what comes from the first partition of a topic looks after the topic.
+std::set<std::string> target::topics_in_charge() const {
+  std::set<std::string> topics;
+  for (const auto& [number, each] : lanes_)
+    for (const auto& course : each->courses)
+      if (course->from->where.partition == 0) topics.insert(course->from->where.topic);
+  return topics;
 }
 
 std::unique_ptr<writing> target::open_writing() {

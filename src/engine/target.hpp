@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "omissions.hpp"
 #include "outputs.hpp"
 #include "site.hpp"
+#include "topic_settings.hpp"
 #include "writing.hpp"
 
 #include <flow/status.hpp>
@@ -72,6 +74,7 @@ class target final : private writing::owner {
   bool paused() const { return paused_ && at_rest() && !ended_; }
   std::unique_ptr<writing> open_writing();
   std::vector<lane*> lanes_of(const writing& who) const;
+  std::set<std::string> topics_in_charge() const;
 
   const port::membership& assignment() const override { return assignment_; }
   const class commands& commands() const override { return commands_; }
@@ -90,6 +93,8 @@ class target final : private writing::owner {
   outputs outputs_;
   class commands commands_;
   task<void> following_commands_;
+  topic_settings settings_;
+  task<void> following_settings_;
   std::vector<std::unique_ptr<writing>> writings_;  // the first has every lane that is not kept apart
   std::map<std::int32_t, writing*> kept_apart_;     // by lane, also while others own it
   int ids_used_ = 0;

@@ -191,6 +191,48 @@ result<void> read_deleted(rd_kafka_event_t* answer, const std::string& cluster) 
 
 // ---- groups
 
+result<std::map<std::string, std::string>> read_own_settings(rd_kafka_event_t* answer, const std::string& topic,
+                                                             const std::string& cluster) {
+  const std::string what = "settings on " + cluster;
+  if (auto fine = check(answer, what); !fine) return tl::unexpected{fine.error()};
+  std::size_t count = 0;
+  const auto* topics = rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(answer), &count);
+  std::map<std::string, std::string> own;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (const auto code = rd_kafka_ConfigResource_error(topics[i]))
+      return tl::unexpected{failure_of(code, what + " of " + topic)};
+    std::size_t entries = 0;
+    const auto* settings = rd_kafka_ConfigResource_configs(topics[i], &entries);
+    for (std::size_t j = 0; j < entries; ++j)
+      if (rd_kafka_ConfigEntry_source(settings[j]) == RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG)
+        own[rd_kafka_ConfigEntry_name(settings[j])] = text_of(rd_kafka_ConfigEntry_value(settings[j]));
+  }
+  return own;
+}
+
+admin_call set_settings_call(std::shared_ptr<client> by, const std::string& topic,
+                             const std::map<std::string, std::string>& settings) {
+  const config_ptr wanted{rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str())};
+  for (const auto& [name, value] : settings)
+    rd_kafka_ConfigResource_set_config(wanted.get(), name.c_str(), value.c_str());
+  return {std::move(by), RD_KAFKA_ADMIN_OP_ALTERCONFIGS, [&](auto* handle, auto* options, auto* queue) {
+            rd_kafka_ConfigResource_t* one = wanted.get();
+            rd_kafka_AlterConfigs(handle, &one, 1, options, queue);
+          }};
+}
+
+result<void> read_set(rd_kafka_event_t* answer, const std::string& cluster) {
+  const std::string what = "change on " + cluster + " topic";
+  if (auto fine = check(answer, what); !fine) return fine;
+  std::size_t count = 0;
+  const auto* topics = rd_kafka_AlterConfigs_result_resources(rd_kafka_event_AlterConfigs_result(answer), &count);
+  for (std::size_t i = 0; i < count; ++i)
+    if (const auto code = rd_kafka_ConfigResource_error(topics[i]))
+      return tl::unexpected{failure_of(code, what + " " + rd_kafka_ConfigResource_name(topics[i]),
+                                       text_of(rd_kafka_ConfigResource_error_string(topics[i])))};
+  return {};
+}
+
 admin_call group_members_call(std::shared_ptr<client> by, const std::string& group) {
   return {std::move(by), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, [&](auto* handle, auto* options, auto* queue) {
             const char* name = group.c_str();

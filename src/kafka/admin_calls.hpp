@@ -42,6 +42,14 @@ result<void> read_grown(rd_kafka_event_t* answer, const std::string& cluster);
 admin_call delete_records_call(std::shared_ptr<client> by, const std::map<topic_partition, std::int64_t>& below);
 result<void> read_deleted(rd_kafka_event_t* answer, const std::string& cluster);
 
+/// What a topic is set to itself, from an answer to `describe_topics_call`; what its cluster says is left out.
+result<std::map<std::string, std::string>> read_own_settings(rd_kafka_event_t* answer, const std::string& topic,
+                                                             const std::string& cluster);
+/// These become all that the topic is set to itself.
+admin_call set_settings_call(std::shared_ptr<client> by, const std::string& topic,
+                             const std::map<std::string, std::string>& settings);
+result<void> read_set(rd_kafka_event_t* answer, const std::string& cluster);
+
 admin_call group_members_call(std::shared_ptr<client> by, const std::string& group);
 result<std::vector<port::group_member>> read_members(rd_kafka_event_t* answer, const std::string& cluster);
 

@@ -115,6 +115,7 @@ class kafka_cluster : public port::cluster {
   void create_topics(std::vector<port::new_topic> topics, port::reply<void> done) override;
   void add_partitions(std::string topic, std::int32_t total, port::reply<void> done) override;
   void delete_records(std::map<topic_partition, std::int64_t> below, port::reply<void> done) override;
+  void change_settings(std::string topic, std::map<std::string, std::string> settings, port::reply<void> done) override;
 
   void find_offsets(std::vector<topic_partition> where, port::offset_query what,
                     port::reply<std::vector<std::int64_t>> done) override {
@@ -264,6 +265,41 @@ void kafka_cluster::delete_records(std::map<topic_partition, std::int64_t> below
             return delete_records_call(*by, below);
           },
           [this](rd_kafka_event_t* answer) { return read_deleted(answer, in_.to.name); }));
+}
+
+// This client can only set all that a topic is set to at once (librdkafka 2.0.2), so what it is set to now is asked
+// first.
+void kafka_cluster::change_settings(std::string topic, std::map<std::string, std::string> settings,
+                                    port::reply<void> done) {
+  using settings_map = std::map<std::string, std::string>;
+  auto own = std::make_shared<settings_map>();
+  auto describe = admin_question<settings_map>(
+      [this, topic]() -> result<admin_call> {
+        auto by = asking();
+        if (!by) return tl::unexpected{std::move(by.error())};
+        return describe_topics_call(*by, {topic});
+      },
+      [this, topic](rd_kafka_event_t* answer) { return read_own_settings(answer, topic, in_.to.name); });
+  auto set = admin_question<void>(
+      [this, topic, own]() -> result<admin_call> {
+        auto by = asking();
+        if (!by) return tl::unexpected{std::move(by.error())};
+        return set_settings_call(*by, topic, *own);
+      },
+      [this](rd_kafka_event_t* answer) { return read_set(answer, in_.to.name); });
+  ask(std::move(done), request_limit,
+      [settings = std::move(settings), own, describe = std::move(describe), set = std::move(set), known = false](
+          milliseconds patience, milliseconds left) mutable -> outcome<void> {
+        if (!known) {
+          outcome<settings_map> got = describe(patience, left);
+          if (!got) return std::nullopt;
+          if (!*got) return result<void>{tl::unexpected{got->error()}};
+          *own = settings;
+          own->merge(**got);
+          known = true;
+        }
+        return set(patience, left);
+      });
 }
 
 void kafka_cluster::group_offsets(std::string group, std::vector<topic_partition> where, port::isolation isolated,

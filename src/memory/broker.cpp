@@ -49,6 +49,12 @@ void broker::add_partitions(const std::string& name, std::int32_t total) {
   if (!added) throw std::invalid_argument{added.error().text};
 }
 
+void broker::change_settings(const std::string& name, const settings_map& settings) {
+  const std::scoped_lock lock{node_->mutex};
+  const auto changed = node_->change_settings(name, settings);
+  if (!changed) throw std::invalid_argument{changed.error().text};
+}
+
 void broker::delete_topic(const std::string& name) {
   const std::scoped_lock lock{node_->mutex};
   node_->delete_topic(name);

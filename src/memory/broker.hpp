@@ -25,6 +25,7 @@ class broker {
 
   void create_topic(const std::string& name, std::int32_t partitions = 1, settings_map settings = {});
   void add_partitions(const std::string& name, std::int32_t total);
+  void change_settings(const std::string& name, const settings_map& settings);
   void delete_topic(const std::string& name);
   /// Deletes it and creates it empty, as it was.
   void recreate_topic(const std::string& name);

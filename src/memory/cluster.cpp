@@ -129,6 +129,12 @@ class memory_cluster final : public port::cluster, private asker {
         std::move(done));
   }
 
+  void change_settings(std::string topic, settings_map settings, port::reply<void> done) override {
+    ask<void>([&cluster = home(), topic = std::move(topic),
+               settings = std::move(settings)] { return cluster.change_settings(topic, settings); },
+              std::move(done));
+  }
+
   void find_offsets(std::vector<topic_partition> where, port::offset_query what,
                     port::reply<std::vector<std::int64_t>> done) override {
     ask<std::vector<std::int64_t>>(

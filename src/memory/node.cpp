@@ -112,6 +112,17 @@ result<void> node::delete_records(const topic_partition& where, std::int64_t bel
   });
 }
 
+result<void> node::change_settings(const std::string& name, const settings_map& settings) {
+  const auto found = topics_.find(name);
+  if (found == topics_.end()) return fail(failure_kind::missing, "no topic " + name);
+  try {
+    found->second.change(settings);
+  } catch (const std::exception&) {
+    return fail(failure_kind::rejected, "topic " + name + " has a setting that should be a number and is none");
+  }
+  return {};
+}
+
 void node::delete_topic(const std::string& name) {
   const auto deleted = topics_.extract(name);
   if (!deleted) return;

@@ -60,6 +60,7 @@ class node : public std::enable_shared_from_this<node> {
   result<void> create_topic(const port::new_topic& wanted);
   result<void> add_partitions(const std::string& name, std::int32_t total);
   result<void> delete_records(const topic_partition& where, std::int64_t below);
+  result<void> change_settings(const std::string& name, const settings_map& settings);
   void delete_topic(const std::string& name);
   result<partition*> find(const topic_partition& where);
   std::int32_t partition_count(const std::string& topic) const;

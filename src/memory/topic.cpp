@@ -18,13 +18,28 @@ const settings_map& default_settings() {
   return defaults;
 }
 
-topic::topic(std::int32_t partitions, settings_map settings)
-    : settings_{std::move(settings)},
-      most_bytes_{std::stoll(settings_.at("max.message.bytes"))},
-      furthest_ahead_{std::stoll(settings_.at("message.timestamp.after.max.ms"))},
-      compacted_{settings_.at("cleanup.policy").find("compact") != std::string::npos},
-      stamps_{settings_.at("message.timestamp.type") == "LogAppendTime"} {
+topic::topic(std::int32_t partitions, settings_map settings) : settings_{std::move(settings)} {
+  obey();
   grow(partitions);
+}
+
+void topic::obey() {
+  most_bytes_ = std::stoll(settings_.at("max.message.bytes"));
+  furthest_ahead_ = std::stoll(settings_.at("message.timestamp.after.max.ms"));
+  compacted_ = settings_.at("cleanup.policy").find("compact") != std::string::npos;
+  stamps_ = settings_.at("message.timestamp.type") == "LogAppendTime";
+}
+
+void topic::change(const settings_map& settings) {
+  const auto before = settings_;
+  for (const auto& [name, value] : settings) settings_[name] = value;
+  try {
+    obey();
+  } catch (const std::exception&) {
+    settings_ = before;
+    obey();
+    throw;
+  }
 }
 
 void topic::grow(std::int32_t total) {

@@ -33,6 +33,8 @@ class topic {
   const settings_map& settings() const { return settings_; }
   std::int32_t partitions() const { return static_cast<std::int32_t>(partitions_.size()); }
   void grow(std::int32_t total);
+  /// @throws as the constructor does, and has changed nothing then.
+  void change(const settings_map& settings);
   partition* find(std::int32_t number);  ///< null: there is none
 
   /// Whether the topic takes every one of these records at this time of day; it takes a batch whole or not at all.
@@ -41,11 +43,13 @@ class topic {
   void stamp(std::span<fetched_record> batch, std::int64_t now) const;
 
  private:
+  void obey();
+
   settings_map settings_;
-  std::int64_t most_bytes_;
-  std::int64_t furthest_ahead_;  ///< milliseconds by which a timestamp may lie in the future
-  bool compacted_;
-  bool stamps_;
+  std::int64_t most_bytes_ = 0;
+  std::int64_t furthest_ahead_ = 0;  ///< milliseconds by which a timestamp may lie in the future
+  bool compacted_ = false;
+  bool stamps_ = false;
   std::vector<std::unique_ptr<partition>> partitions_;
 };
 

@@ -39,6 +39,10 @@ class borrowed_cluster : public port::cluster {
   void delete_records(std::map<topic_partition, std::int64_t> below, port::reply<void> done) override {
     from_->delete_records(std::move(below), std::move(done));
   }
+  void change_settings(std::string topic, std::map<std::string, std::string> settings,
+                       port::reply<void> done) override {
+    from_->change_settings(std::move(topic), std::move(settings), std::move(done));
+  }
   void find_offsets(std::vector<topic_partition> where, port::offset_query what,
                     port::reply<std::vector<std::int64_t>> done) override {
     from_->find_offsets(std::move(where), what, std::move(done));

@@ -13,14 +13,16 @@ using testing::Lt;
 /// Copies orders to tokyo by an operator that takes its time over each.
 class slow_operators : public testing::Test {
  protected:
-  app taking(std::chrono::milliseconds each) {
+  app taking(std::chrono::milliseconds each, std::chrono::milliseconds commit_every = 100ms) {
     topology t{"copies"};
     t.from(topic<bytes, bytes>{"orders"}) | peek("think", [this, each](bytes) {
       ++calls;
       // This is what it takes, and nothing is waited for.
       std::this_thread::sleep_for(each);
     }) | fan_out("regions", {"tokyo"});
-    return app{t, w.options()};
+    auto options = w.options();
+    options.commit_every = commit_every;
+    return app{t, options};
   }
   /// Starts it with so many orders to copy, and returns when it has thought about some.
   void begin(app& one, int orders) {
@@ -38,6 +40,21 @@ TEST_F(slow_operators, do_not_keep_what_is_through_from_being_committed) {
   begin(one, 3000);
   ASSERT_TRUE(eventually([&] { return w.count("tokyo") > 0; }));
   EXPECT_THAT(calls.load(), Lt(1500));
+}
+
+TEST_F(slow_operators, have_what_is_through_committed_as_often_as_is_asked) {
+  const auto commits_with = [&](std::chrono::milliseconds commit_every) {
+    app one = taking(1ms, commit_every);
+    const auto before = w.count("tokyo");
+    begin(one, 1000);
+    EXPECT_TRUE(eventually([&] { return w.count("tokyo") == before + 1000; }));
+    const auto commits = target_named("tokyo", one.status()).commits;
+    EXPECT_TRUE(one.stop(10s));
+    return commits;
+  };
+  const auto often = commits_with(20ms), seldom = commits_with(1s);
+  EXPECT_GE(often, 5u);
+  EXPECT_LE(2 * seldom, often);
 }
 
 TEST_F(slow_operators, are_waited_for_by_a_stop_for_one_record_only) {

@@ -117,6 +117,10 @@ result<void> suite::create(std::vector<port::new_topic> topics) {
   return await<void>([&](auto done) { cluster_->create_topics(topics, done); });
 }
 
+result<void> suite::change_settings(const std::string& topic, const std::map<std::string, std::string>& settings) {
+  return await<void>([&](auto done) { cluster_->change_settings(topic, settings, done); });
+}
+
 result<void> suite::add_partitions(const std::string& topic, std::int32_t total) {
   return await<void>([&](auto done) { cluster_->add_partitions(topic, total, done); });
 }

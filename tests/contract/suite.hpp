@@ -126,6 +126,7 @@ class suite : public ::testing::Test {
   result<void> create(std::vector<port::new_topic> topics);
   result<void> add_partitions(const std::string& topic, std::int32_t total);
   result<void> delete_records(std::map<topic_partition, std::int64_t> below);
+  result<void> change_settings(const std::string& topic, const std::map<std::string, std::string>& settings);
   result<void> fence(const std::string& transactional_id);
   result<std::vector<port::group_member>> group_members(const std::string& group);
   result<std::vector<port::group_offset>> group_offsets(const std::string& group, std::vector<topic_partition> where,

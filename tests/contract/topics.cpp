@@ -90,6 +90,26 @@ TEST_F(topics, that_are_missing_do_not_grow) {
   EXPECT_THAT(add_partitions(unique("nowhere"), 3), fails_with(failure_kind::missing));
 }
 
+TEST_F(topics, change_their_settings_and_keep_the_others) {
+  const std::string topic = fresh_topic(1, {{"cleanup.policy", "compact"}, {"retention.ms", "100000"}});
+  const auto is = [&](const std::string& name) { return must(describe({topic})).at(0).settings[name]; };
+  must(change_settings(topic, {{"retention.ms", "200000"}, {"max.message.bytes", "54321"}}));
+  ask_until([&] { return is("retention.ms") == "200000"; }, "the new setting");
+  EXPECT_EQ(is("max.message.bytes"), "54321");
+  EXPECT_EQ(is("cleanup.policy"), "compact");
+  must(change_settings(topic, {{"retention.ms", "300000"}}));
+  ask_until([&] { return is("retention.ms") == "300000"; }, "the newest setting");
+  EXPECT_EQ(is("max.message.bytes"), "54321");
+  EXPECT_EQ(is("cleanup.policy"), "compact");
+}
+
+TEST_F(topics, keep_their_settings_if_they_cannot_be_changed) {
+  const std::string topic = fresh_topic(1, {{"max.message.bytes", "54321"}});
+  EXPECT_THAT(change_settings(topic, {{"max.message.bytes", "many"}}), fails_with(failure_kind::rejected));
+  EXPECT_EQ(must(describe({topic})).at(0).settings["max.message.bytes"], "54321");
+  EXPECT_THAT(change_settings(unique("nowhere"), {{"retention.ms", "1"}}), fails_with(failure_kind::missing));
+}
+
 // ---- offsets
 
 TEST_F(topics, tell_where_they_begin_and_end) {

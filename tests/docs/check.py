@@ -44,6 +44,7 @@ USUAL = """\
 #include <flow/rules.hpp>
 #include <flow/testing.hpp>
 #include <flow/testing/drive.hpp>
+#include <flow/verify.hpp>
 
 using namespace std::chrono_literals;
 """

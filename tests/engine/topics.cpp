@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "scenario.hpp"
 #include "simulation.hpp"
 
@@ -17,6 +19,69 @@ TEST_F(outputs, that_are_missing_are_created_as_their_source_is) {
   EXPECT_EQ(made.partitions(), 3);
   EXPECT_EQ(made.settings().at("cleanup.policy"), "compact");
   EXPECT_EQ(made.settings().at("retention.ms"), "1000");
+}
+
+/// What a topic on tokyo is set to.
+std::string setting(simulation& world, const std::string& topic, const std::string& name) {
+  return world.internals().cluster("tokyo").inside()->topics().find(topic)->second.settings().at(name);
+}
+
+TEST_F(outputs, follow_the_settings_that_they_are_to_follow) {
+  create("orders", 2);
+  write("orders", 3);
+  start("one", copies({"orders"}, {.sync_settings = {"retention.ms", "max.message.bytes"}}));
+  ASSERT_TRUE(copied("orders"));
+  world.change_settings("home", "orders", {{"retention.ms", "5000"}, {"segment.bytes", "5000000"}});
+  EXPECT_TRUE(eventually([&] { return setting(world, "orders", "retention.ms") == "5000"; }, 1s));
+  EXPECT_NE(setting(world, "orders", "segment.bytes"), "5000000");
+  EXPECT_TRUE(said("tokyo: orders: retention.ms is 5000 now, as at home"));
+
+  world.change_settings("tokyo", "orders", {{"retention.ms", "6000"}});
+  EXPECT_TRUE(eventually([&] { return setting(world, "orders", "retention.ms") == "5000"; }, 1s));
+
+  // What is larger is written from then on.
+  world.change_settings("home", "orders", {{"max.message.bytes", "2000000"}});
+  EXPECT_TRUE(eventually([&] { return setting(world, "orders", "max.message.bytes") == "2000000"; }, 1s));
+  write({"orders", 0}, {.key = "k", .value = std::string(1'500'000, 'x')});
+  EXPECT_TRUE(copied("orders"));
+}
+
+TEST_F(outputs, keep_the_settings_that_they_have_unless_they_are_to_follow) {
+  create("orders");
+  write("orders", 3);
+  start("one");
+  ASSERT_TRUE(copied("orders"));
+  world.change_settings("home", "orders", {{"retention.ms", "5000"}});
+  world.advance(2min);
+  EXPECT_NE(setting(world, "orders", "retention.ms"), "5000");
+}
+
+TEST_F(outputs, complain_once_of_a_setting_that_cannot_follow_and_go_on) {
+  create("orders");
+  start("one", copies({"orders"}, {.sync_settings = {"retention.sm", "retention.ms"}}));
+  ASSERT_TRUE(
+      eventually([&] { return said("orders do not follow those at home: a topic has no setting retention.sm"); }, 1s));
+  world.change_settings("home", "orders", {{"retention.ms", "5000"}});
+  EXPECT_TRUE(eventually([&] { return setting(world, "orders", "retention.ms") == "5000"; }, 1s));
+  const auto count = std::ranges::count_if(
+      world.log(), [](const std::string& line) { return line.find("do not follow") != std::string::npos; });
+  EXPECT_EQ(count, 1);
+  write("orders", 3);
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_TRUE(ready("one"));
+}
+
+TEST_F(outputs, that_several_lead_to_follow_none_of_them) {
+  create("orders.a");
+  create("orders.b");
+  world.create_topic("tokyo", "all", 1, {{"retention.ms", "6000"}});
+  topology t{"sync"};
+  t.from(topic<bytes, bytes>{"orders.a"}) | fan_out("a", "tokyo", {.rename = "all", .sync_settings = {"retention.ms"}});
+  t.from(topic<bytes, bytes>{"orders.b"}) | fan_out("b", "tokyo", {.rename = "all", .sync_settings = {"retention.ms"}});
+  start("one", t);
+  ASSERT_TRUE(eventually([&] { return ready("one"); }));
+  world.advance(2min);
+  EXPECT_EQ(setting(world, "all", "retention.ms"), "6000");
 }
 
 TEST_F(outputs, that_are_missing_and_not_to_be_created_are_waited_for_while_others_are_written) {

@@ -2,6 +2,7 @@
 #include <kafka_fixture.hpp>
 
 #include <array>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -82,6 +83,39 @@ class missing_rights : public ::testing::Test {
     t.from(flow::topic<bytes, bytes>{open_}) | fan_out("open", {"tokyo"});
     t.from(flow::topic<bytes, bytes>{closed_}) | fan_out("closed", {"tokyo"});
     return t;
+  }
+
+  static plain::owned<rd_kafka_event_t> ask(
+      const std::string& brokers, const std::string& topic,
+      const std::function<void(rd_kafka_t*, rd_kafka_ConfigResource_t*, rd_kafka_queue_t*)>& question) {
+    const auto client = plain::make_client(RD_KAFKA_PRODUCER, {{"bootstrap.servers", brokers}});
+    const plain::owned<rd_kafka_queue_t> answers{rd_kafka_queue_new(client.get())};
+    auto* about = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str());
+    question(client.get(), about, answers.get());
+    plain::owned<rd_kafka_event_t> answer{rd_kafka_queue_poll(answers.get(), 30'000)};
+    rd_kafka_ConfigResource_destroy(about);
+    if (!answer) throw plain::kafka_error{"no answer from " + brokers};
+    plain::check(rd_kafka_event_error(answer.get()), topic);
+    return answer;
+  }
+  static void set_retention(const std::string& brokers, const std::string& topic, const std::string& to) {
+    ask(brokers, topic, [&](auto* client, auto* about, auto* answers) {
+      rd_kafka_ConfigResource_set_config(about, "retention.ms", to.c_str());
+      rd_kafka_AlterConfigs(client, &about, 1, nullptr, answers);
+    });
+  }
+  static std::string retention(const std::string& brokers, const std::string& topic) {
+    const auto answer = ask(brokers, topic, [&](auto* client, auto* about, auto* answers) {
+      rd_kafka_DescribeConfigs(client, &about, 1, nullptr, answers);
+    });
+    std::size_t count = 0, entries = 0;
+    const auto* found =
+        rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(answer.get()), &count);
+    const auto* settings = rd_kafka_ConfigResource_configs(found[0], &entries);
+    for (std::size_t i = 0; i < entries; ++i)
+      if (std::string{"retention.ms"} == rd_kafka_ConfigEntry_name(settings[i]))
+        return rd_kafka_ConfigEntry_value(settings[i]);
+    return {};
   }
 
   static target_status tokyo(const app& of) {
@@ -167,6 +201,20 @@ TEST_F(missing_rights, to_see_a_topic_that_is_written_are_told_and_waited_for) {
   }
   EXPECT_TRUE(arrives(open_));
   EXPECT_TRUE(arrives(closed_));
+}
+
+TEST_F(missing_rights, to_change_a_topic_are_told_once_and_hold_nothing_up) {
+  const ban rule{"tokyo", RD_KAFKA_RESOURCE_TOPIC, closed_, RD_KAFKA_ACL_OPERATION_ALTER_CONFIGS};
+  for (const auto& topic : {open_, closed_}) set_retention(home_, topic, "123456789");
+  topology t{name_};
+  t.from(topics<bytes, bytes>{{open_, closed_}}) | fan_out("copies", {"tokyo"}, {.sync_settings = {"retention.ms"}});
+  app copying{t, options_};
+  ASSERT_TRUE(copying.start());
+  EXPECT_TRUE(arrives(closed_));
+  EXPECT_TRUE(arrives(open_));
+  EXPECT_TRUE(eventually([&] { return retention(tokyo_, open_) == "123456789"; }, 60s));
+  EXPECT_NE(retention(tokyo_, closed_), "123456789");
+  EXPECT_TRUE(copying.status().ready());
 }
 
 TEST_F(missing_rights, to_use_the_group_are_told_and_waited_for) {

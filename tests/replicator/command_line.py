@@ -50,6 +50,7 @@ topics:
   rename: "{source}.{topic}"
   partitions: by_key
   create: false
+  sync_settings: [retention.ms, cleanup.policy]
 events:
   source: /source
   type: /detail-type
@@ -249,6 +250,15 @@ clusters:
             "bills => topic bills is excluded as well (take it out of include or of exclude)",
             "\"*\" => \"*\" is neither the name of a topic nor a regular expression "
             "(mend the expression, or escape what is meant literally)")
+
+    def test_topics_sync_settings(self) -> None:
+        self.assertEqual(self.lint(LEAST.replace("[orders]", "[orders], sync_settings: []")).code, 0)
+        self.assert_refused_in(
+            LEAST.replace("[orders]", "[orders], sync_settings: [retention.ms, retention.sm, min.insync.replicas, colour]"),
+            "retention.sm => \"retention.sm\" is no setting of a topic (did you mean retention.ms?)",
+            "min.insync => \"min.insync.replicas\" is a matter of each cluster, and not synchronised "
+            "(set it on the targets yourself)",
+            "colour => \"colour\" is no setting of a topic (use those of Kafka, such as retention.ms)")
 
     def test_topics_rename(self) -> None:
         self.assertIn(" {source}.{topic} on osaka, virginia\n", self.describe(EVERYTHING))
@@ -939,6 +949,25 @@ class demo(Case):
         self.assertEqual((done.code, done.err), (0, ""), done.out)
         self.assertEqual(done.out.count("every accepted event is there exactly once, in order"), 2)
         self.assertRegex(done.out, r"(?m)^verified: [1-9]\d* events in 2 regions")
+
+    def test_shows_everything_within_half_a_minute(self) -> None:
+        begun = time.monotonic()
+        done = self.call("demo")
+        self.assertEqual((done.code, done.err), (0, ""), done.out)
+        self.assertLess(time.monotonic() - begun, 30)
+        happens = [r"^home [^,]+, 5 regions, ", r"^  \* region af-south-1 is cut off",
+                   r"^  \* an event of customer-\d+ is too large for ap-northeast-1: that customer is parked there",
+                   r"^  \* the worker has crashed and was started again", r"^  \* region af-south-1 is back",
+                   r"^  \* region ap-northeast-1 takes larger events now: the dead letters are replayed",
+                   r"^  ap-northeast-1: 1 parked customer released",
+                   r"^  ap-southeast-1: [1-9]\d* malformed events set aside in business-events.dlq",
+                   r"^  replicator verify: 36 partitions compared with home, none differs",
+                   r"^verified: [1-9]\d* events in 5 regions, none of [1-9]\d* repetitions twice, "]
+        places = []
+        for each in happens:
+            self.assertRegex(done.out, "(?m)" + each)
+            places.append(re.search("(?m)" + each, done.out).start())
+        self.assertEqual(places, sorted(places))
 
     def test_says_one_region(self) -> None:
         done = self.call("demo", "--seconds", "3", "--regions", "1")
