@@ -6,6 +6,10 @@
     bench.py --kafka-dir /tmp/k --filter on          of which half are filtered out
     bench.py --kafka-dir /tmp/k --targets 1,3        and what each further target costs
     bench.py --kafka-dir /tmp/k --latency            a steady load: p50, p99, CPU
+    bench.py --kafka-dir /tmp/k --latency --far target     with a distance between the program and its targets; or home
+    bench.py --kafka-dir /tmp/k --far target --partitions 1
+
+A distance takes clusters that were started with --detour home,tokyo,oregon,dublin. What loads and measures has none.
 
 Rounds alternate between the programs, and figures are medians; the ratio is the median of the ratios within each round.
 Only ratios mean anything on another machine. Each program takes the flags of raw_loop and prints its line of JSON.
@@ -20,9 +24,12 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
+
+sys.path.append(str(Path(__file__).parent.parent / "tests" / "kafka_fixture"))
+from proxy import Proxy
 
 Figures = dict[str, float]
 
@@ -43,7 +50,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sizes", default="100,1000", help="bytes of a value")
     parser.add_argument("--megabytes", type=int, default=300, help="what a drain reads; at most 3 million records")
+    parser.add_argument("--partitions", type=int, default=6, help="of the topic that is read")
+    parser.add_argument("--setting", action="append", default=[], metavar="KEY=VALUE", help="of that topic")
     parser.add_argument("--targets", default="1", help="how many targets; with 1,3 also what a further one costs")
+    parser.add_argument("--far", choices=["home", "target"], help="what is far from the program")
+    parser.add_argument("--round-trip-ms", type=float, default=100, help="how far")
     parser.add_argument("--filter", choices=["on", "off"], default="off")
     parser.add_argument("--commit-ms", type=int, default=100)
     parser.add_argument("--latency", action="store_true")
@@ -56,12 +67,24 @@ def arguments() -> argparse.Namespace:
 
 
 class Bench:
-    def __init__(self, chosen: argparse.Namespace) -> None:
+    """`seen` tells where the program under test finds a cluster that is here."""
+
+    def __init__(self, chosen: argparse.Namespace, proxies: ExitStack) -> None:
         self.chosen = chosen
-        clusters = json.loads((chosen.kafka_dir / "clusters.json").read_text())
-        self.home: str = clusters[chosen.home]["bootstrap"]
-        self.others: list[str] = [clusters[name]["bootstrap"] for name in chosen.to.split(",")]
+        self.clusters = json.loads((chosen.kafka_dir / "clusters.json").read_text())
+        self.home: str = self.clusters[chosen.home]["bootstrap"]
+        self.others: list[str] = [self.clusters[name]["bootstrap"] for name in chosen.to.split(",")]
+        self.seen = {address: address for address in (self.home, *self.others)}
+        if chosen.far:
+            for name in [chosen.home] if chosen.far == "home" else chosen.to.split(","):
+                self._put_far(name, proxies)
         self.count = 0
+
+    def _put_far(self, name: str, proxies: ExitStack) -> None:
+        (broker,) = self.clusters[name]["brokers"]
+        detour = broker["detour"]
+        proxies.enter_context(Proxy(detour["advertised"], detour["port"], delay=self.chosen.round_trip_ms / 2000))
+        self.seen[self.clusters[name]["bootstrap"]] = f"127.0.0.1:{detour['advertised']}"
 
     def run(self) -> None:
         for size in map(int, self.chosen.sizes.split(",")):
@@ -89,7 +112,8 @@ class Bench:
     @contextmanager
     def _source(self, records: int, size: int) -> Iterator[str]:
         name = self._fresh("source")
-        self._fill(self.home, name, "--records", str(records), "--size", str(size))
+        self._fill(self.home, name, "--records", str(records), "--size", str(size), "--partitions",
+                   str(self.chosen.partitions), *(word for text in self.chosen.setting for word in ("--setting", text)))
         try:
             yield name
         finally:
@@ -115,9 +139,9 @@ class Bench:
         subprocess.run([self.chosen.build / "bench_fill", "--brokers", brokers, "--topic", topic, *more], check=True)
 
     def _flags(self, source: str, sink: str, brokers: list[str], records: int) -> list[str]:
-        return ["--home", self.home, "--source", source, "--sink", sink, "--records", str(records),
+        return ["--home", self.seen[self.home], "--source", source, "--sink", sink, "--records", str(records),
                 "--commit-ms", str(self.chosen.commit_ms), "--payload-filter", self.chosen.filter,
-                *(word for cluster in brokers for word in ("--target", cluster))]
+                *(word for cluster in brokers for word in ("--target", self.seen[cluster]))]
 
     def _drain(self, command: list[str], source: str, brokers: list[str], records: int) -> Figures:
         with self._sink(brokers) as sink:
@@ -178,7 +202,8 @@ def report_marginal(cost: dict[int, dict[str, float]]) -> None:
 
 def main() -> int:
     try:
-        Bench(arguments()).run()
+        with ExitStack() as proxies:
+            Bench(arguments(), proxies).run()
     except subprocess.CalledProcessError as problem:
         print(f"bench.py: {problem}", file=sys.stderr)
         return 1

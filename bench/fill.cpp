@@ -10,7 +10,7 @@ namespace plain {
 namespace {
 
 constexpr const char* usage =
-    "bench_fill --brokers B --topic T [--records N] [--size BYTES] [--partitions 6]\n"
+    "bench_fill --brokers B --topic T [--records N] [--size BYTES] [--partitions 6] [--setting KEY=VALUE ...]\n"
     "bench_fill --brokers B --topic T --delete\n"
     "Creates the topic and writes N records of an 8-byte key and BYTES bytes of value, in turn to each partition. The "
     "first\n"
@@ -53,8 +53,11 @@ int run(int argc, char** argv) {
   const auto records = given.number("records", int64_t{0});
   const auto size = given.number("size", std::size_t{100});
   const auto partitions = given.number("partitions", int32_t{6});
+  properties settings{{"retention.ms", "-1"}, {"file.delete.delay.ms", "0"}};
+  for (const std::string& text : given.all("setting"))
+    settings.emplace_back(text.substr(0, text.find('=')), text.substr(text.find('=') + 1));
   given.finish();
-  create_topic(brokers, topic, partitions, {{"retention.ms", "-1"}, {"file.delete.delay.ms", "0"}});
+  create_topic(brokers, topic, partitions, settings);
   fill(brokers, topic, records, size, partitions);
   return 0;
 }

@@ -486,20 +486,22 @@ task<result<void>> writing::check_fingerprints(std::vector<course*> comparable) 
 
 task<result<void>> writing::claim_lanes(std::vector<lane*> lanes) {
   const auto encoded_claim = std::make_shared<std::string>(encode(claim{writer_now()}));
-  outgoing records;
-  records.buffers.push_back(encoded_claim);
+  outgoing claims;
+  claims.buffers.push_back(encoded_claim);
   std::vector<written_lane> written;
   for (auto* each : lanes) {
-    records.records.push_back({.topic = outputs::lanes_topic,
-                               .partition = each->number,
-                               .timestamp = stamped_by_the_broker,
-                               .key = claim_key,
-                               .value = *encoded_claim,
-                               .headers = {}});
+    claims.records.push_back({.topic = outputs::lanes_topic,
+                              .partition = each->number,
+                              .timestamp = stamped_by_the_broker,
+                              .key = claim_key,
+                              .value = *encoded_claim,
+                              .headers = {}});
     written.push_back(write_position(*each));
   }
   producer_->begin();
-  auto done = co_await commit(std::move(written), std::move(records));
+  tell_topics();
+  producer_->send(std::move(claims));
+  auto done = co_await commit(std::move(written), {});
   if (done)
     for (auto* each : lanes) each->taken = true;
   co_return done;

@@ -97,8 +97,12 @@ duration writing::pause_between_positions() const {
 bool writing::must_close(time_point began, std::size_t bytes, std::size_t records) const {
   const auto now = at_.loop.now();
   return closing() || now >= began + at_.options.commit_every || bytes >= room() || records >= limit_.records ||
-         (at_.reading.idle() && now >= began + (bytes < telling ? 0ms : pause_between));
+         (at_.reading.idle() && now >= began + (bytes < telling || is_far() ? 0ms : pause_between));
 }
+
+// More comes while a commit lasts than while one waits, and what is sent later has to be added to the transaction by a
+// request of its own.
+bool writing::is_far() const { return commit_took_ > 10 * pause_between; }
 
 task<result<void>> writing::transact() {
   const auto began = at_.loop.now();
@@ -110,19 +114,22 @@ task<result<void>> writing::transact() {
   if (!plain_) producer_->begin();
   co_await step("begun");
   auto& writes = plain_ ? *plain_ : *producer_;
+  outgoing records;
   for (;;) {
     if (!outbox_.empty()) {
       last_sent_ = outbox_.latest();
       in_transaction_ += outbox_.records();
       sent += outbox_.size();
-      auto records = outbox_.take();
+      records = outbox_.take();
       written.records += records.records.size();
       written.bytes += records.size;
-      tell_topics();
-      writes.send(std::move(records));
-      co_await step("sent");
     }
     if (must_close(began, sent, in_transaction_)) break;
+    if (!records.empty()) {
+      tell_topics();
+      writes.send(std::exchange(records, {}));
+      co_await step("sent");
+    }
     co_await turned_.wait_until(std::min(began + at_.options.commit_every, at_.loop.now() + pause_between));
   }
 
@@ -130,11 +137,16 @@ task<result<void>> writing::transact() {
   for (auto* each : lanes_)
     if (moved(*each)) positions.push_back(write_position(*each));
   if (plain_) {
+    tell_topics();
+    plain_->send(std::exchange(records, {}));
+    co_await step("sent");
     auto stored = co_await answer<port::committed>(at_.loop, [&](auto done) { plain_->flush(std::move(done)); });
     if (!stored) co_return tl::unexpected{stored.error()};
     producer_->begin();
   }
-  auto done = co_await commit(std::move(positions), {});
+  const auto closed = at_.loop.now();
+  auto done = co_await commit(std::move(positions), std::move(records));
+  commit_took_ = at_.loop.now() - closed;
   if (!done) {
     const auto kind = done.error().kind;
     if (kind == failure_kind::timed_out || kind == failure_kind::abortable)
@@ -186,24 +198,31 @@ writing::written_lane writing::write_position(lane& of) {
   return made;
 }
 
-task<result<void>> writing::commit(std::vector<written_lane> lanes, outgoing records) {
+// Positions go before the last of the records: a client asks at once for the partitions that a transaction is to hold,
+// and for those that come a moment later when it has been answered, a round trip later.
+task<result<void>> writing::commit(std::vector<written_lane> lanes, outgoing last) {
   const auto kept = std::make_shared<std::vector<written_lane>>(std::move(lanes));
-  records.buffers.push_back(kept);
+  outgoing positions;
+  positions.buffers.push_back(kept);
   std::vector<port::group_offset> offsets;
   for (const auto& each : *kept) {
-    records.records.push_back({.topic = outputs::lanes_topic,
-                               .partition = each.of->number,
-                               .timestamp = stamped_by_the_broker,
-                               .key = position_key,
-                               .value = each.encoded,
-                               .headers = {},
-                               .wants_offset = true});
+    positions.records.push_back({.topic = outputs::lanes_topic,
+                                 .partition = each.of->number,
+                                 .timestamp = stamped_by_the_broker,
+                                 .key = position_key,
+                                 .value = each.encoded,
+                                 .headers = {},
+                                 .wants_offset = true});
     // The record that this transaction writes has no offset yet. The one before has, and a reader that starts there
     // finds this one as well; the metadata says that it must.
     offsets.push_back({at_.lane_topic(each.of->number), each.of->position_offset, std::to_string(each.as.sequence)});
   }
   tell_topics();
-  producer_->send(std::move(records));
+  producer_->send(std::move(positions));
+  if (!last.empty()) {
+    producer_->send(std::move(last));
+    co_await step("sent");
+  }
   // The metadata of the assignment that the lanes are owned under. Asked for now it would be that of a later one, and a
   // worker that had lost its lanes would commit beside its successor.
   const auto as = by_.assignment();

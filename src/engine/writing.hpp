@@ -172,11 +172,12 @@ class writing final : public destination, private courier::owner {
   task<result<void>> open_producer();
   void tell_topics();
   task<result<void>> transact();
-  task<result<void>> commit(std::vector<written_lane> lanes, outgoing records);
+  task<result<void>> commit(std::vector<written_lane> lanes, outgoing last);
   task<result<void>> store(const std::vector<written_lane>& lanes);
   task<void> recover(failure why);
   written_lane write_position(lane& of);
   bool must_close(time_point began, std::size_t bytes, std::size_t records) const;
+  bool is_far() const;
   std::size_t room() const { return std::min(limit_.transaction, at_.options.share.transaction / by_.writings()); }
   void narrow_down(const failure& why);
   void clear_suspects();
@@ -223,6 +224,7 @@ class writing final : public destination, private courier::owner {
   time_point interrupted_at_{};
   backoff interruption_;
   time_point last_commit_{};
+  duration commit_took_{};
   signal turned_;
   complaint trouble_;
   complaint release_trouble_;

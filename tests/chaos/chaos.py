@@ -79,12 +79,17 @@ class Kafka:
     def __init__(self, program: Path, folder: Path, clusters: list[str]) -> None:
         self.program = program
         self.folder = folder
-        running = json.loads((folder / "clusters.json").read_text())
-        self.addresses = {name: running[name]["bootstrap"] for name in clusters}
-        self.brokers = [Broker(name, broker["number"]) for name in clusters for broker in running[name]["brokers"]]
+        self.running = json.loads((folder / "clusters.json").read_text())
+        self.addresses = {name: self.running[name]["bootstrap"] for name in clusters}
+        self.brokers = [Broker(name, broker["number"]) for name in clusters for broker in self.running[name]["brokers"]]
         self.down: Broker | None = None
         self.restart_at = 0.0
         self.restarting: subprocess.Popen[bytes] | None = None
+
+    def detour(self, name: str) -> tuple[int, int]:
+        """Where whoever stands in the way to this cluster has to listen, and where that leads."""
+        (broker,) = self.running[name]["brokers"]
+        return broker["detour"]["advertised"], broker["detour"]["port"]
 
     def kill(self, broker: Broker, restart_at: float) -> None:
         subprocess.run(self._command("kill", broker), check=True)
@@ -160,9 +165,13 @@ class Replicator:
 
         That may be long after its start: one that was frozen on the way there has not come any further.
         """
+        return self.has_said("starting")
+
+    def has_said(self, word: str) -> bool:
+        """Since its start, among the first things."""
         with self.log.open("rb") as log:
             log.seek(self.said_before)
-            return b" starting" in log.read(4096)
+            return f" {word}\n".encode() in log.read(1 << 16)
 
     def tick(self, now: float) -> None:
         if self.state in ("running", "stopping") and self.process.poll() is not None:
@@ -258,15 +267,9 @@ class Chaos:
                             for name in ("chaos-1", "chaos-2")]
 
     def _configuration(self, instance: str) -> Path:
-        clusters = "".join(f'  {name}: {{bootstrap.servers: "{address}"}}\n'
-                           for name, address in self.kafka.addresses.items())
-        path = self.chosen.work.absolute() / f"{instance}.yaml"
-        path.write_text(f"application: {self.topic}\ninstance: {instance}\nhome: {self.chosen.home}\n"
-                        f"targets: [{', '.join(self.targets)}]\nclusters:\n{clusters}"
-                        f"topics:\n  include: [{self.topic}]\ncommit_every: 100ms\nsession: {SESSION_TIMEOUT:g}s\n"
-                        f"state: {path.with_suffix('.state')}\n"
-                        + ("dedup: {id: /id, window: 24h}\non_failure: {policy: dead_letter}\n" if self.chosen.once else ""))
-        return path
+        once = "dedup: {id: /id, window: 24h}\non_failure: {policy: dead_letter}\n" if self.chosen.once else ""
+        return configuration(self.chosen.work.absolute() / f"{instance}.yaml", self.topic, self.chosen.home,
+                             self.kafka.addresses, f"commit_every: 100ms\nsession: {SESSION_TIMEOUT:g}s\n{once}")
 
     def _plan(self) -> list[str]:
         """Of each event at least one."""
@@ -389,6 +392,15 @@ class Chaos:
             print(f"--- {replicator.config}\n{replicator.config.read_text()}--- the end of {replicator.log}")
             print("\n".join(tail(replicator.log, LOG_LINES)), flush=True)
         self.kafka.print_logs()
+
+
+def configuration(path: Path, topic: str, home: str, addresses: dict[str, str], more: str) -> Path:
+    """For the instance that the file is called after, which replicates one topic from home to everywhere else."""
+    targets = ", ".join(name for name in addresses if name != home)
+    clusters = "".join(f'  {name}: {{bootstrap.servers: "{address}"}}\n' for name, address in addresses.items())
+    path.write_text(f"application: {topic}\ninstance: {path.stem}\nhome: {home}\ntargets: [{targets}]\n"
+                    f"clusters:\n{clusters}topics:\n  include: [{topic}]\nstate: {path.with_suffix('.state')}\n{more}")
+    return path
 
 
 def await_any(processes: list[subprocess.Popen], until: float) -> None:

@@ -14,13 +14,13 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import processes
 from distribution import Distribution, locked, versions
-from node import MARK, Node, free_ports, new_id
+from node import MARK, Detour, Node, free_ports, new_id
 from warm import FAST_JVM, SMALL_JVM, broker_java, checkpoint, warm
 
 # The argument by which the guardian of a folder is known.
@@ -78,6 +78,7 @@ class Options:
     max_minutes: float = 60
     fast: bool = False
     settings: dict[str, dict[str, str]] = field(default_factory=dict)
+    detours: frozenset[str] = frozenset()  # the clusters whose brokers have one
 
 
 class Fixture:
@@ -91,8 +92,9 @@ class Fixture:
         names = [one.name for one in wanted]
         if len(set(names)) < len(names):
             raise refused(f"a cluster is named twice: {', '.join(names)}")
-        if unknown := options.settings.keys() - set(names):
-            raise refused(f"--set names a cluster that is not started: {', '.join(sorted(unknown))}")
+        for flag, named in (("--set", options.settings.keys()), ("--detour", options.detours)):
+            if unknown := named - set(names):
+                raise refused(f"{flag} names a cluster that is not started: {', '.join(sorted(unknown))}")
         probe = shutil.which(options.probe)
         if not probe:
             raise refused(f"{options.probe} is not there: build the target kafka_ready, name it with --probe")
@@ -100,8 +102,8 @@ class Fixture:
         self._clear()
         self._file(".kafka_fixture").write_text(str(Path(probe).absolute()))
         self._guard(options.max_minutes)
-        with free_ports(2 * sum(one.nodes for one in wanted)) as ports:
-            clusters = [self._place(one, ports) for one in wanted]
+        with free_ports(sum(one.nodes * (4 if one.name in options.detours else 2) for one in wanted)) as ports:
+            clusters = [self._place(one, ports, one.name in options.detours) for one in wanted]
             try:
                 for cluster in clusters:
                     prepare(cluster, options)
@@ -158,7 +160,9 @@ class Fixture:
             raise refused(f"no clusters run in {self.folder}: kafka.py start --dir {self.folder} starts them") from None
         return {name: Cluster(name, one["version"],
                               [Node(broker["number"], broker["port"], broker["controller_port"],
-                                    self.folder / name / str(broker["number"])) for broker in one["brokers"]])
+                                    self.folder / name / str(broker["number"]),
+                                    Detour(**broker["detour"]) if broker["detour"] else None)
+                               for broker in one["brokers"]])
                 for name, one in stored.items()}
 
     def cluster(self, name: str) -> Cluster:
@@ -190,9 +194,10 @@ class Fixture:
         processes.spawn([sys.executable, str(program), "guard", f"--max-minutes={minutes:g}",
                          GUARD_MARK + str(self.folder)], self._file("guard.log"))
 
-    def _place(self, wanted: Specification, ports: list[int]) -> Cluster:
+    def _place(self, wanted: Specification, ports: list[int], has_detours: bool) -> Cluster:
         return Cluster(wanted.name, wanted.version,
-                       [Node(number, ports.pop(), ports.pop(), self.folder / wanted.name / str(number))
+                       [Node(number, ports.pop(), ports.pop(), self.folder / wanted.name / str(number),
+                             Detour(ports.pop(), ports.pop()) if has_detours else None)
                         for number in range(1, wanted.nodes + 1)])
 
     def _await_ready(self, clusters: list[Cluster], limit: float, brokers: list[Started]) -> None:
@@ -227,7 +232,8 @@ class Fixture:
             "version": cluster.version,
             "bootstrap": cluster.bootstrap,
             "brokers": [{"number": node.number, "port": node.port, "controller_port": node.controller_port,
-                         "pid": node.pid, "log": str(node.log)} for node in cluster.nodes],
+                         "pid": node.pid, "log": str(node.log),
+                         "detour": asdict(node.detour) if node.detour else None} for node in cluster.nodes],
         } for cluster in clusters}
         with locked(self._file("lock")):
             write_whole(self._file("clusters.env"), "".join(f"FLOW_KAFKA_{cluster.name.upper()}={cluster.bootstrap}\n"

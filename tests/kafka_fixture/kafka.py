@@ -41,6 +41,8 @@ def arguments() -> argparse.Namespace:
     start.add_argument("--max-minutes", type=float, default=60, metavar="M", help="when to kill what nobody stopped")
     start.add_argument("--fast", action="store_true", help="a full JIT and 1 GB each: for benchmarks")
     start.add_argument("--set", action="append", default=[], metavar="NAME:KEY=VALUE", help="a broker property")
+    start.add_argument("--detour", default=[], type=lambda text: text.split(","), metavar="NAME,...",
+                       help="clusters that can be reached in a second way too, by ports that clusters.json tells: proxy.py")
     verb("stop", "kill everything in the folder, keep the logs")
     verb("status", "say what runs")
     verb("kill", "kill -9", cluster=True)
@@ -82,7 +84,8 @@ def run(chosen: argparse.Namespace) -> None:
     match chosen.verb:
         case "start":
             fixture.start([Specification.parse(text) for text in chosen.clusters.split(",")],
-                          Options(chosen.probe, chosen.max_minutes, chosen.fast, settings(chosen.set)))
+                          Options(chosen.probe, chosen.max_minutes, chosen.fast, settings(chosen.set),
+                                  frozenset(chosen.detour)))
             print_status(fixture)
         case "stop":
             fixture.stop()

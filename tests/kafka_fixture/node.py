@@ -21,6 +21,15 @@ MARK = "-Dflow.kafka.node="
 
 
 @dataclass(frozen=True)
+class Detour:
+    """A second way to a broker, for somebody who stands in between: whoever comes by `port` is told that the broker is at
+    `advertised`, where nobody listens yet."""
+
+    port: int
+    advertised: int
+
+
+@dataclass(frozen=True)
 class Node:
     """A place for one broker. Its process is looked up whenever it is asked for."""
 
@@ -28,6 +37,7 @@ class Node:
     port: int
     controller_port: int
     folder: Path
+    detour: Detour | None = None
 
     @property
     def address(self) -> str:
@@ -58,8 +68,12 @@ class Node:
 
         own = {"node.id": str(self.number),
                "listeners": f"PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{self.controller_port}",
+               "advertised.listeners": f"PLAINTEXT://{self.address}",
                "controller.quorum.voters": ",".join(f"{v.number}@127.0.0.1:{v.controller_port}" for v in voters),
                "log.dirs": str(self.data)} | properties_by_size(len(voters)) | properties
+        if self.detour:
+            own["listeners"] += f",DETOUR://127.0.0.1:{self.detour.port}"
+            own["advertised.listeners"] += f",DETOUR://127.0.0.1:{self.detour.advertised}"
         configuration = self.folder / "broker.properties"
         configuration.write_text((HERE / "broker.properties").read_text() + "\n"
                                  + "".join(f"{key}={value}\n" for key, value in own.items()))
