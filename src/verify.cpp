@@ -91,13 +91,19 @@ class verification {
  public:
   verification(std::shared_ptr<const plan> what, const app_options& where, const verify_options& how)
       : what_{std::move(what)}, where_{where}, how_{how} {
-    for (const auto& spec : what_->sources()) selections_.emplace_back(spec);
+    for (const auto& spec : what_->sources()) selections_.emplace_back(spec, where_.application, where_.home);
     for (std::uint32_t i = 0; i < what_->sinks().size(); ++i)
       for (const auto& each : what_->sinks()[i].clusters)
         if (concerns(i, name_of(each))) written_[name_of(each)].push_back(i);
   }
 
   result<void> run(const std::function<void(const verified_partition&)>& see) {
+    for (const auto& spec : what_->sources())
+      if (!spec.through.empty())
+        return fail(failure_kind::refused,
+                    "what goes through '" + spec.through +
+                        "' cannot be compared, since it is deleted when every target has read it",
+                    "verify topologies without repartition and async_map");
     if (auto known = find_sources(); !known) return known;
     for (const auto& [cluster, sinks] : written_)
       if (auto known = look_at(cluster); !known) return known;
@@ -112,6 +118,7 @@ class verification {
   }
 
  private:
+  engine::names names() const { return {where_.application, where_.home}; }
   std::string name_of(const std::string& cluster) const { return cluster == home ? where_.home : cluster; }
 
   bool concerns(std::uint32_t index, const std::string& cluster) const {
@@ -192,14 +199,14 @@ result<void> verification::find_sources() {
 
 result<void> verification::look_at(const std::string& cluster) {
   auto& known = known_[cluster];
-  const auto positions = at(cluster).positions({where_.application, where_.home});
+  const auto positions = at(cluster).positions(names());
   if (!positions) return tl::unexpected{positions.error()};
   for (const auto& lane : *positions)
     for (const auto& [source, place] : lane.sources) known.places[source] = place;
   std::set<std::string> written;
   for (const auto sink : written_.at(cluster))
     for (const auto& source : sources_)
-      written.insert(engine::topic_of(what_->sinks()[sink], where_.home, source.where.topic, {}));
+      written.insert(engine::topic_of(what_->sinks()[sink], names(), source.where.topic));
   const auto found = at(cluster).topics({written.begin(), written.end()});
   if (!found) return tl::unexpected{found.error()};
   for (const auto& each : *found)
@@ -232,7 +239,7 @@ std::int32_t verification::partitions_of(const std::string& cluster, const std::
 void verification::lead(std::size_t source, std::uint32_t index, const std::string& cluster) {
   const auto& sink = what_->sinks()[index];
   const auto& from = sources_[source].where;
-  const auto topic = engine::topic_of(sink, where_.home, from.topic, {});
+  const auto topic = engine::topic_of(sink, names(), from.topic);
   const auto partitions = partitions_of(cluster, topic, source);
   const auto add = [&](std::int32_t number) {
     auto& to = output_at(cluster, {topic, number});
@@ -595,7 +602,7 @@ void group::expect(std::size_t number, const std::string& cluster, const emissio
   if (record.offset < begin_of(cluster, from)) return;
   const auto& sink = by_.what_->sinks()[what.sink];
   const auto source = static_cast<std::size_t>(&from - by_.sources_.data());
-  const auto topic = engine::topic_of(sink, by_.where_.home, from.where.topic, {});
+  const auto topic = engine::topic_of(sink, by_.names(), from.where.topic);
   const engine::route to{.name = {}, .partitions = by_.partitions_of(cluster, topic, source)};
   const auto at = compared_at_.find({cluster, {topic, engine::partition_of(to, what)}});
   if (at == compared_at_.end()) return;

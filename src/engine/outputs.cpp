@@ -155,7 +155,7 @@ task<result<bool>> outputs::outputs_hold_records() {
   std::set<std::string> outputs;
   for (std::uint32_t i = 0; i < at_.topology.sinks().size(); ++i) {
     if (!names_topics(i) || at_.topology.sinks()[i].takes_letters) continue;
-    for (const auto& from : at_.reading.sources()) outputs.insert(topic_of(at_.topology.sinks()[i], at_.names, *from));
+    for (const auto& from : at_.reading.sources()) outputs.insert(topic_of(at_.topology.sinks()[i], at_.names, from->called));
   }
   auto topics = co_await answer<std::vector<port::topic_description>>(
       at_.loop, [&](auto done) { at_.cluster.list_topics(std::move(done)); });
@@ -182,7 +182,7 @@ std::vector<outputs::output> outputs::all() const {
   for (std::uint32_t i = 0; i < sinks.size(); ++i) {
     if (!names_topics(i)) continue;
     for (const auto& from : at_.reading.sources())
-      found.push_back({i, from.get(), topic_of(sinks[i], at_.names, *from)});
+      found.push_back({i, from.get(), topic_of(sinks[i], at_.names, from->called)});
   }
   for (const auto& [sink, topic] : asked_for_) found.push_back({sink, nullptr, topic});
   return found;

@@ -67,8 +67,8 @@ route forbidden(const std::string& topic, std::string why) {
   return made;
 }
 
-std::string topic_of(const sink_spec& sink, const names& of, const source& from) {
-  if (sink.names == sink_spec::naming::pattern) return topic_by_pattern(sink.topic, from.called, of.home);
+std::string topic_of(const sink_spec& sink, const names& of, std::string_view called) {
+  if (sink.names == sink_spec::naming::pattern) return topic_by_pattern(sink.topic, called, of.home);
   if (sink.names == sink_spec::naming::own) return own_topic(of.application, of.home, sink.topic);
   return sink.topic;
 }

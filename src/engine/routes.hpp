@@ -33,8 +33,9 @@ route make_route(const port::topic_description& topic, topic_id id);
 route outside();
 route forbidden(const std::string& topic, std::string why);
 
-/// The topic that a sink writes what comes from a source to, unless each record names it.
-std::string topic_of(const sink_spec& sink, const names& of, const source& from);
+/// The topic that a sink writes what comes from a source to, unless each record names it. `called`: the source's topic,
+/// as patterns see it.
+std::string topic_of(const sink_spec& sink, const names& of, std::string_view called);
 
 /// The partition of a route's topic that a record goes to.
 inline std::int32_t partition_of(const route& to, const emission& what) {

@@ -43,7 +43,7 @@ std::map<std::string, topic_settings::wanted> topic_settings::all_wanted() const
   for (std::uint32_t i = 0; i < sinks.size(); ++i) {
     if (!follows(i)) continue;
     for (const auto& from : at_.reading.sources()) {
-      const auto topic = topic_of(sinks[i], at_.options.home, from->where.topic, {});
+      const auto topic = topic_of(sinks[i], at_.names, from->called);
       const auto& into = all.try_emplace(topic, wanted{from->where.topic, {}}).first->second;
       if (into.like != from->where.topic) shared.insert(topic);
       all[topic].settings.insert(sinks[i].sync_settings.begin(), sinks[i].sync_settings.end());
