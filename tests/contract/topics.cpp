@@ -7,6 +7,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using query = port::offset_query::kind;
 
 class topics : public suite {
@@ -105,7 +106,7 @@ TEST_F(topics, change_their_settings_and_keep_the_others) {
 
 TEST_F(topics, keep_their_settings_if_they_cannot_be_changed) {
   const std::string topic = fresh_topic(1, {{"max.message.bytes", "54321"}});
-  EXPECT_THAT(change_settings(topic, {{"max.message.bytes", "many"}}), fails_with(failure_kind::rejected));
+  EXPECT_THAT(change_settings(topic, {{"max.message.bytes", "many"}}), Not(succeeds()));
   EXPECT_EQ(must(describe({topic})).at(0).settings["max.message.bytes"], "54321");
   EXPECT_THAT(change_settings(unique("nowhere"), {{"retention.ms", "1"}}), fails_with(failure_kind::missing));
 }

@@ -74,14 +74,11 @@ TEST_F(outputs, complain_once_of_a_setting_that_cannot_follow_and_go_on) {
 TEST_F(outputs, that_several_lead_to_follow_none_of_them) {
   create("orders.a");
   create("orders.b");
-  world.create_topic("tokyo", "all", 1, {{"retention.ms", "6000"}});
-  topology t{"sync"};
-  t.from(topic<bytes, bytes>{"orders.a"}) | fan_out("a", "tokyo", {.rename = "all", .sync_settings = {"retention.ms"}});
-  t.from(topic<bytes, bytes>{"orders.b"}) | fan_out("b", "tokyo", {.rename = "all", .sync_settings = {"retention.ms"}});
-  start("one", t);
+  world.create_topic("tokyo", "home-orders", 1, {{"retention.ms", "6000"}});
+  start("one", copies({"orders.*"}, {.rename = "{source}-orders", .sync_settings = {"retention.ms"}}));
   ASSERT_TRUE(eventually([&] { return ready("one"); }));
   world.advance(2min);
-  EXPECT_EQ(setting(world, "all", "retention.ms"), "6000");
+  EXPECT_EQ(setting(world, "home-orders", "retention.ms"), "6000");
 }
 
 TEST_F(outputs, that_are_missing_and_not_to_be_created_are_waited_for_while_others_are_written) {
