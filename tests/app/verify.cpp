@@ -367,19 +367,21 @@ TEST_F(verifying, does_not_hold_a_dedup_to_what_it_cannot_know_any_more) {
   EXPECT_THAT(differing(verified(once())), ElementsAre("tokyo orders/0"));
 }
 
-TEST_F(verifying, begins_where_its_lanes_have_begun) {
+TEST_F(verifying, begins_where_each_lane_has_begun) {
   world_.write_many(20);
+  run(copies(), [&] { return world_.count("tokyo") == 20; });
   auto options = world_.options();
   options.start = end;
   app running{copies(both), options};
   ASSERT_TRUE(running.start());
   ASSERT_TRUE(eventually([&] { return running.status().ready(); }));
   world_.write_many(10);
-  ASSERT_TRUE(eventually([&] { return world_.count("tokyo") == 10 && world_.count("oregon") == 10; }));
+  ASSERT_TRUE(eventually([&] { return world_.count("tokyo") == 30 && world_.count("oregon") == 10; }));
   ASSERT_TRUE(running.stop(10s));
   const auto found = verified(copies(both));
   EXPECT_THAT(differing(found), IsEmpty());
-  EXPECT_EQ(found.at("tokyo orders/0").expected.records, 5u);
+  EXPECT_EQ(found.at("tokyo orders/0").expected.records, 15u);
+  EXPECT_EQ(found.at("oregon orders/0").expected.records, 5u);
 }
 
 TEST_F(verifying, ends_when_it_is_told_to) {
