@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -71,11 +70,12 @@ struct verify_options {
 /// failed on its way; what goes to a topic that a record names, to user code or to an ordered sink is not compared.
 /// What lies in a dead-letter topic of a cluster, because that does not take it or because its key is parked, may be in
 /// its topic later, or not yet. Records that the retention of either side has taken away are counted, and nothing else
-/// is known of them. Holds a batch of each side in memory, 40 bytes for each record that cannot be compared yet (where
+/// is known of them. Holds a batch of each side in memory, 48 bytes for each record that cannot be compared yet (where
 /// a partition is written from several: that may be many), as much for each letter and each key of a compacted topic,
 /// and what the dedups keep.
 ///
-/// Blocks. Every wait has a limit; `timed_out` if a cluster does not answer, `retriable` if it was told to stop.
+/// Blocks. Every wait has a limit; `timed_out` if a cluster does not answer, `retriable` if it was told to stop, `refused`
+/// for a topology with `repartition` or `async_map`, of whose records nothing is left where they went through.
 /// @throws topology_error as an `app` of the same does.
 result<void> verify(const topology& of, app_options where, const std::function<void(const verified_partition&)>& see,
                     verify_options how = {});

@@ -384,6 +384,27 @@ TEST_F(verifying, begins_where_each_lane_has_begun) {
   EXPECT_EQ(found.at("oregon orders/0").expected.records, 5u);
 }
 
+TEST_F(verifying, calls_no_function_that_is_a_sink) {
+  world_.write_many(4);
+  int calls = 0;
+  topology t{"copies"};
+  const auto orders = t.from(topic<bytes, bytes>{"orders"});
+  orders | fan_out("regions", {"tokyo"});
+  orders | for_each([&calls](bytes) { ++calls; });
+  run(t, [&] { return world_.count("tokyo") == 4; });
+  const auto before = calls;
+  EXPECT_THAT(differing(verified(t)), IsEmpty());
+  EXPECT_EQ(calls, before);
+}
+
+TEST_F(verifying, is_refused_where_records_go_through_a_topic_that_forgets_them) {
+  topology t{"copies"};
+  t.from(topic<bytes, bytes>{"orders"}) | repartition("by-customer") | fan_out("regions", {"tokyo"});
+  const auto done = verify(t, world_.options(), [](const auto&) {});
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().kind, failure_kind::refused);
+}
+
 TEST_F(verifying, ends_when_it_is_told_to) {
   world_.write_many(4);
   std::stop_source told;
