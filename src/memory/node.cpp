@@ -99,17 +99,18 @@ result<void> node::add_partitions(const std::string& name, std::int32_t total) {
 }
 
 result<void> node::delete_records(const topic_partition& where, std::int64_t below) {
-  return find(where).and_then([&](partition* there) -> result<void> {
-    const auto& settings = topics_.at(where.topic).settings();
-    if (const auto policy = settings.find("cleanup.policy"); policy != settings.end() && policy->second == "compact")
-      return fail(failure_kind::denied, where.topic + " is compacted, so no record of it can be deleted");
-    if (below > there->log.high_watermark())
-      return fail(failure_kind::out_of_range, to_string(where) + " ends before " + std::to_string(below));
-    if (below <= there->log.start()) return {};
-    there->log.truncate(below);
-    there->changed.wake();
-    return {};
-  });
+  const auto there = find(where);
+  if (!there) return fail(failure_kind::retriable, there.error().text);
+  auto& log = (*there)->log;
+  const auto& settings = topics_.at(where.topic).settings();
+  if (const auto policy = settings.find("cleanup.policy"); policy != settings.end() && policy->second == "compact")
+    return fail(failure_kind::denied, where.topic + " is compacted, so no record of it can be deleted");
+  if (below > log.high_watermark())
+    return fail(failure_kind::out_of_range, to_string(where) + " ends before " + std::to_string(below));
+  if (below <= log.start()) return {};
+  log.truncate(below);
+  (*there)->changed.wake();
+  return {};
 }
 
 result<void> node::change_settings(const std::string& name, const settings_map& settings) {
