@@ -72,6 +72,7 @@ task<void> target::run() {
 // It is found out anew where it begins again.
 void target::forget() {
   following_commands_ = {};
+  following_settings_ = {};
   lanes_.clear();
   kept_apart_.clear();
   writings_.clear();
@@ -334,6 +335,7 @@ std::vector<lane*> target::lanes_of(const writing& who) const {
 // Who writes what comes from the first partition of a topic looks after the topic.
 std::set<std::string> target::topics_in_charge() const {
   std::set<std::string> topics;
+  if (paused_) return topics;
   for (const auto& [number, each] : lanes_)
     for (const auto& course : each->courses)
       if (course->from->where.partition == 0) topics.insert(course->from->where.topic);

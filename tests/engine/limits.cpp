@@ -35,12 +35,12 @@ class limits : public scenario {
 };
 
 TEST_F(limits, are_kept_by_what_is_behind) {
-  options.catch_up_limit = 100'000;
-  write_large(200, 10'000);
+  options.catch_up_limit = 500'000;
+  write_large(1000, 5'000);
   start("one");
   ASSERT_TRUE(eventually([&] { return working("one").ready; }, 1ms));
-  EXPECT_EQ(working("one").limit, 100'000u);
-  takes_no_more_than(100'000, "tokyo");
+  EXPECT_EQ(working("one").limit, 500'000u);
+  takes_no_more_than(500'000, "tokyo");
   EXPECT_TRUE(copied("orders"));
 }
 

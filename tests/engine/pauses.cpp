@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "scenario.hpp"
+#include "simulation.hpp"
 
 namespace flow::testing {
 namespace {
@@ -194,6 +195,21 @@ TEST_F(pauses, find_partitions_that_came_meanwhile) {
   EXPECT_EQ(at("tokyo", "orders").size(), 4u);
   world.resume("one", "tokyo");
   EXPECT_TRUE(copied("orders"));
+}
+
+TEST_F(pauses, leave_topics_set_as_they_are) {
+  start("one", copies({"orders"}, {.sync_settings = {"retention.ms"}}));
+  ASSERT_TRUE(copied("orders"));
+  pause("one");
+  world.change_settings("home", "orders", {{"retention.ms", "5000"}});
+  const auto retention = [&](const std::string& target) {
+    return world.internals().cluster(target).inside()->topics().find("orders")->second.settings().at("retention.ms");
+  };
+  ASSERT_TRUE(eventually([&] { return retention("oregon") == "5000"; }, 1s));
+  world.advance(60s);
+  EXPECT_NE(retention("tokyo"), "5000");
+  world.resume("one", "tokyo");
+  EXPECT_TRUE(eventually([&] { return retention("tokyo") == "5000"; }, 1s));
 }
 
 TEST_F(pauses, stop_a_partition_whose_records_are_deleted_meanwhile) {
