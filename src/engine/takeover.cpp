@@ -13,8 +13,9 @@ using namespace std::chrono_literals;
 using kind = port::offset_query::kind;
 using port::isolation;
 
-// How long an answer may be held up by a transaction of somebody else before we look whose it is.
-constexpr auto patience = 1s;
+// How long an answer may be held up by a transaction of somebody else before we look whose it is. It may be far away
+// instead, so each time it is waited for longer.
+constexpr port::milliseconds patience = 1s, longest_patience = 8s;
 constexpr auto check_limit = 5s;
 
 std::int64_t sequence_in(const std::string& metadata) {
@@ -97,16 +98,16 @@ task<result<void>> writing::leave_out_those_that_cannot_be_asked(std::vector<lan
 }
 
 task<result<void>> writing::read_positions(std::vector<lane*>& lanes) {
-  while (!closing()) {
+  for (auto limit = patience; !closing(); limit = std::min(2 * limit, longest_patience)) {
     std::vector<topic_partition> where;
     for (const auto* each : lanes) where.push_back(at_.lane_topic(each->number));
     // A pending offset is an undecided transaction: "none" would be a guess.
     auto offsets = co_await answer<std::vector<port::group_offset>>(at_.loop, [&](auto done) {
-      at_.cluster.group_offsets(at_.names.group(), where, isolation::read_committed, patience, std::move(done));
+      at_.cluster.group_offsets(at_.names.group(), where, isolation::read_committed, limit, std::move(done));
     });
     if (!offsets && offsets.error().kind == failure_kind::timed_out) {
       trouble_.raise(offsets.error());
-      co_await evict(lanes);
+      co_await evict(lanes, limit);
       continue;
     }
     if (!offsets) co_return tl::unexpected{offsets.error()};
@@ -128,13 +129,13 @@ task<result<void>> writing::read_positions(std::vector<lane*>& lanes) {
 
     auto ranges = co_await gather<port::range_read>(at_.loop, lanes.size(), [&](std::size_t i, auto done) {
       const auto from = std::max((*offsets)[i].offset, (*first)[i]);
-      at_.cluster.read_range(where[i], from, (*behind)[i], isolation::read_committed, patience, std::move(done));
+      at_.cluster.read_range(where[i], from, (*behind)[i], isolation::read_committed, limit, std::move(done));
     });
     std::vector<lane*> held_up;
     for (std::size_t i = 0; i < lanes.size(); ++i)
       if (!ranges[i] && ranges[i].error().kind == failure_kind::timed_out) held_up.push_back(lanes[i]);
     if (!held_up.empty()) {
-      co_await evict(held_up);
+      co_await evict(held_up, limit);
       continue;
     }
     if (const auto* failed = first_failure(ranges)) co_return tl::unexpected{*failed};
@@ -181,11 +182,11 @@ result<position> writing::own_position(const port::kept_record& record, const to
 
 // What holds readers up is an open transaction. If its owner has left the group, nobody will end it before its timeout,
 // so we do.
-task<void> writing::evict(std::vector<lane*> lanes) {
+task<void> writing::evict(std::vector<lane*> lanes, port::milliseconds limit) {
   std::vector<topic_partition> where;
   for (const auto* each : lanes) where.push_back(at_.lane_topic(each->number));
   auto offsets = co_await answer<std::vector<port::group_offset>>(at_.loop, [&](auto done) {
-    at_.cluster.group_offsets(at_.names.group(), where, isolation::read_uncommitted, patience, std::move(done));
+    at_.cluster.group_offsets(at_.names.group(), where, isolation::read_uncommitted, limit, std::move(done));
   });
   auto first = co_await answer<std::vector<std::int64_t>>(
       at_.loop, [&](auto done) { at_.cluster.find_offsets(where, {kind::earliest}, std::move(done)); });
@@ -199,7 +200,7 @@ task<void> writing::evict(std::vector<lane*> lanes) {
   }
   auto ranges = co_await gather<port::range_read>(at_.loop, lanes.size(), [&](std::size_t i, auto done) {
     const auto from = std::max((*offsets)[i].offset, (*first)[i]);
-    at_.cluster.read_range(where[i], from, (*behind)[i], isolation::read_uncommitted, patience, std::move(done));
+    at_.cluster.read_range(where[i], from, (*behind)[i], isolation::read_uncommitted, limit, std::move(done));
   });
   std::set<std::string> gone;
   for (const auto& range : ranges) {

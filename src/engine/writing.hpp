@@ -145,7 +145,7 @@ class writing final : public destination, private courier::owner {
   task<result<void>> find_places_of(std::vector<lane*>& lanes);
   task<result<void>> read_positions(std::vector<lane*>& lanes);
   task<result<void>> leave_out_those_that_cannot_be_asked(std::vector<lane*>& lanes);
-  task<void> evict(std::vector<lane*> lanes);
+  task<void> evict(std::vector<lane*> lanes, port::milliseconds limit);
   task<result<void>> open_courses(std::vector<lane*> lanes);
   task<result<void>> find_look_backs(std::vector<course*> placed);
   task<result<void>> begin_courses(std::vector<course*> opened);

@@ -17,9 +17,12 @@ properties defaults_for(const connection& to, std::size_t buffer) {
   // full queue and what one more fetch brings.
   const std::size_t fetch = std::max(buffer / 4, least_fetch(to));
   const std::size_t queue = std::max<std::size_t>(buffer / 2, fetch + 48'000) - fetch;
+  // The client has one fetch under way, so this is what a partition brings in a round trip.
+  constexpr std::size_t of_one_partition = 4'000'000;
   return {{"queued.max.messages.kbytes", std::to_string(queue / 1000)},
           {"queued.min.messages", std::to_string(queue / small_record)},
           {"fetch.max.bytes", std::to_string(fetch)},
+          {"fetch.message.max.bytes", std::to_string(std::min(fetch, of_one_partition))},
           {"fetch.min.bytes", "1000000"},
           {"fetch.wait.max.ms", "25"},
           {"fetch.error.backoff.ms", "100"},
