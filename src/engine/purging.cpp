@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 using kind = port::offset_query::kind;
 using port::isolation;
 
-constexpr auto patience = 1s;
+constexpr auto patience = 10s;
 
 }  // namespace
 

@@ -1,5 +1,7 @@
 #include "scenario.hpp"
 
+#include "simulation.hpp"
+
 namespace flow::testing {
 namespace {
 
@@ -31,6 +33,18 @@ TEST_F(outages, of_a_target_hold_up_no_other_and_are_caught_up_with) {
   world.heal("tokyo");
   EXPECT_TRUE(copied("orders"));
   EXPECT_TRUE(ready("one") && ready("two"));
+}
+
+TEST_F(outages, are_not_what_a_target_has_that_is_far_away) {
+  memory::faults far;
+  far.request = far.answer = {600ms, 600ms};
+  world.internals().cluster("tokyo").set_faults(far);
+  start("one");
+  EXPECT_TRUE(copied("orders"));
+  stop("one");
+  start("two");
+  write("orders", 3);
+  EXPECT_TRUE(copied("orders"));
 }
 
 TEST_F(outages, of_a_target_from_the_beginning_are_caught_up_with) {
