@@ -210,7 +210,7 @@ class cluster {
   virtual void create_topics(std::vector<new_topic> topics, reply<void> done) = 0;
   virtual void add_partitions(std::string topic, std::int32_t total, reply<void> done) = 0;
   /// Everything of each partition below its offset is gone; where that was gone before nothing happens. `out_of_range`
-  /// behind the high watermark, `denied` for a topic that is only compacted, `retriable` for what is not there (yet).
+  /// behind the high watermark, `denied` for a topic that is only compacted.
   virtual void delete_records(std::map<topic_partition, std::int64_t> below, reply<void> done) = 0;
   /// Sets these, and leaves what else the topic is set to. What somebody else sets in the same moment may be lost.
   virtual void change_settings(std::string topic, std::map<std::string, std::string> settings, reply<void> done) = 0;

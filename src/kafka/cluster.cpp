@@ -256,15 +256,30 @@ void kafka_cluster::add_partitions(std::string topic, std::int32_t total, port::
           [this](rd_kafka_event_t* answer) { return read_grown(answer, in_.to.name); }));
 }
 
+// The client looks for the leader of a partition that does not exist until its limit is over.
 void kafka_cluster::delete_records(std::map<topic_partition, std::int64_t> below, port::reply<void> done) {
+  auto remove = admin_question<void>(
+      [this, below]() -> result<admin_call> {
+        auto by = asking();
+        if (!by) return tl::unexpected{std::move(by.error())};
+        return delete_records_call(*by, below);
+      },
+      [this](rd_kafka_event_t* answer) { return read_deleted(answer, in_.to.name); });
   ask(std::move(done), request_limit,
-      admin_question<void>(
-          [this, below = std::move(below)]() -> result<admin_call> {
-            auto by = asking();
-            if (!by) return tl::unexpected{std::move(by.error())};
-            return delete_records_call(*by, below);
-          },
-          [this](rd_kafka_event_t* answer) { return read_deleted(answer, in_.to.name); }));
+      [this, below = std::move(below), remove = std::move(remove), there = false](
+          milliseconds patience, milliseconds left) mutable -> outcome<void> {
+        if (!there) {
+          const auto all = ask_topics(administration_, std::min(left, round_trip));
+          if (!all) return tl::unexpected{all.error()};
+          for (const auto& [where, offset] : below) {
+            const auto topic = std::ranges::find(*all, where.topic, &port::topic_description::name);
+            if (topic == all->end() || where.partition >= topic->partitions)
+              return fail(failure_kind::missing, in_.to.name + " has no " + to_string(where));
+          }
+          there = true;
+        }
+        return remove(patience, left);
+      });
 }
 
 // This client can only set all that a topic is set to at once (librdkafka 2.0.2), so what it is set to now is asked

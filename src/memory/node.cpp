@@ -100,7 +100,7 @@ result<void> node::add_partitions(const std::string& name, std::int32_t total) {
 
 result<void> node::delete_records(const topic_partition& where, std::int64_t below) {
   const auto there = find(where);
-  if (!there) return fail(failure_kind::retriable, there.error().text);
+  if (!there) return tl::unexpected{there.error()};
   auto& log = (*there)->log;
   const auto& settings = topics_.at(where.topic).settings();
   if (const auto policy = settings.find("cleanup.policy"); policy != settings.end() && policy->second == "compact")

@@ -175,7 +175,7 @@ TEST_F(topics, lose_no_records_that_do_not_exist) {
   write(*this, where, numbered(0, 4));
   EXPECT_THAT(delete_records({{where, 5}}), fails_with(failure_kind::out_of_range));
   EXPECT_EQ(earliest(where), 0);
-  EXPECT_THAT(delete_records({{{unique("nowhere"), 0}, 1}}), fails_with(failure_kind::retriable));
+  EXPECT_THAT(delete_records({{{unique("nowhere"), 0}, 1}}), fails_with(failure_kind::missing));
 }
 
 TEST_F(topics, that_are_compacted_lose_no_records) {
