@@ -85,6 +85,7 @@ void courier::take(const course& by, const fetched_record& record, const emissio
                                                      .idempotency_key = {},
                                                      .what = {},
                                                      .number = what.number,
+                                                     .partition = what.partition,
                                                      .size = size,
                                                      .together = sink_.to.how.batch});
     one->idempotency_key = prefix_ + read_as.cluster + "/" + read_as.topic + "/" + std::to_string(read_as.partition) +
@@ -377,7 +378,7 @@ void courier::keep(const parcel& one, const emission& what) {
 
 emission courier::answer_to(const parcel& one, const std::optional<std::string>& answer) const {
   return {.sink = sink_.answers,
-          .partition = one.what.from.partition,
+          .partition = one.partition,
           .timestamp = one.what.timestamp,
           .key = one.what.key,
           .value = answer ? flow::bytes{*answer} : flow::bytes{},

@@ -129,6 +129,7 @@ class courier {
     std::string idempotency_key;
     delivery what;
     std::uint32_t number;  ///< `emission::number`
+    std::int32_t partition;
     std::size_t size;
     int failed = 0;
     time_point since{};  ///< the first of them

@@ -96,9 +96,10 @@ void writing::stopped(const source& from, const place& at, const std::string& re
 
 task<void> writing::finish_deliveries() {
   courier_->pause();
-  const auto now = at_.loop.now();
-  const auto until = finish_limit_ < now + stop_limit ? finish_limit_ - time_to_commit : now + stop_limit;
-  while (serving_ && courier_->under_way() > 0 && at_.loop.now() < until) co_await turned_.wait_until(until);
+  const auto longest = at_.loop.now() + stop_limit;
+  // A rebalance may come upon a stop, and have less time.
+  const auto until = [&] { return finish_limit_ < longest ? finish_limit_ - time_to_commit : longest; };
+  while (serving_ && courier_->under_way() > 0 && at_.loop.now() < until()) co_await turned_.wait_until(until());
   follow_courier();
   // What is done from here on is part of no transaction of these lanes, and must not become part of others'.
   concluded_ = true;

@@ -16,6 +16,8 @@ struct names {
   std::string prefix() const { return application + "." + home + (sink.empty() ? "" : "." + sink); }
   std::string lanes_topic() const { return prefix() + ".lanes.internal"; }
   std::string commands_topic() const { return prefix() + ".commands.internal"; }
+  /// Who reads what the application writes for itself, on home.
+  std::string readers_topic() const { return application + "." + home + ".readers.internal"; }
   std::string group() const { return prefix() + ".lanes"; }
   /// No name has a colon, so that no sink's id is that of another instance.
   std::string transactional_id(std::string_view instance) const {

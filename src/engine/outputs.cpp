@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include <flow/topic.hpp>
+
 namespace flow::engine {
 namespace {
 
@@ -64,6 +66,7 @@ std::optional<failure> unfit_for_passage(const port::topic_description& topic, s
                    topic.name + " has " + std::to_string(topic.partitions) + " partitions, and " +
                        std::to_string(partitions) + " are asked for",
                    "ask for as many as it has: keys that are on their way would change places"};
+  if (setting(topic, "message.timestamp.type") == "LogAppendTime") return differs("message.timestamp.type", "CreateTime");
   if (setting(topic, "cleanup.policy") != "delete") return differs("cleanup.policy", "delete");
   if (setting(topic, "retention.ms") != "-1") return differs("retention.ms", "-1");
   if (setting(topic, "retention.bytes") != "-1") return differs("retention.bytes", "-1");
@@ -73,7 +76,9 @@ std::optional<failure> unfit_for_passage(const port::topic_description& topic, s
 port::new_topic made_for(const sink_spec& sink, const port::topic_description& model, const std::string& name) {
   if (sink.takes_letters) return for_letters_of(model, name);
   if (sink.names == sink_spec::naming::own) return for_passage_of(model, name, sink.partitions);
-  return as_in(model, name);
+  // How long something stays on its way says nothing about how long it stays where it goes.
+  return is_internal_topic(model.name) ? port::new_topic{.name = name, .partitions = model.partitions}
+                                       : as_in(model, name);
 }
 
 }  // namespace

@@ -53,7 +53,37 @@ task<result<void>> purging::purge() {
     }
   }
   if (below.empty()) co_return result<void>{};
+  if (auto known = co_await know_all_readers(); !known) co_return known;
   co_return co_await answer<void>(with_.loop, [&](auto done) { with_.reading.home().delete_records(below, done); });
+}
+
+task<result<void>> purging::know_all_readers() {
+  const names own{with_.options.application, with_.options.home};
+  const std::vector<topic_partition> where{{own.readers_topic(), 0}};
+  auto& home = with_.reading.home();
+  auto first = co_await answer<std::vector<std::int64_t>>(
+      with_.loop, [&](auto done) { home.find_offsets(where, {kind::earliest}, std::move(done)); });
+  if (!first) co_return tl::unexpected{first.error()};
+  auto behind = co_await answer<std::vector<std::int64_t>>(
+      with_.loop, [&](auto done) { home.find_offsets(where, {kind::high_watermark}, std::move(done)); });
+  if (!behind) co_return tl::unexpected{behind.error()};
+  auto read = co_await answer<port::range_read>(with_.loop, [&](auto done) {
+    home.read_range(where.front(), first->front(), behind->front(), isolation::read_committed, patience,
+                    std::move(done));
+  });
+  if (!read) co_return tl::unexpected{read.error()};
+  std::map<std::string, bool> reads;
+  for (const auto& each : read->records)
+    if (each.key) reads[*each.key] = each.value.has_value();
+  for (const auto& [name, still] : reads)
+    if (still && std::none_of(with_.all.begin(), with_.all.end(), [&](const auto& each) { return each.name == name; }))
+      co_return fail(
+          failure_kind::refused,
+          "what goes through " + with_.options.application + "'s own topics is not deleted: " + name +
+              " reads it too, and is not among the targets of this process",
+          "name all targets in every process; one that is gone for good is taken out by a null value under " +
+              std::string{"its name in "} + own.readers_topic());
+  co_return result<void>{};
 }
 
 /// The position that a lane has committed, or an older one, which will do as well.
@@ -62,9 +92,11 @@ task<result<std::optional<position>>> purging::newest(readers of, std::int32_t l
   auto offsets = co_await answer<std::vector<port::group_offset>>(with_.loop, [&](auto done) {
     of.cluster.group_offsets(of.names.group(), where, isolation::read_uncommitted, patience, std::move(done));
   });
+  if (!offsets && offsets.error().kind == failure_kind::missing) co_return std::optional<position>{};
   if (!offsets) co_return tl::unexpected{offsets.error()};
   auto first = co_await answer<std::vector<std::int64_t>>(
       with_.loop, [&](auto done) { of.cluster.find_offsets(where, {kind::earliest}, std::move(done)); });
+  if (!first && first.error().kind == failure_kind::missing) co_return std::optional<position>{};
   if (!first) co_return tl::unexpected{first.error()};
   auto behind = co_await answer<std::vector<std::int64_t>>(
       with_.loop, [&](auto done) { of.cluster.find_offsets(where, {kind::last_stable}, std::move(done)); });
@@ -80,6 +112,7 @@ task<result<std::optional<position>>> purging::newest(readers of, std::int32_t l
     if (record.key != position_key || !record.value) continue;
     auto found = decode_position(*record.value);
     if (!found) co_return tl::unexpected{found.error()};
+    if (found->of.source_cluster != with_.reading.cluster_id()) continue;
     if (!newest || found->sequence > newest->sequence) newest = std::move(*found);
   }
   co_return newest;

@@ -25,6 +25,7 @@ class purging {
   struct readers {
     port::cluster& cluster;
     engine::names names;
+    std::string name;  ///< of the target
   };
   struct surroundings {
     engine::loop& loop;
@@ -43,6 +44,8 @@ class purging {
  private:
   std::map<std::int32_t, std::vector<const source*>> sources() const;
   task<result<void>> purge();
+  /// Processes may have different targets: a failure if there is one that this one cannot ask.
+  task<result<void>> know_all_readers();
   task<result<std::optional<position>>> newest(readers of, std::int32_t lane);
   /// 0: the lane has not begun there.
   std::int64_t needed_from(const source& what, const position& by) const;

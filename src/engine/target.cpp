@@ -120,8 +120,35 @@ task<result<void>> target::prepare_topics() {
   if (auto refused = known_by_another_name()) co_return tl::unexpected{*refused};
   auto prepared = co_await outputs_.prepare_lanes_topic();
   if (prepared) prepared = co_await outputs_.prepare_commands_topic();
+  if (prepared) prepared = co_await register_as_reader();
   if (prepared) prepared = co_await outputs_.prepare_routes();
   co_return prepared;
+}
+
+task<result<void>> target::register_as_reader() {
+  const auto& sources = at_.topology.sources();
+  if (std::all_of(sources.begin(), sources.end(), [](const auto& each) { return each.through.empty(); }))
+    co_return result<void>{};
+  auto& home = at_.reading.home();
+  const auto topic = at_.names.readers_topic();
+  const std::vector<port::new_topic> wanted{
+      {.name = topic, .partitions = 1, .settings = {{"cleanup.policy", "compact"}}}};
+  auto done = co_await answer<void>(at_.loop, [&](auto reply) { home.create_topics(wanted, std::move(reply)); });
+  if (!done) co_return done;
+  const auto producer = home.open_producer({});
+  done = co_await answer<void>(at_.loop, [&](auto reply) { producer->init(std::move(reply)); });
+  if (!done) co_return done;
+  outgoing records;
+  records.records.push_back({.topic = producer->topic(topic),
+                             .partition = 0,
+                             .timestamp = at_.wall_clock(),
+                             .key = bytes{at_.name},
+                             .value = bytes{at_.options.instance},
+                             .headers = {}});
+  producer->send(std::move(records));
+  auto stored = co_await answer<port::committed>(at_.loop, [&](auto reply) { producer->flush(std::move(reply)); });
+  if (!stored) co_return tl::unexpected{stored.error()};
+  co_return result<void>{};
 }
 
 void target::end(const failure& why) {

@@ -62,6 +62,8 @@ class target final : private writing::owner {
   task<void> identify();
   std::optional<failure> known_by_another_name() const;
   task<result<void>> prepare_topics();
+  /// Before it begins: what the application writes for itself is deleted only when everybody has read it.
+  task<result<void>> register_as_reader();
   std::unique_ptr<port::member> join();
   task<void> follow_group();
   void assign(const port::group_event& event);

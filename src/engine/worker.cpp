@@ -34,7 +34,7 @@ worker::worker(surroundings with)
             .clusters = with_.clusters,
             .names = {with_.options.application, with_.options.home, lanes},
             .identities = identities_};
-    readers.push_back({at.cluster, at.names});
+    readers.push_back({at.cluster, at.names, at.name});
     for (const auto number : its_sinks) {
       at.sinks |= std::uint64_t{1} << number;
       if (sinks[number].names != sink_spec::naming::outside) continue;

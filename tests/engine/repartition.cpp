@@ -240,6 +240,32 @@ TEST_F(repartitioned, nothing_is_deleted_that_a_target_which_is_away_has_not_got
   EXPECT_TRUE(eventually([&] { return left() == 0; }));
 }
 
+TEST_F(repartitioned, nothing_is_deleted_that_a_target_of_another_process_has_not_got) {
+  targets = {"tokyo"};
+  const auto to_tokyo = by_customer();
+  targets = {"oregon"};
+  const auto to_oregon = by_customer();
+  targets = {"tokyo", "oregon"};
+  start("one", to_tokyo);
+  start("two", to_oregon);
+  EXPECT_TRUE(complete("oregon"));
+  world.cut("oregon");
+  for (int i = 30; i < 60; ++i) order(i);
+  EXPECT_TRUE(complete("tokyo"));
+  world.advance(3min);
+  EXPECT_TRUE(said("oregon reads it too, and is not among the targets of this process"));
+  EXPECT_GE(left(), 30u);
+  world.heal("oregon");
+  EXPECT_TRUE(complete("oregon"));
+}
+
+TEST_F(repartitioned, what_is_made_behind_it_keeps_no_longer_than_its_cluster_says) {
+  start("one", by_customer());
+  EXPECT_TRUE(complete("tokyo"));
+  const auto& made = world.internals().cluster("tokyo").inside()->topics().at("by-customer").settings();
+  EXPECT_TRUE(!made.contains("retention.ms") || made.at("retention.ms") != "-1");
+}
+
 TEST_F(repartitioned, what_a_dedup_behind_it_may_ask_about_is_kept) {
   topology t{"sync"};
   t.from(topic<bytes, std::string>{"orders"}) | key_by(customer) | repartition("by-customer", 4) |
