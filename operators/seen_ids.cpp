@@ -119,6 +119,11 @@ void stream_clock::see(std::int64_t timestamp, std::chrono::milliseconds skew) {
   time = candidate;
 }
 
+occurrence hashed(bytes id, const std::string& key) {
+  const auto hash = XXH3_128bits_withSecret(id.data(), id.size(), key.data(), key.size());
+  return {.high = hash.high64, .low = hash.low64};
+}
+
 seen_ids::seen_ids(std::chrono::milliseconds window, std::string key)
     : window_{window},
       step_{std::max<std::int64_t>(1, window.count() / slices_per_window)},
@@ -128,8 +133,9 @@ seen_ids::seen_ids(std::chrono::milliseconds window, std::string key)
 }
 
 bool seen_ids::judge(bytes id, std::int64_t offset, std::int64_t timestamp, std::int64_t now) {
-  const auto hash = XXH3_128bits_withSecret(id.data(), id.size(), key_.data(), key_.size());
-  const occurrence what{hash.high64, hash.low64, offset, timestamp};
+  auto what = hashed(id, key_);
+  what.offset = offset;
+  what.timestamp = timestamp;
   const auto oldest = now == stream_clock::unset ? now : minus(now, window_.count());
   const auto first = std::max(minus(timestamp, window_.count()), oldest);
   const auto last = plus(timestamp, window_.count());

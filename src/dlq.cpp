@@ -16,10 +16,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::string in_json(std::string_view text) {
-  return '"' + escaped(text) + '"';
-}
-
 /// What a person can read, and no terminal obeys.
 std::string readable(const std::optional<std::string>& part) {
   if (!part) return "null";
@@ -30,10 +26,6 @@ std::string member(std::string_view name, const std::optional<std::string>& part
   const std::string start = "\"" + std::string{name};
   if (!part) return start + "\":null";
   return is_utf8(*part) ? start + "\":" + in_json(*part) : start + "_base64\":\"" + http::base64(*part) + '"';
-}
-
-std::string time_of(std::int64_t milliseconds) {
-  return scalar<start_at>::write({start_at::kind::time, milliseconds});
 }
 
 std::string counted(std::uint64_t count, std::string_view what) {
@@ -107,12 +99,20 @@ dead_letters letters_of(const builder& build, const app_options& options, const 
   return checked(how, [&] { return dead_letters{build(), options, others}; });
 }
 
+}  // namespace
+
+std::string in_json(std::string_view text) {
+  return '"' + escaped(text) + '"';
+}
+
+std::string time_of(std::int64_t milliseconds) {
+  return scalar<start_at>::write({start_at::kind::time, milliseconds});
+}
+
 int tell(const failure& why, invocation& how) {
   how.err << "error: " << to_string(why) << "\n";
   return code(why.kind == failure_kind::missing ? exit_code::misused : exit_code::failed);
 }
-
-}  // namespace
 
 int list_letters(const builder& build, app_options options, const list_options& as, invocation& how) {
   check_cluster(as.on, options);

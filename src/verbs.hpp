@@ -3,8 +3,10 @@
 #include <signal.h>
 
 #include <chrono>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include <flow/main.hpp>
 
@@ -19,6 +21,13 @@ inline int code(exit_code what) {
 sigset_t block_stop_signals();
 /// One of them came within `limit`.
 bool signalled(const sigset_t& set, std::chrono::milliseconds limit);
+
+/// As JSON, in quotes.
+std::string in_json(std::string_view text);
+/// In whole seconds, UTC.
+std::string time_of(std::int64_t milliseconds);
+/// Says why a verb has come to nothing; what that means for the process.
+int tell(const failure& why, invocation& how);
 
 std::string source_of(const invocation& how);
 /// As a mistake in the configuration.

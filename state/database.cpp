@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <mutex>
 #include <random>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 #include "failures.hpp"
@@ -19,6 +21,7 @@ namespace flow::database {
 namespace {
 
 namespace fs = std::filesystem;
+using namespace std::chrono_literals;
 
 constexpr int format = 1;
 constexpr const char* positions = "positions";
@@ -128,8 +131,8 @@ result<std::unique_ptr<open_database>> open_files(const fs::path& directory) {
   return opened;
 }
 
-result<std::optional<std::string>> find(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family,
-                                        const rocksdb::Slice& key, const fs::path& directory) {
+result<std::optional<std::string>> find(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, const rocksdb::Slice& key,
+                                        const fs::path& directory) {
   std::string value;
   const auto status = db.Get({}, family, key, &value);
   if (status.IsNotFound()) return std::nullopt;
@@ -165,7 +168,6 @@ result<void> check_owner(rocksdb::DB& db, const identity& owner, const fs::path&
   }
   const auto& [version, application, home] = found;
 
-  if (!version && unused(db)) return sign(db, owner, directory);
   if (!version)
     return fail(failure_kind::refused, quoted(directory) + " holds a RocksDB database that is not flow's",
                 "choose an empty directory, or a path that does not exist yet");
@@ -188,7 +190,9 @@ result<std::unique_ptr<open_database>> open_database_of(const identity& owner, c
   return prepare(directory)
       .and_then([&] { return open_files(directory); })
       .and_then([&](std::unique_ptr<open_database> opened) -> result<std::unique_ptr<open_database>> {
-        if (auto checked = check_owner(*opened->db, owner, directory); !checked) return tl::unexpected{checked.error()};
+        const auto ours =
+            unused(*opened->db) ? sign(*opened->db, owner, directory) : check_owner(*opened->db, owner, directory);
+        if (!ours) return tl::unexpected{ours.error()};
         return opened;
       });
 }
@@ -212,6 +216,78 @@ result<std::unique_ptr<open_database>> open_anew(const identity& owner, const fs
     return open_database_of(owner, directory);
   });
 }
+
+tl::unexpected<failure> nothing_in(const fs::path& directory, const std::string& why) {
+  return fail(failure_kind::missing, quoted(directory) + why, "name the one that the program runs with");
+}
+
+std::vector<std::string> files_in(const fs::path& directory) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator each{directory, error}, end; !error && each != end; each.increment(error))
+    names.push_back(each->path().filename());
+  std::ranges::sort(names);
+  return names;
+}
+
+result<std::unique_ptr<open_database>> open_to_look(const fs::path& directory) {
+  auto options = settings();
+  options.create_if_missing = options.create_missing_column_families = false;
+  // Every table is opened now, and can be read even after its owner has deleted it.
+  options.max_open_files = -1;
+  std::vector<std::string> names;
+  if (const auto status = rocksdb::DB::ListColumnFamilies(options, directory, &names); !status.ok())
+    return tl::unexpected{because(status, directory)};
+  if (std::ranges::find(names, seen) == names.end()) return nothing_in(directory, " holds nothing yet");
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (const auto& name : names) families.emplace_back(name, rocksdb::ColumnFamilyOptions{options});
+  auto opened = std::make_unique<open_database>();
+  rocksdb::DB* db = nullptr;
+  const auto status = rocksdb::DB::OpenForReadOnly(options, directory, families, &opened->families, &db);
+  opened->db.reset(db);
+  if (!status.ok()) return tl::unexpected{because(status, directory)};
+  return opened;
+}
+
+// RocksDB takes no notice of a log that its owner has deleted since the list of tables was read, although what stood in
+// it stands in a table that is not on that list. So what it says counts only if nothing has been deleted meanwhile.
+result<std::unique_ptr<open_database>> open_unchanged(const fs::path& directory) {
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    if (attempt > 0) std::this_thread::sleep_for(50ms);
+    const auto before = files_in(directory);
+    auto opened = open_to_look(directory);
+    if (std::ranges::includes(files_in(directory), before)) return opened;
+  }
+  return fail(failure_kind::retriable, quoted(directory) + " changes too often to be looked at", "try again");
+}
+
+class looked_at final : public snapshot {
+ public:
+  looked_at(fs::path directory, std::unique_ptr<open_database> opened, std::string key)
+      : directory_{std::move(directory)}, open_{std::move(opened)}, key_{std::move(key)} {}
+
+  const std::string& dedup_key() const override { return key_; }
+
+  result<void> recall(const std::string& node, const std::function<void(const port::seen_page&)>& see) const override {
+    const auto prefix = prefix_of(node);
+    const std::unique_ptr<rocksdb::Iterator> records{open_->db->NewIterator({}, open_->family(seen))};
+    for (records->Seek(prefix); records->Valid() && records->key().starts_with(prefix); records->Next()) {
+      const auto page =
+          seen_page_of(node, records->key().ToStringView().substr(prefix.size()), records->value().ToStringView());
+      if (!page)
+        return fail(failure_kind::corrupt,
+                    quoted(directory_) + " is damaged: what '" + node + "' has seen cannot be read");
+      see(*page);
+    }
+    if (!records->status().ok()) return tl::unexpected{because(records->status(), directory_)};
+    return {};
+  }
+
+ private:
+  fs::path directory_;
+  std::unique_ptr<open_database> open_;
+  std::string key_;
+};
 
 class state final : public port::state {
  public:
@@ -325,6 +401,26 @@ result<std::unique_ptr<port::state>> open_state(const fs::path& directory, ident
         return std::make_unique<state>(directory, std::move(owner), std::move(opened));
       })
       .map_error(at_start);
+}
+
+result<std::unique_ptr<snapshot>> look_at(const fs::path& directory, const identity& owner) {
+  std::error_code error;
+  if (!fs::exists(directory, error) && !error) return nothing_in(directory, " does not exist");
+  if (!error && !fs::is_directory(directory)) error = std::make_error_code(std::errc::not_a_directory);
+  if (!error && ::access(directory.c_str(), R_OK | X_OK) != 0) error = {errno, std::generic_category()};
+  if (error) return tl::unexpected{because(error.value(), directory, error.message())};
+  if (!fs::exists(directory / "CURRENT", error)) return nothing_in(directory, " holds nothing of flow's");
+  return open_unchanged(directory).and_then(
+      [&](std::unique_ptr<open_database> opened) -> result<std::unique_ptr<snapshot>> {
+        if (unused(*opened->db)) return nothing_in(directory, " holds nothing yet");
+        if (auto checked = check_owner(*opened->db, owner, directory); !checked) return tl::unexpected{checked.error()};
+        auto key = find(*opened->db, opened->db->DefaultColumnFamily(), "dedup key", directory);
+        if (!key) return tl::unexpected{key.error()};
+        if (!*key)
+          return fail(failure_kind::corrupt, quoted(directory) + " is damaged: it does not say by what ids are hashed",
+                      start_over);
+        return std::make_unique<looked_at>(directory, std::move(opened), **std::move(key));
+      });
 }
 
 }  // namespace flow::database

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -34,6 +35,24 @@ struct identity {
 /// shows later, `retriable` for a full or slow disk and other troubles of I/O.
 result<std::unique_ptr<port::state>> open_state(const std::filesystem::path& directory, identity owner,
                                                 const log_sink& log);
+
+/// What dedups have left in a state directory, for who only looks.
+class snapshot {
+ public:
+  virtual ~snapshot() = default;
+  /// By which ids are hashed there.
+  virtual const std::string& dedup_key() const = 0;
+  /// Calls `see` for each page of a dedup, by topic, partition and `from`; one of them is in memory at a time.
+  virtual result<void> recall(const std::string& node,
+                              const std::function<void(const port::seen_page&)>& see) const = 0;
+};
+
+/// Opens a state directory as it is at some moment of the call, be it in use by this or another process: takes no lock,
+/// and neither makes, changes nor deletes anything there. What is written later is not seen. Blocks, for a second
+/// more at most if the files change under it.
+///
+/// Kinds of failure: `missing` where no application has kept anything, otherwise as of `open_state`.
+result<std::unique_ptr<snapshot>> look_at(const std::filesystem::path& directory, const identity& owner);
 
 /// Random bytes, as many as `seen_ids` want.
 std::string new_dedup_key();

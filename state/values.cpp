@@ -15,10 +15,14 @@ std::string big_endian(Integer number) {
   return text;
 }
 
-std::uint64_t number_at(std::string_view text, std::size_t index) {
+std::uint64_t number_of(std::string_view bytes) {
   std::uint64_t number = 0;
-  for (const char byte : text.substr(index * width, width)) number = number << 8 | static_cast<unsigned char>(byte);
+  for (const char byte : bytes) number = number << 8 | static_cast<unsigned char>(byte);
   return number;
+}
+
+std::uint64_t number_at(std::string_view text, std::size_t index) {
+  return number_of(text.substr(index * width, width));
 }
 
 std::int64_t signed_at(std::string_view text, std::size_t index) {
@@ -41,8 +45,12 @@ std::optional<port::lane_state> lane_state_of(std::string_view value) {
 }
 
 // Names and topics hold no null.
+std::string prefix_of(const std::string& node) {
+  return node + '\0';
+}
+
 std::string prefix_of(const std::string& node, const topic_partition& where) {
-  return node + '\0' + where.topic + '\0' + big_endian(static_cast<std::uint32_t>(where.partition));
+  return prefix_of(node) + where.topic + '\0' + big_endian(static_cast<std::uint32_t>(where.partition));
 }
 
 std::string key_of(const port::seen_page& page) {
@@ -58,8 +66,8 @@ std::string value_of(const port::seen_page& page) {
   return text;
 }
 
-std::optional<port::seen_page> seen_page_of(const std::string& node, const topic_partition& where,
-                                            std::string_view key, std::string_view value) {
+std::optional<port::seen_page> seen_page_of(const std::string& node, const topic_partition& where, std::string_view key,
+                                            std::string_view value) {
   const auto numbers = value.size() / width;
   if (key.size() != width || value.size() % width != 0 || numbers % 4 != 2) return std::nullopt;
   port::seen_page page{node, where, signed_at(key, 0), signed_at(value, 0), signed_at(value, 1), {}};
@@ -68,6 +76,14 @@ std::optional<port::seen_page> seen_page_of(const std::string& node, const topic
     page.occurrences.push_back(
         {number_at(value, i), number_at(value, i + 1), signed_at(value, i + 2), signed_at(value, i + 3)});
   return page;
+}
+
+std::optional<port::seen_page> seen_page_of(const std::string& node, std::string_view key, std::string_view value) {
+  const auto topic = key.substr(0, key.find('\0'));
+  if (key.size() != topic.size() + 1 + sizeof(std::uint32_t) + width) return std::nullopt;
+  const auto partition = number_of(key.substr(topic.size() + 1, sizeof(std::uint32_t)));
+  return seen_page_of(node, {std::string{topic}, static_cast<std::int32_t>(partition)}, key.substr(key.size() - width),
+                      value);
 }
 
 }  // namespace flow::database

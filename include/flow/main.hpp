@@ -14,6 +14,7 @@
 #include <flow/command_line.hpp>
 #include <flow/dead_letter.hpp>
 #include <flow/describe.hpp>
+#include <flow/sightings.hpp>
 #include <flow/topology.hpp>
 
 namespace flow {
@@ -33,7 +34,7 @@ struct describe_options {
   void bind(auto& b) { b("format", format, "how the topology is printed"); }
 };
 
-/// How `dlq` prints: for people, or one JSON object per line.
+/// How `dlq` and `seen` print: for people, or one JSON object per line.
 enum class listing { text, json };
 constexpr std::array<std::string_view, 2> words(listing) { return {"text", "json"}; }
 
@@ -91,6 +92,21 @@ struct replay_options {
   }
 };
 
+/// The options of `seen`.
+struct seen_options {
+  std::string id;
+  std::optional<id_form> as{};
+  std::optional<std::string> node{};
+  listing format = listing::text;
+
+  void bind(auto& b) {
+    b("id", id, "the id").positional().required();
+    b("as", as, "how it stands for an id; one after the other unless set");
+    b("node", node, "the dedup; all unless set");
+    b("format", format, "for people, or one JSON object per line");
+  }
+};
+
 /// Settings of a verb that runs nothing.
 template <class Settings>
 struct described : Settings {
@@ -117,13 +133,17 @@ int show_letters(const builder& build, app_options options, const show_options& 
 /// `failed`, and the next one goes on there. Uses the signals of the process.
 int replay_letters(const builder& build, app_options options, const replay_options& which, invocation& how);
 
+/// Where an id has been, by what is in the state directory (`sightings.hpp`).
+int print_sightings(const builder& build, const app_options& options, const seen_options& which, invocation& how);
+
 }  // namespace verbs
 
 constexpr std::array<std::string_view, 3> words(letter_reason) { return {"undecodable", "failed", "refused"}; }
+constexpr std::array<std::string_view, 4> words(id_form) { return {"text", "json", "part", "integer"}; }
 constexpr std::array<std::string_view, 4> words(format) { return {"text", "mermaid", "dot", "json"}; }
 
-/// A command line with the verbs that every program of flow has, `run`, `lint`, `describe` and `dlq`; add your own, and
-/// run it. `Settings` derives from `app_settings` or knows nothing of it; `build` makes the topology.
+/// A command line with the verbs that every program of flow has, `run`, `lint`, `describe`, `dlq` and `seen`; add your
+/// own, and run it. `Settings` derives from `app_settings` or knows nothing of it; `build` makes the topology.
 template <class Settings, class Build>
 command_line command_line_of(const program& about, Build build) {
   command_line line{about.name, about.version, about.help};
@@ -138,6 +158,7 @@ command_line command_line_of(const program& about, Build build) {
   const verb replay{"dlq replay",
                     "send the dead letters through again, exactly once, up to those that are there now",
                     {example("dlq replay")}};
+  const verb seen{"seen", "say where an id has been, and so why an event was dropped", {example("seen 4711-abc")}};
   const auto add = [&]<class Running, class... Rest>(auto built_from) {
     line.add<Running, Rest...>(run, [=](Running& app, Rest&... rest, invocation& how) {
       return verbs::run([&] { return build(built_from(app, rest...)); }, app.options(), app.enabled, how);
@@ -159,6 +180,10 @@ command_line command_line_of(const program& about, Build build) {
     add_letters(list, &verbs::list_letters);
     add_letters(show, &verbs::show_letters);
     add_letters(replay, &verbs::replay_letters);
+    line.add<verbs::described<Running>, Rest..., options<verbs::seen_options>>(
+        seen, [=](Running& app, Rest&... rest, verbs::seen_options& which, invocation& how) {
+          return verbs::print_sightings([&] { return build(built_from(app, rest...)); }, app.options(), which, how);
+        });
   };
   if constexpr (std::derived_from<Settings, app_settings>) {
     add.template operator()<Settings>([](Settings& s) -> Settings& { return s; });

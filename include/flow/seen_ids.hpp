@@ -42,6 +42,9 @@ struct occurrence {
   bool operator==(const occurrence&) const = default;
 };
 
+/// An id as occurrences have it, by the key of a `seen_ids`; at no place yet.
+occurrence hashed(bytes id, const std::string& key);
+
 /// The occurrences of ids in one source partition, in slices of time that are forgotten as a whole. About 26 bytes for
 /// each. Not for use by two threads at once.
 class seen_ids {
@@ -59,8 +62,8 @@ class seen_ids {
   void insert(const occurrence& what);
   /// What happened before `timestamp` is not needed any more.
   void forget_before(std::int64_t timestamp);
-  /// The lowest offset of what happened at `timestamp` or later, or up to a 64th of the window before; the highest number
-  /// that there is if nothing did.
+  /// The lowest offset of what happened at `timestamp` or later, or up to a 64th of the window before; the highest
+  /// number that there is if nothing did.
   std::int64_t first_since(std::int64_t timestamp) const;
 
   /// What `judge` has remembered since the last call, in the order of its calls.

@@ -42,6 +42,7 @@ USUAL = """\
 #include <flow/main.hpp>
 #include <flow/memory_clusters.hpp>
 #include <flow/rules.hpp>
+#include <flow/sightings.hpp>
 #include <flow/testing.hpp>
 #include <flow/testing/drive.hpp>
 #include <flow/verify.hpp>

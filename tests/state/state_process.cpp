@@ -8,10 +8,11 @@
 
 #include "database.hpp"
 
-// state_process open|hold|write DIRECTORY [nobody]
+// state_process open|hold|write|remember DIRECTORY [nobody]
 //   open   says how opening went
 //   hold   the same, and keeps the directory open until its input ends
 //   write  writes two lanes in one batch, again and again, and says each sequence that is stored, until it is killed
+//   remember  adds page after page to what a dedup has seen, drops all but the last 100, and says each likewise
 int main(int argc, char** argv) {
   const std::string task = argv[1];
   if (argc > 3 && ::geteuid() == 0 && (::setgid(65534) != 0 || ::setuid(65534) != 0)) return EXIT_FAILURE;
@@ -25,5 +26,11 @@ int main(int argc, char** argv) {
     const flow::port::lane_state position{sequence, "position " + std::to_string(sequence)};
     if (!(*state)->write({{{"tokyo", 0}, position}, {{"tokyo", 1}, position}})) return EXIT_FAILURE;
     std::cout << sequence << std::endl;
+  }
+  for (std::int64_t from = 0; task == "remember"; ++from) {
+    const flow::port::seen_page fresh{"seen", {"orders", 0}, from, from + 1, 0, std::vector<flow::occurrence>(200)};
+    const flow::port::seen_page outdated{"seen", {"orders", 0}, from - 100, {}, {}, {}};
+    while (!(*state)->remember({fresh}, {outdated})) ::usleep(1000);
+    std::cout << from << std::endl;
   }
 }

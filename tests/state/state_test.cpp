@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <rocksdb/db.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -11,6 +12,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <thread>
 
 #include "database.hpp"
@@ -99,6 +101,7 @@ class other_process {
     ::close(out[1]);
     to_ = in[1];
     said_ = ::fdopen(out[0], "r");
+    std::setvbuf(said_, nullptr, _IONBF, 0);
   }
   other_process(const other_process&) = delete;
   other_process& operator=(const other_process&) = delete;
@@ -115,6 +118,14 @@ class other_process {
     for (int byte = std::fgetc(said_); byte != EOF && byte != '\n'; byte = std::fgetc(said_))
       text.push_back(static_cast<char>(byte));
     return text;
+  }
+
+  /// The last that it has said by now; waits for one more line at least.
+  std::string newest_line() {
+    auto newest = line();
+    for (pollfd more{::fileno(said_), POLLIN, 0}; ::poll(&more, 1, 0) > 0 && (more.revents & POLLIN) != 0;)
+      newest = line();
+    return newest;
   }
 
   void end(int signal = 0) {
@@ -213,6 +224,83 @@ TEST_F(state_test, pages_are_dropped_by_where_they_begin_and_replaced_likewise) 
   const auto again = page_of("seen", where, 20, {{1, 2, 3, 4}});
   ASSERT_TRUE(state->remember({again}, {page_of("seen", where, 0), page_of("seen", where, 5)}));
   EXPECT_EQ(state->recall("seen", where), (std::vector{page_of("seen", where, 10), again}));
+}
+
+/// What a dedup has seen, to who only looks.
+result<std::vector<port::seen_page>> look(const fs::path& directory, const std::string& node,
+                                          const identity& owner = sync_home) {
+  std::vector<port::seen_page> pages;
+  return look_at(directory, owner)
+      .and_then([&](const auto& there) { return there->recall(node, [&](const auto& page) { pages.push_back(page); }); })
+      .map([&] { return pages; });
+}
+
+TEST_F(state_test, who_looks_sees_what_is_written_beside_the_owner) {
+  const auto state = open();
+  const auto first = page_of("seen", {"orders", 0}, 20), second = page_of("seen", {"orders", 0}, 300, {{1, 2, 300, -1}}),
+             other = page_of("seen", {"orders", -1}, 7), longer = page_of("seen", {"orders2", 1}, 0);
+  ASSERT_TRUE(state->remember({longer, second, first, other, page_of("seen-2", {"orders", 0}, 0)}, {}));
+  EXPECT_EQ(look(directory(), "seen"), (std::vector{first, second, other, longer}));
+  EXPECT_EQ(look(directory(), "see"), std::vector<port::seen_page>{});
+  const auto there = look_at(directory(), sync_home);
+  ASSERT_TRUE(there) << to_string(there.error());
+  EXPECT_EQ((*there)->dedup_key(), state->dedup_key());
+  EXPECT_TRUE(state->remember({page_of("seen", {"orders", 0}, 400)}, {first}));
+  EXPECT_EQ(look(directory(), "seen")->size(), 4u);
+}
+
+TEST_F(state_test, who_looks_beside_a_busy_owner_misses_nothing_that_was_written_before) {
+  other_process owner{{"remember", directory()}};
+  ASSERT_EQ(owner.line(), "open");
+  for (int round = 0; round < 15; ++round) {
+    const auto written = std::stoll(owner.newest_line());
+    const auto pages = look(directory(), "seen");
+    ASSERT_TRUE(pages) << to_string(pages.error());
+    ASSERT_FALSE(pages->empty());
+    EXPECT_GE(pages->back().from, written);
+    EXPECT_EQ(pages->size(), std::min<std::int64_t>(100, pages->back().from + 1));
+  }
+}
+
+std::map<std::string, fs::file_time_type> files_in(const fs::path& directory) {
+  std::map<std::string, fs::file_time_type> files;
+  for (const auto& each : fs::directory_iterator{directory}) files[each.path().filename()] = each.last_write_time();
+  return files;
+}
+
+TEST_F(state_test, who_looks_changes_nothing_and_keeps_nobody_out) {
+  {
+    const auto state = open();
+    ASSERT_TRUE(state->remember({page_of("seen", {"orders", 0}, 20)}, {}));
+  }
+  const auto before = files_in(directory());
+  const auto there = look_at(directory(), sync_home);
+  ASSERT_TRUE(there) << to_string(there.error());
+  EXPECT_EQ(files_in(directory()), before);
+  EXPECT_TRUE(open());
+}
+
+TEST_F(state_test, there_is_nothing_to_look_at_where_nobody_has_kept_anything) {
+  EXPECT_EQ(look(directory(), "seen").error(),
+            (failure{failure_kind::missing, named() + " does not exist", "name the one that the program runs with"}));
+  EXPECT_FALSE(fs::exists(directory()));
+  fs::create_directory(directory());
+  EXPECT_EQ(look(directory(), "seen").error().text, named() + " holds nothing of flow's");
+  EXPECT_TRUE(fs::is_empty(directory()));
+  fs::remove(directory());
+  std::ofstream{directory()} << "a file";
+  EXPECT_EQ(look(directory(), "seen").error().text,
+            named() + " is not a directory, or lies in something that is none");
+}
+
+TEST_F(state_test, nobody_looks_at_what_is_another_applications_or_damaged) {
+  ASSERT_TRUE(open());
+  const auto other = look(directory(), "seen", {"other", "home"}).error();
+  EXPECT_EQ(other.kind, failure_kind::refused);
+  EXPECT_EQ(other.text, named() + " belongs to application 'sync' with home 'home', not to 'other' with home 'home'");
+  std::ofstream{directory() / "CURRENT"} << "MANIFEST-000000\n";
+  EXPECT_EQ(look(directory(), "seen").error().kind, failure_kind::corrupt);
+  EXPECT_TRUE(set_aside().empty());
 }
 
 TEST_F(state_test, the_key_of_ids_stays_the_same_and_is_its_own) {
