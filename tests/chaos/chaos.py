@@ -38,8 +38,10 @@ STOP_LIMIT = 30.0
 LOG_LINES = 60  # of each log, when a run has failed
 PARTITIONS = 6
 EVENTS = {"kill": 20, "freeze": 6, "terminate": 8, "broker": 1}  # how often each happens, compared to the others
-PARKING_EVENTS = {"limit": 5, "replay": 12}
+PARKING_EVENTS = {"limit": 8, "replay": 12}
 LIMIT = 12_000  # bytes; one record in a hundred is larger
+# Else the client sends batches that no topic of that limit takes, and ever smaller transactions have to find out why.
+FOR_PARKING = {"of_clusters": ", batch.size: 10000", "of_topics": "  sync_settings: []\n"}
 
 
 class failed(Exception):
@@ -356,7 +358,7 @@ class Chaos:
         if self.chosen.park:
             more += "on_failure: {policy: park_key}\n"
         return configuration(self.chosen.work.absolute() / f"{instance}.yaml", self.topic, self.chosen.home,
-                             self.kafka.addresses, more, "  sync_settings: []\n" if self.chosen.park else "")
+                             self.kafka.addresses, more, **(FOR_PARKING if self.chosen.park else {}))
 
     def _plan(self) -> list[str]:
         """Of each event at least one."""
@@ -530,11 +532,12 @@ class Chaos:
         self.kafka.print_logs()
 
 
-def configuration(path: Path, topic: str, home: str, addresses: dict[str, str], more: str,
-                  of_topics: str = "") -> Path:
+def configuration(path: Path, topic: str, home: str, addresses: dict[str, str], more: str, *,
+                  of_clusters: str = "", of_topics: str = "") -> Path:
     """For the instance that the file is called after, which replicates one topic from home to everywhere else."""
     targets = ", ".join(name for name in addresses if name != home)
-    clusters = "".join(f'  {name}: {{bootstrap.servers: "{address}"}}\n' for name, address in addresses.items())
+    clusters = "".join(f'  {name}: {{bootstrap.servers: "{address}"{of_clusters}}}\n'
+                       for name, address in addresses.items())
     path.write_text(f"application: {topic}\ninstance: {path.stem}\nhome: {home}\ntargets: [{targets}]\n"
                     f"clusters:\n{clusters}topics:\n  include: [{topic}]\n{of_topics}"
                     f"state: {path.with_suffix('.state')}\n{more}")
