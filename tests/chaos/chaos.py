@@ -5,8 +5,14 @@
              --verify .../chaos_verify [--events 1000] [--seed N]
 
 Afterwards every target must hold exactly the committed records of the source, byte for byte and in partition order, and
-every replicator must have ended only when it was made to. Prints a summary as one line of JSON. Exit code 0: all of
-that is so; 1: it is not, and the seed, the configurations and the ends of all logs are printed.
+every replicator must have ended only when it was made to.
+
+With --park the targets do not take large records, so keys are parked. Two more things happen: a target begins to take
+large records, or ceases to; and a replay is called, and the one before it killed if it is still at work. In the end
+nothing must be parked any more, and it is the order of each key that has to be the source's.
+
+Prints a summary as one line of JSON. Exit code 0: all of that is so; 1: it is not, and the seed, the configurations and
+the ends of all logs are printed.
 """
 
 from __future__ import annotations
@@ -24,6 +30,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 SESSION_TIMEOUT = 6.0
 MOST_PROBLEMS = 5  # a program that cannot run at all need not be started for ever
@@ -31,6 +38,10 @@ STOP_LIMIT = 30.0
 LOG_LINES = 60  # of each log, when a run has failed
 PARTITIONS = 6
 EVENTS = {"kill": 20, "freeze": 6, "terminate": 8, "broker": 1}  # how often each happens, compared to the others
+PARKING_EVENTS = {"limit": 8, "replay": 12}
+LIMIT = 12_000  # bytes; one record in a hundred is larger
+# Else the client sends batches that no topic of that limit takes, and ever smaller transactions have to find out why.
+FOR_PARKING = {"of_clusters": ", batch.size: 10000", "of_topics": "  sync_settings: []\n"}
 
 
 class failed(Exception):
@@ -47,20 +58,27 @@ def arguments() -> argparse.Namespace:
         parser.add_argument(f"--{program}", type=Path, required=True, help="the program")
     parser.add_argument("--work", type=Path, default=Path("chaos"), help="for logs, configurations and state; emptied first")
     parser.add_argument("--events", type=int, default=40)
-    parser.add_argument("--mix", type=mix, default=EVENTS, help="as in kill=20,broker=1: which events, how often each")
+    parser.add_argument("--mix", type=mix, help="as in kill=20,broker=1: which events, how often each")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     parser.add_argument("--rate", type=float, default=1000, help="records a second")
     parser.add_argument("--gap", type=float, default=2.5, help="seconds between two events at most")
-    parser.add_argument("--once", action="store_true", help="events, of which some are repeated or malformed; with dedup")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--once", action="store_true", help="events, of which some are repeated or malformed; with dedup")
+    shape.add_argument("--park", action="store_true", help="targets that do not take large records; with replays")
     parser.add_argument("--drain", type=int, default=180, help="seconds in which the targets must catch up afterwards")
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    chosen.mix = chosen.mix or EVENTS | (PARKING_EVENTS if chosen.park else {})
+    if not chosen.park and chosen.mix.keys() & PARKING_EVENTS.keys():
+        parser.error(f"{' and '.join(PARKING_EVENTS)} happen with --park only")
+    return chosen
 
 
 def mix(text: str) -> dict[str, int]:
     """The weights of some of the events, in the form of `EVENTS`."""
+    known = EVENTS | PARKING_EVENTS
     weights = {event: int(weight) for event, weight in (part.split("=") for part in text.split(","))}
-    if unknown := weights.keys() - EVENTS.keys():
-        raise argparse.ArgumentTypeError(f"there is no event {', '.join(unknown)}, only {', '.join(EVENTS)}")
+    if unknown := weights.keys() - known.keys():
+        raise argparse.ArgumentTypeError(f"there is no event {', '.join(unknown)}, only {', '.join(known)}")
     return weights
 
 
@@ -210,6 +228,64 @@ class Replicator:
             self.process.wait()
 
 
+class Parking:
+    """What the targets take, and replays of what they did not."""
+
+    def __init__(self, program: Path, config: Path, load: Path, topic: str, addresses: dict[str, str]) -> None:
+        self.command = [str(program), "dlq"]
+        self.config = config
+        self.log = config.with_name("replay.log")
+        self.load = load
+        self.topic = topic
+        self.addresses = addresses
+        self.process: subprocess.Popen[bytes] | None = None
+        self.counts: collections.Counter[str] = collections.Counter()
+        for name in addresses:
+            self._settle(name, "--create-topics", "--partitions", str(PARTITIONS), "--max-message-bytes", str(LIMIT))
+        self.narrow = set(addresses)
+
+    def change(self, name: str) -> None:
+        """Takes large records from now on, or no longer."""
+        self._settle(name, "--change-topics", *([] if name in self.narrow else ["--max-message-bytes", str(LIMIT)]))
+        self.narrow ^= {name}
+
+    def replay(self) -> None:
+        """Beside whatever else goes on; the one before is killed if it is still at work."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+            self.counts["killed"] += 1
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen([*self.command, "replay", "--config", str(self.config)],
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+
+    def tick(self) -> None:
+        """Where nobody is at work, as after a crash, a replay ends with 1 and is to be called again."""
+        if not self.process or self.process.poll() is None:
+            return
+        code, self.process = self.process.returncode, None
+        if code not in (0, 1):
+            raise failed(f"a replay ended with {code}: {(tail(self.log, 1) or ['(it said nothing)'])[0]}")
+        self.counts["through" if code == 0 else "to be called again"] += 1
+
+    def letters(self) -> list[dict[str, Any]]:
+        """By target and reason."""
+        listed = subprocess.run([*self.command, "list", "--format", "json", "--config", str(self.config)],
+                                stdout=subprocess.PIPE, text=True)
+        if listed.returncode != 0:
+            raise failed(f"dlq list ended with {listed.returncode}")
+        return [json.loads(line) for line in listed.stdout.splitlines()]
+
+    def destroy(self) -> None:
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+    def _settle(self, name: str, *what: str) -> None:
+        subprocess.run([self.load, "--brokers", self.addresses[name], "--topic", self.topic, *what], check=True)
+
+
 class Chaos:
     """One run: plan, events, drain, verdict."""
 
@@ -224,6 +300,7 @@ class Chaos:
         self.summary: dict[str, object] = {"seed": chosen.seed}
         self.replicators: list[Replicator] = []
         self.loads: list[subprocess.Popen[str]] = []
+        self.parking: Parking | None = None
         shutil.rmtree(chosen.work, ignore_errors=True)
         chosen.work.mkdir(parents=True)
 
@@ -233,6 +310,8 @@ class Chaos:
             self._start()
             self._events()
             self._stop_load()
+            if self.parking:
+                self._release(self.parking)
             self._drain()
         except failed as problem:
             self.problems.append(str(problem))
@@ -241,6 +320,8 @@ class Chaos:
                 replicator.destroy()
             for load in self.loads:
                 load.kill()
+            if self.parking:
+                self.parking.destroy()
             self._restore()
         self.summary |= {"happened": dict(sorted(self.counts.items())),
                          "starts": sum(replicator.starts for replicator in self.replicators),
@@ -261,15 +342,23 @@ class Chaos:
         self.loads = [subprocess.Popen(
             [self.chosen.load, "--brokers", home, "--topic", self.topic, "--rate", str(self.chosen.rate / 2),
              "--seed", str(self.chosen.seed * 2 + number), "--transactional-id", f"{self.topic}-load-{number}",
-             *(["--events"] if self.chosen.once else [])],
+             *(["--events"] if self.chosen.once else ["--keyed"] if self.chosen.park else [])],
             stdout=subprocess.PIPE, text=True) for number in range(2)]
-        self.replicators = [Replicator(name, self.chosen.replicator, self._configuration(name), self.problems)
-                            for name in ("chaos-1", "chaos-2")]
+        configurations = {name: self._configuration(name) for name in ("chaos-1", "chaos-2")}
+        if self.chosen.park:
+            self.parking = Parking(self.chosen.replicator, configurations["chaos-1"], self.chosen.load, self.topic,
+                                   {name: self.kafka.addresses[name] for name in self.targets})
+        self.replicators = [Replicator(name, self.chosen.replicator, config, self.problems)
+                            for name, config in configurations.items()]
 
     def _configuration(self, instance: str) -> Path:
-        once = "dedup: {id: /id, window: 24h}\non_failure: {policy: dead_letter}\n" if self.chosen.once else ""
+        more = f"commit_every: 100ms\nsession: {SESSION_TIMEOUT:g}s\n"
+        if self.chosen.once:
+            more += "dedup: {id: /id, window: 24h}\non_failure: {policy: dead_letter}\n"
+        if self.chosen.park:
+            more += "on_failure: {policy: park_key}\n"
         return configuration(self.chosen.work.absolute() / f"{instance}.yaml", self.topic, self.chosen.home,
-                             self.kafka.addresses, f"commit_every: 100ms\nsession: {SESSION_TIMEOUT:g}s\n{once}")
+                             self.kafka.addresses, more, **(FOR_PARKING if self.chosen.park else {}))
 
     def _plan(self) -> list[str]:
         """Of each event at least one."""
@@ -297,6 +386,8 @@ class Chaos:
                 self.kafka.kill(self.random.choice(self.kafka.brokers), now + self._some(0.5, 5))
                 return True
             return False
+        if self.parking and kind in PARKING_EVENTS:
+            return self._happen_to(self.parking, kind)
         running = [one for one in self.replicators
                    if one.state == "running" and (kind != "terminate" or one.can_be_told)]
         if not running:
@@ -311,12 +402,23 @@ class Chaos:
                 victim.terminate(self._some(0, 2))
         return True
 
+    def _happen_to(self, parking: Parking, kind: str) -> bool:
+        if kind == "replay":
+            parking.replay()
+        elif there := [name for name in self.targets if not self.kafka.down or self.kafka.down.cluster != name]:
+            parking.change(self.random.choice(there))
+        else:
+            return False
+        return True
+
     def _unsettled(self) -> bool:
         return self.kafka.down is not None or any(one.state != "running" for one in self.replicators)
 
     def _tick(self) -> None:
         now = time.monotonic()
         self.kafka.tick(now)
+        if self.parking:
+            self.parking.tick()
         for replicator in self.replicators:
             replicator.tick(now)
         for load in self.loads:
@@ -326,7 +428,8 @@ class Chaos:
     def _wait(self, until: float | None) -> None:
         """Until that moment, the next thing due, or the end of a process, whichever comes first."""
         moments = [moment for moment in (until, self.kafka.due, *(one.due for one in self.replicators)) if moment]
-        processes = [*self.loads, *(one.process for one in self.replicators), self.kafka.restarting]
+        processes = [*self.loads, *(one.process for one in self.replicators), self.kafka.restarting,
+                     self.parking.process if self.parking else None]
         await_any([one for one in processes if one and one.poll() is None], min(moments, default=time.monotonic() + 1))
 
     def _some(self, low: float, high: float) -> float:
@@ -343,6 +446,38 @@ class Chaos:
         self.loads = []
         for name in ("committed", "aborted", "uncertain", "transactions"):
             self.summary[name] = sum(tally[name] for tally in tallies)
+
+    def _release(self, parking: Parking) -> None:
+        """By raising all limits and replaying, as often as it takes: a lane learns what its topic takes when it releases,
+        so what it has parked with nothing to release before that needs another one."""
+        for name in sorted(parking.narrow):
+            parking.change(name)
+        limit = time.monotonic() + self.chosen.drain
+        self._await_replay(parking, limit)
+        while True:
+            parking.replay()
+            self._await_replay(parking, limit)
+            try:
+                self._verify("--wait", "5")
+                break
+            except failed:
+                if time.monotonic() > limit:
+                    raise
+        letters = parking.letters()
+        counts = {reason: sum(each["letters"] for each in letters if each["reason"] == reason)
+                  for reason in ("refused", "parked")}
+        self.summary |= {"letters": counts, "replays": dict(sorted(parking.counts.items()))}
+        if left := [each for each in letters if each["replayed"] != each["letters"]]:
+            raise failed(f"everything has arrived, and dlq list shows {left}")
+        if not all(counts.values()):
+            raise failed("no key was parked, or nothing followed it")
+
+    def _await_replay(self, parking: Parking, limit: float) -> None:
+        while parking.process:
+            self._wait(limit)
+            self._tick()
+            if parking.process and time.monotonic() > limit:
+                raise failed(f"a replay was not through {self.chosen.drain} s after all events")
 
     def _drain(self) -> None:
         began = time.monotonic()
@@ -365,7 +500,8 @@ class Chaos:
             if not self.summary["events"] or not self.summary["malformed"]:
                 raise failed("there was nothing to compare")
         else:
-            self.summary["records"] = self._compare(self.targets, *more)
+            order = ["--order", "key"] if self.chosen.park else []
+            self.summary["records"] = self._compare(self.targets, *order, *more)
             self._check_source(int(str(self.summary["records"])))
 
     def _compare(self, targets: list[str], *more: str) -> int:
@@ -388,18 +524,23 @@ class Chaos:
         for problem, times in collections.Counter(self.problems).items():
             print(f"chaos.py: {problem}" + (f" ({times} times)" if times > 1 else ""))
         print(f"chaos.py: seed {self.chosen.seed}")
+        if self.parking and self.parking.log.exists():
+            print(f"--- the end of {self.parking.log}", *tail(self.parking.log, LOG_LINES), sep="\n")
         for replicator in self.replicators:
             print(f"--- {replicator.config}\n{replicator.config.read_text()}--- the end of {replicator.log}")
             print("\n".join(tail(replicator.log, LOG_LINES)), flush=True)
         self.kafka.print_logs()
 
 
-def configuration(path: Path, topic: str, home: str, addresses: dict[str, str], more: str) -> Path:
+def configuration(path: Path, topic: str, home: str, addresses: dict[str, str], more: str, *,
+                  of_clusters: str = "", of_topics: str = "") -> Path:
     """For the instance that the file is called after, which replicates one topic from home to everywhere else."""
     targets = ", ".join(name for name in addresses if name != home)
-    clusters = "".join(f'  {name}: {{bootstrap.servers: "{address}"}}\n' for name, address in addresses.items())
+    clusters = "".join(f'  {name}: {{bootstrap.servers: "{address}"{of_clusters}}}\n'
+                       for name, address in addresses.items())
     path.write_text(f"application: {topic}\ninstance: {path.stem}\nhome: {home}\ntargets: [{targets}]\n"
-                    f"clusters:\n{clusters}topics:\n  include: [{topic}]\nstate: {path.with_suffix('.state')}\n{more}")
+                    f"clusters:\n{clusters}topics:\n  include: [{topic}]\n{of_topics}"
+                    f"state: {path.with_suffix('.state')}\n{more}")
     return path
 
 

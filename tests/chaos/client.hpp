@@ -43,7 +43,9 @@ struct destroy {
   void operator()(rd_kafka_message_t* message) const { rd_kafka_message_destroy(message); }
   void operator()(rd_kafka_headers_t* headers) const { rd_kafka_headers_destroy(headers); }
   void operator()(rd_kafka_NewTopic_t* topic) const { rd_kafka_NewTopic_destroy(topic); }
+  void operator()(rd_kafka_DeleteRecords_t* records) const { rd_kafka_DeleteRecords_destroy(records); }
   void operator()(rd_kafka_DeleteTopic_t* topic) const { rd_kafka_DeleteTopic_destroy(topic); }
+  void operator()(rd_kafka_ConfigResource_t* resource) const { rd_kafka_ConfigResource_destroy(resource); }
   void operator()(rd_kafka_topic_partition_list_t* list) const { rd_kafka_topic_partition_list_destroy(list); }
   void operator()(const rd_kafka_metadata_t* metadata) const { rd_kafka_metadata_destroy(metadata); }
 };
@@ -246,6 +248,15 @@ void administer(const std::string& brokers, Request request) {
     results = rd_kafka_DeleteTopics_result_topics(deleted, &count);
   for (std::size_t i = 0; i < count; ++i)
     check(rd_kafka_topic_result_error(results[i]), rd_kafka_topic_result_name(results[i]));
+  if (const auto* emptied = rd_kafka_event_DeleteRecords_result(event.get())) {
+    const auto* partitions = rd_kafka_DeleteRecords_result_offsets(emptied);
+    for (int i = 0; i < partitions->cnt; ++i) check(partitions->elems[i].err, partitions->elems[i].topic);
+  }
+  const rd_kafka_ConfigResource_t** changed = nullptr;
+  if (const auto* altered = rd_kafka_event_AlterConfigs_result(event.get()))
+    changed = rd_kafka_AlterConfigs_result_resources(altered, &count);
+  for (std::size_t i = 0; changed && i < count; ++i)
+    check(rd_kafka_ConfigResource_error(changed[i]), rd_kafka_ConfigResource_name(changed[i]));
 }
 
 }  // namespace detail
@@ -264,11 +275,33 @@ inline void create_topic(const std::string& brokers, const std::string& name, in
   });
 }
 
+/// Gives a topic these settings, and the cluster's own in place of all others.
+inline void change_topic(const std::string& brokers, const std::string& name, const properties& settings) {
+  const owned<rd_kafka_ConfigResource_t> topic{rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name.c_str())};
+  for (const auto& [key, value] : settings)
+    check(rd_kafka_ConfigResource_set_config(topic.get(), key.c_str(), value.c_str()), key);
+  detail::administer(brokers, [&](rd_kafka_t* client, rd_kafka_queue_t* answers) {
+    rd_kafka_ConfigResource_t* all[] = {topic.get()};
+    rd_kafka_AlterConfigs(client, all, 1, nullptr, answers);
+  });
+}
+
 inline void delete_topic(const std::string& brokers, const std::string& name) {
   const owned<rd_kafka_DeleteTopic_t> topic{rd_kafka_DeleteTopic_new(name.c_str())};
   detail::administer(brokers, [&](rd_kafka_t* client, rd_kafka_queue_t* answers) {
     rd_kafka_DeleteTopic_t* all[] = {topic.get()};
     rd_kafka_DeleteTopics(client, all, 1, nullptr, answers);
+  });
+}
+
+/// Deletes the records of a partition that lie before an offset.
+inline void delete_records(const std::string& brokers, const std::string& topic, int32_t partition, int64_t end) {
+  const owned<rd_kafka_topic_partition_list_t> list{rd_kafka_topic_partition_list_new(1)};
+  rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition)->offset = end;
+  const owned<rd_kafka_DeleteRecords_t> records{rd_kafka_DeleteRecords_new(list.get())};
+  detail::administer(brokers, [&](rd_kafka_t* client, rd_kafka_queue_t* answers) {
+    rd_kafka_DeleteRecords_t* all[] = {records.get()};
+    rd_kafka_DeleteRecords(client, all, 1, nullptr, answers);
   });
 }
 

@@ -15,13 +15,16 @@ namespace plain {
 namespace {
 
 constexpr const char* usage =
-    "chaos_load --brokers B --topic T --create-topics [--partitions 6]\n"
+    "chaos_load --brokers B --topic T --create-topics [--partitions 6] [--max-message-bytes N]\n"
+    "chaos_load --brokers B --topic T --change-topics [--max-message-bytes N]\n"
     "chaos_load --brokers B --topic T [--rate N] [--seconds N] [--records N] [--seed N] [--abort-share 0.2] [--batch "
     "400]\n"
-    "           [--transactional-id chaos-load] [--patience 120] [--events]\n"
+    "           [--transactional-id chaos-load] [--patience 120] [--events] [--keyed]\n"
     "Writes until SIGTERM, --seconds or --records, at --rate records a second (0: as fast as it goes), in transactions "
     "of 1 to\n"
-    "--batch records. --events: JSON with ids, some of which return, between values that are none.\n"
+    "--batch records. --events: JSON with ids, some of which return, between values that are none. --keyed: no key is "
+    "null.\n"
+    "--max-message-bytes: what the topic takes; left out: what its cluster does.\n"
     "Ends with one line of JSON: what was committed, per partition too; what was aborted; and what "
     "nobody\n"
     "knows of, because the answer to a commit was lost. A broker that is away is waited for --patience seconds.\n";
@@ -33,7 +36,7 @@ struct options {
   uint64_t seed;
   int batch;
   std::chrono::seconds patience;
-  bool events;
+  bool events, keyed;
 };
 
 options read_options(flags& given) {
@@ -47,7 +50,8 @@ options read_options(flags& given) {
             .seed = given.number("seed", uint64_t{1}),
             .batch = given.number("batch", 400),
             .patience = std::chrono::seconds{given.number("patience", 120)},
-            .events = given.has("events")};
+            .events = given.has("events"),
+            .keyed = given.has("keyed")};
   given.finish();
   if (o.batch < 1) throw usage_error{"--batch wants at least 1"};
   return o;
@@ -56,8 +60,12 @@ options read_options(flags& given) {
 /// Invents records: null, empty and large values, keys that return, repeated and null headers, times out of order.
 class generator {
  public:
-  generator(uint64_t seed, int32_t partitions, bool events)
-      : random_{seed}, partitions_{partitions}, seed_{seed}, events_{events} {}
+  generator(const options& wanted, int32_t partitions)
+      : random_{wanted.seed},
+        partitions_{partitions},
+        seed_{wanted.seed},
+        events_{wanted.events},
+        keyed_{wanted.keyed} {}
 
   bool chance(double share) { return std::uniform_real_distribution{}(random_) < share; }
   int between(int low, int high) { return std::uniform_int_distribution{low, high}(random_); }
@@ -68,7 +76,7 @@ class generator {
     outgoing record;
     record.partition = between(0, partitions_ - 1);
     record.timestamp = timestamp();
-    if (!chance(0.1)) {
+    if (keyed_ || !chance(0.1)) {
       key_ = chance(0.05) ? "" : "key-" + std::to_string(between(0, 999));
       record.key = key_;
     }
@@ -84,7 +92,8 @@ class generator {
   int64_t timestamp() {
     using namespace std::chrono;
     const int64_t now = duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-    return !events_ && chance(0.01) ? std::uniform_int_distribution{int64_t{1}, now}(random_) : now - between(0, 3'600'000);
+    return !events_ && chance(0.01) ? std::uniform_int_distribution{int64_t{1}, now}(random_)
+                                    : now - between(0, 3'600'000);
   }
 
   std::size_t value_size() {
@@ -98,7 +107,8 @@ class generator {
 
   /// The id of an event, of which one in ten was there not long before.
   std::string id() {
-    if (!ids_.empty() && chance(0.1)) return ids_[static_cast<std::size_t>(between(0, static_cast<int>(ids_.size()) - 1))];
+    if (!ids_.empty() && chance(0.1))
+      return ids_[static_cast<std::size_t>(between(0, static_cast<int>(ids_.size()) - 1))];
     ids_.push_back(std::to_string(seed_) + "-" + std::to_string(serial_));
     if (ids_.size() > 500) ids_.erase(ids_.begin());
     return ids_.back();
@@ -135,7 +145,7 @@ class generator {
   std::mt19937_64 random_;
   int32_t partitions_;
   uint64_t seed_;
-  bool events_;
+  bool events_, keyed_;
   std::vector<std::string> ids_;
   int64_t serial_ = 0;
   std::string key_, value_;
@@ -163,7 +173,7 @@ class load {
   load(const options& wanted, stop_signal& stop)
       : wanted_{wanted},
         stop_{stop},
-        records_{wanted.seed, existing_partitions(wanted), wanted.events},
+        records_{wanted, existing_partitions(wanted)},
         start_{clock::now()},
         end_{start_ + std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>{wanted.seconds})} {
     tally_.committed.resize(static_cast<std::size_t>(existing_partitions(wanted)));
@@ -285,11 +295,14 @@ int run(int argc, char** argv) {
     std::cout << usage;
     return 0;
   }
-  if (given.has("create-topics")) {
+  if (given.has("create-topics") || given.has("change-topics")) {
     const auto [brokers, topic] = std::pair{given.text("brokers"), given.text("topic")};
-    const int partitions = given.number("partitions", 6);
+    properties settings{{"retention.ms", "-1"}};
+    if (given.has("max-message-bytes")) settings.emplace_back("max.message.bytes", given.text("max-message-bytes"));
+    const bool is_there = given.has("change-topics");
+    const int partitions = is_there ? 0 : given.number("partitions", 6);
     given.finish();
-    create_topic(brokers, topic, partitions, {{"retention.ms", "-1"}});
+    is_there ? change_topic(brokers, topic, settings) : create_topic(brokers, topic, partitions, settings);
     return 0;
   }
   load{read_options(given), stop}.run().print();

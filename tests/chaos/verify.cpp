@@ -1,10 +1,11 @@
-// chaos_verify: whether each target holds exactly the committed records of the source, byte for byte, in partition
-// order.
+// chaos_verify: whether each target holds exactly the committed records of the source, byte for byte, in the order of
+// partitions or of keys.
 
 #include <algorithm>
 #include <functional>
 #include <iomanip>
 #include <iostream>
+#include <map>
 #include <set>
 #include <sstream>
 #include <utility>
@@ -18,12 +19,14 @@ namespace {
 
 constexpr const char* usage =
     "chaos_verify --source BROKERS --target NAME=BROKERS ... --topic T [--target-topic T2] [--wait SECONDS] "
-    "[--patience 60] [--keep all]\n"
+    "[--patience 60] [--keep all] [--order partition]\n"
     "Reads the committed records of each topic, and compares key, value, headers in order and timestamp per "
     "partition.\n"
     "--wait: a target that lacks records at its end is given that long to get them. --patience: how long an undecided\n"
-    "transaction or a broker that is away may hold up a read. --keep events: of the source's records only null values and\n"
+    "transaction or a broker that is away may hold up a read. --keep events: of the source's records only null values "
+    "and\n"
     "the first of each id count; --keep malformed: only those without an id, and headers of flow's are not compared.\n"
+    "--order key: what has one key and partition is compared for itself, and may lie anywhere between the rest.\n"
     "Ends with one line of JSON.\n"
     "Exit codes: 0 equal, 1 could not find out, 2 usage, 3 a difference.\n";
 
@@ -181,9 +184,27 @@ class committed_topic {
 
 using sequence = std::vector<digest>;
 
-digest digest_of(const sequence& records) {
+enum class ordered { by_partition, by_key };
+
+/// What keeps its order: all of a partition, or its records of one key, of which null is another than the empty one.
+std::string thread_of(const rd_kafka_message_t& message, ordered kept) {
+  if (kept == ordered::by_partition || !message.key) return "";
+  return "key " + std::string{static_cast<const char*>(message.key), message.key_len};
+}
+
+/// The records of a partition.
+using threads = std::map<std::string, sequence>;
+
+std::size_t size_of(const threads& partition) {
+  std::size_t size = 0;
+  for (const auto& [name, records] : partition) size += records.size();
+  return size;
+}
+
+digest digest_of(const threads& partition) {
   digest d;
-  for (const digest& record : records) d.add(record);
+  for (const auto& [name, records] : partition)
+    for (const digest& record : records) d.add(record);
   return d;
 }
 
@@ -218,30 +239,33 @@ struct options {
   std::vector<place> targets;  // the source's topic or another
   std::chrono::seconds wait, patience;
   kept keep;
+  ordered order;
 };
 
 /// The source's records, as digests; all else can be read again.
-std::vector<sequence> read_source(const options& wanted) {
+std::vector<threads> read_source(const options& wanted) {
   const place& source = wanted.source;
   committed_topic topic{source.brokers, source.topic};
-  std::vector<sequence> records(topic.partitions());
+  std::vector<threads> records(topic.partitions());
   selection due{wanted.keep};
   topic.read(clock::now() + wanted.patience, [&](const rd_kafka_message_t& message) {
-    if (due.has(message)) records[static_cast<std::size_t>(message.partition)].push_back(digest_of(message));
+    auto& partition = records[static_cast<std::size_t>(message.partition)];
+    if (due.has(message)) partition[thread_of(message, wanted.order)].push_back(digest_of(message));
     if (std::string_view{static_cast<const char*>(message.payload), message.len}.starts_with(aborted_marker))
       throw kafka_error{"the source shows a record whose transaction was aborted: " + described(message)};
   });
   return records;
 }
 
-/// The source's record number `index` once more, in words.
-std::string source_record(const options& wanted, std::size_t partition, std::size_t index) {
+/// The source's record number `index` of a thread once more, in words.
+std::string source_record(const options& wanted, std::size_t partition, const std::string& thread, std::size_t index) {
   committed_topic topic{wanted.source.brokers, wanted.source.topic};
   std::size_t seen = 0;
   std::string words = "none";
   selection due{wanted.keep};
   topic.read(clock::now() + wanted.patience, [&](const rd_kafka_message_t& message) {
-    if (due.has(message) && static_cast<std::size_t>(message.partition) == partition && seen++ == index) words = described(message);
+    const bool here = due.has(message) && static_cast<std::size_t>(message.partition) == partition;
+    if (here && thread_of(message, wanted.order) == thread && seen++ == index) words = described(message);
   });
   return words;
 }
@@ -249,7 +273,7 @@ std::string source_record(const options& wanted, std::size_t partition, std::siz
 /// Holds a target against the source, record by record, while it is read.
 class comparison {
  public:
-  comparison(const options& wanted, const std::vector<sequence>& source) : wanted_{wanted}, source_{source} {
+  comparison(const options& wanted, const std::vector<threads>& source) : wanted_{wanted}, source_{source} {
     partitions_.resize(source.size());
   }
 
@@ -258,11 +282,13 @@ class comparison {
     if (p >= partitions_.size()) partitions_.resize(p + 1);
     ++total_;
     partition& here = partitions_[p];
-    const std::size_t index = here.count++;
+    ++here.count;
     if (!here.difference.empty()) return;
-    const sequence& expected = p < source_.size() ? source_[p] : nothing_;
+    const std::string thread = thread_of(message, wanted_.order);
+    const std::size_t index = here.read[thread]++;
+    const sequence& expected = expected_of(p, thread);
     if (const digest found = digest_of(message); index >= expected.size() || found != expected[index])
-      here.difference = difference(message, found, expected, p, index);
+      here.difference = difference(message, found, expected, p, thread, index);
   }
 
   bool differs() const {
@@ -271,7 +297,7 @@ class comparison {
   }
   bool complete() const {
     for (std::size_t p = 0; p < source_.size(); ++p)
-      if (partitions_[p].count < source_[p].size()) return false;
+      if (partitions_[p].count < size_of(source_[p])) return false;
     return true;
   }
   std::size_t total() const { return total_; }
@@ -280,10 +306,7 @@ class comparison {
   bool report(const place& target) {
     for (std::size_t p = 0; p < partitions_.size(); ++p) {
       partition& here = partitions_[p];
-      const std::size_t expected = p < source_.size() ? source_[p].size() : 0;
-      if (here.difference.empty() && here.count < expected)
-        here.difference = "the last " + std::to_string(expected - here.count) +
-                          " records are missing; the first of them is " + source_record(wanted_, p, here.count);
+      if (here.difference.empty() && p < source_.size()) here.difference = missing(here, p);
       std::cout << target.name << ' ' << target.topic << '/' << p << ": " << here.count << " records, "
                 << (here.difference.empty() ? "equal" : here.difference) << '\n';
     }
@@ -293,14 +316,30 @@ class comparison {
  private:
   struct partition {
     std::size_t count = 0;
+    std::map<std::string, std::size_t> read;  // of each thread
     std::string difference;
   };
 
+  const sequence& expected_of(std::size_t p, const std::string& thread) const {
+    if (p >= source_.size()) return nothing_;
+    const auto known = source_[p].find(thread);
+    return known == source_[p].end() ? nothing_ : known->second;
+  }
+
+  std::string missing(partition& here, std::size_t p) const {
+    for (const auto& [thread, records] : source_[p])
+      if (const std::size_t read = here.read[thread]; read < records.size())
+        return "the last " + std::to_string(records.size() - read) + " records " + (thread.empty() ? "" : "of a key ") +
+               "are missing; the first of them is " + source_record(wanted_, p, thread, read);
+    return "";
+  }
+
   std::string difference(const rd_kafka_message_t& message, const digest& found, const sequence& expected,
-                         std::size_t p, std::size_t index) const {
+                         std::size_t p, const std::string& thread, std::size_t index) const {
     std::ostringstream out;
-    out << "difference at record " << index << ": " << verdict(message, found, expected, index) << "\n  found    "
-        << described(message) << "\n  expected " << source_record(wanted_, p, index);
+    out << "difference at record " << index << (thread.empty() ? "" : " of its key") << ": "
+        << verdict(message, found, expected, index) << "\n  found    " << described(message) << "\n  expected "
+        << source_record(wanted_, p, thread, index);
     return out.str();
   }
 
@@ -317,7 +356,7 @@ class comparison {
   }
 
   const options& wanted_;
-  const std::vector<sequence>& source_;
+  const std::vector<threads>& source_;
   const sequence nothing_;
   std::vector<partition> partitions_;
   std::size_t total_ = 0;
@@ -332,8 +371,8 @@ std::unique_ptr<committed_topic> open(const place& target, clock::time_point dea
     }
 }
 
-bool compare(const options& wanted, const place& target, const std::vector<sequence>& source,
-             clock::time_point deadline, std::string& json) {
+bool compare(const options& wanted, const place& target, const std::vector<threads>& source, clock::time_point deadline,
+             std::string& json) {
   const auto topic = open(target, deadline);
   comparison held{wanted, source};
   do topic->read(std::max(deadline, clock::now() + wanted.patience), [&](const auto& message) { held.take(message); });
@@ -343,11 +382,11 @@ bool compare(const options& wanted, const place& target, const std::vector<seque
 }
 
 bool verify(const options& wanted) {
-  const std::vector<sequence> source = read_source(wanted);
+  const std::vector<threads> source = read_source(wanted);
   std::size_t total = 0;
   for (std::size_t p = 0; p < source.size(); ++p) {
-    total += source[p].size();
-    std::cout << wanted.source.name << ' ' << wanted.source.topic << '/' << p << ": " << source[p].size()
+    total += size_of(source[p]);
+    std::cout << wanted.source.name << ' ' << wanted.source.topic << '/' << p << ": " << size_of(source[p])
               << " records, digest " << digest_of(source[p]).text() << '\n';
   }
   const auto deadline = clock::now() + wanted.wait;
@@ -366,6 +405,12 @@ kept kept_of(const std::string& word) {
   throw usage_error{"--keep wants all, events or malformed, not '" + word + "'"};
 }
 
+ordered order_of(const std::string& word) {
+  if (word == "partition") return ordered::by_partition;
+  if (word == "key") return ordered::by_key;
+  throw usage_error{"--order wants partition or key, not '" + word + "'"};
+}
+
 int run(int argc, char** argv) {
   flags given{argc, argv};
   if (given.has("help")) {
@@ -376,7 +421,8 @@ int run(int argc, char** argv) {
                  .targets = {},
                  .wait = std::chrono::seconds{given.number("wait", 0)},
                  .patience = std::chrono::seconds{given.number("patience", 60)},
-                 .keep = kept_of(given.text("keep", "all"))};
+                 .keep = kept_of(given.text("keep", "all")),
+                 .order = order_of(given.text("order", "partition"))};
   const std::string target_topic = given.text("target-topic", wanted.source.topic);
   for (const std::string& target : given.all("target")) {
     const auto equals = target.find('=');

@@ -184,6 +184,73 @@ TEST_F(chaos_verify, finds_a_record_on_another_partition) {
   EXPECT_THAT(found.text, HasSubstr("is not a record of this partition of the source"));
 }
 
+/// Three keys on one partition, of which one is empty and one is none.
+std::vector<sample> samples_by_key() {
+  std::vector<sample> all;
+  const std::optional<std::string> keys[] = {"key", "", std::nullopt};
+  for (int i = 0; i < 9; ++i) all.push_back({0, keys[i % 3], "value-" + std::to_string(i), {}, 1'700'000'000'000 + i});
+  return all;
+}
+
+class chaos_verify_by_key : public chaos_verify {
+ protected:
+  chaos_verify_by_key() {
+    source_ += "-by-key";
+    create_topic(brokers_, source_, 2);
+    write(*transactional("source"), source_, samples_by_key(), true);
+  }
+
+  outcome verify_against(const std::vector<sample>& records) {
+    write(*transactional("target"), target_, records, true);
+    return verify("--order key");
+  }
+};
+
+TEST_F(chaos_verify_by_key, does_not_mind_how_keys_interleave) {
+  auto records = samples_by_key();
+  std::stable_sort(records.begin(), records.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+  const outcome found = verify_against(records);
+  EXPECT_EQ(found.code, 0) << found.text;
+  EXPECT_EQ(verify().code, 3) << "the order of the partition is another";
+}
+
+TEST_F(chaos_verify_by_key, finds_two_records_of_a_key_that_changed_places) {
+  auto records = samples_by_key();
+  std::swap(records[4], records[7]);
+  const outcome found = verify_against(records);
+  EXPECT_EQ(found.code, 3);
+  EXPECT_THAT(found.text, HasSubstr("difference at record 1 of its key: is record 2"));
+}
+
+TEST_F(chaos_verify_by_key, finds_a_repeated_record) {
+  auto records = samples_by_key();
+  records.push_back(records[3]);
+  const outcome found = verify_against(records);
+  EXPECT_EQ(found.code, 3);
+  EXPECT_THAT(found.text, HasSubstr("difference at record 3 of its key: repeats record 1"));
+}
+
+TEST_F(chaos_verify_by_key, finds_what_is_missing_at_the_end_of_a_key) {
+  auto records = samples_by_key();
+  records.erase(records.begin() + 7);
+  const outcome found = verify_against(records);
+  EXPECT_EQ(found.code, 3);
+  EXPECT_THAT(found.text, HasSubstr("the last 1 records of a key are missing"));
+  EXPECT_THAT(found.text, HasSubstr("value \"value-7\""));
+}
+
+TEST_F(chaos_verify_by_key, finds_a_record_that_has_lost_its_empty_key) {
+  auto records = samples_by_key();
+  records[7].key.reset();
+  EXPECT_EQ(verify_against(records).code, 3);
+}
+
+TEST_F(chaos_verify_by_key, finds_a_record_on_another_partition) {
+  auto records = samples_by_key();
+  records[8].partition = 1;
+  EXPECT_EQ(verify_against(records).code, 3);
+}
+
 TEST_F(chaos_verify, finds_an_aborted_record_that_leaked) {
   auto records = samples();
   records.insert(records.begin() + 5, to_be_aborted());
