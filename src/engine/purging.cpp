@@ -38,13 +38,17 @@ std::map<std::int32_t, std::vector<const source*>> purging::sources() const {
 }
 
 task<result<void>> purging::purge() {
+  const provenance own{with_.options.application, with_.reading.cluster_id(), with_.options.lanes,
+                       std::string{with_.reading.how().id}};
   std::map<topic_partition, std::int64_t> below;
-  for (const auto& [lane, read] : sources()) {
+  for (const auto& [number, read] : sources()) {
+    const std::vector<std::int32_t> lane{number};
     std::vector<std::optional<position>> positions;
-    for (const auto& readers : with_.all) {
-      auto by = co_await newest(readers, lane);
+    for (const auto& target : with_.all) {
+      auto by = co_await committed_positions(with_.loop, target, lane, own);
+      if (!by && by.error().kind == failure_kind::missing) co_return result<void>{};  // it has not begun
       if (!by) co_return tl::unexpected{by.error()};
-      positions.push_back(std::move(*by));
+      positions.push_back(std::move(by->front()));
     }
     for (const auto* each : read) {
       auto least = std::numeric_limits<std::int64_t>::max();
@@ -76,7 +80,8 @@ task<result<void>> purging::know_all_readers() {
   for (const auto& each : read->records)
     if (each.key) reads[*each.key] = each.value.has_value();
   for (const auto& [name, still] : reads)
-    if (still && std::none_of(with_.all.begin(), with_.all.end(), [&](const auto& each) { return each.name == name; }))
+    if (still &&
+        std::none_of(with_.all.begin(), with_.all.end(), [&](const auto& each) { return each.cluster == name; }))
       co_return fail(
           failure_kind::refused,
           "what goes through " + with_.options.application + "'s own topics is not deleted: " + name +
@@ -84,38 +89,6 @@ task<result<void>> purging::know_all_readers() {
           "name all targets in every process; one that is gone for good is taken out by a null value under " +
               std::string{"its name in "} + own.readers_topic());
   co_return result<void>{};
-}
-
-/// The position that a lane has committed, or an older one, which will do as well.
-task<result<std::optional<position>>> purging::newest(readers of, std::int32_t lane) {
-  const std::vector<topic_partition> where{{of.names.lanes_topic(), lane}};
-  auto offsets = co_await answer<std::vector<port::group_offset>>(with_.loop, [&](auto done) {
-    of.cluster.group_offsets(of.names.group(), where, isolation::read_uncommitted, patience, std::move(done));
-  });
-  if (!offsets && offsets.error().kind == failure_kind::missing) co_return std::optional<position>{};
-  if (!offsets) co_return tl::unexpected{offsets.error()};
-  auto first = co_await answer<std::vector<std::int64_t>>(
-      with_.loop, [&](auto done) { of.cluster.find_offsets(where, {kind::earliest}, std::move(done)); });
-  if (!first && first.error().kind == failure_kind::missing) co_return std::optional<position>{};
-  if (!first) co_return tl::unexpected{first.error()};
-  auto behind = co_await answer<std::vector<std::int64_t>>(
-      with_.loop, [&](auto done) { of.cluster.find_offsets(where, {kind::last_stable}, std::move(done)); });
-  if (!behind) co_return tl::unexpected{behind.error()};
-  const auto from = std::max(offsets->front().offset, first->front());
-  if (from >= behind->front()) co_return std::optional<position>{};
-  auto range = co_await answer<port::range_read>(with_.loop, [&](auto done) {
-    of.cluster.read_range(where.front(), from, behind->front(), isolation::read_committed, patience, std::move(done));
-  });
-  if (!range) co_return tl::unexpected{range.error()};
-  std::optional<position> newest;
-  for (const auto& record : range->records) {
-    if (record.key != position_key || !record.value) continue;
-    auto found = decode_position(*record.value);
-    if (!found) co_return tl::unexpected{found.error()};
-    if (found->of.source_cluster != with_.reading.cluster_id()) continue;
-    if (!newest || found->sequence > newest->sequence) newest = std::move(*found);
-  }
-  co_return newest;
 }
 
 std::int64_t purging::needed_from(const source& what, const position& by) const {

@@ -4,11 +4,10 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <string>
 #include <vector>
 
+#include "lane_positions.hpp"
 #include "loop.hpp"
-#include "names.hpp"
 #include "position.hpp"
 #include "reading.hpp"
 
@@ -21,20 +20,14 @@ namespace flow::engine {
 /// positions of all lanes that read it, wherever they write to and whether or not they can be reached.
 class purging {
  public:
-  /// Those whose positions count.
-  struct readers {
-    port::cluster& cluster;
-    engine::names names;
-    std::string name;  ///< of the target
-  };
   struct surroundings {
     engine::loop& loop;
     const engine::options& options;
     const plan& topology;
     engine::reading& reading;
     log_sink log;
-    std::vector<readers> all;
-    std::function<bool()> in_charge;  ///< one worker does it, and which one does not matter
+    std::vector<lanes_elsewhere> all;  ///< whose positions count
+    std::function<bool()> in_charge;   ///< one worker does it, and which one does not matter
   };
   explicit purging(surroundings with) : with_{std::move(with)} {}
 
@@ -46,7 +39,6 @@ class purging {
   task<result<void>> purge();
   /// Processes may have different targets: a failure if there is one that this one cannot ask.
   task<result<void>> know_all_readers();
-  task<result<std::optional<position>>> newest(readers of, std::int32_t lane);
   /// 0: the lane has not begun there.
   std::int64_t needed_from(const source& what, const position& by) const;
 

@@ -2,6 +2,7 @@
 #include <charconv>
 #include <limits>
 
+#include "lane_positions.hpp"
 #include "writing.hpp"
 
 /// Taking over lanes: how a worker comes to know exactly how far they are, whoever wrote them before and however that
@@ -147,7 +148,7 @@ task<result<void>> writing::read_positions(std::vector<lane*>& lanes) {
       each.committed.clear();
       for (const auto& record : ranges[i]->records) {
         if (record.key != position_key || !record.value) continue;
-        auto found = own_position(record, where[i], at_.name);
+        auto found = own_position(record, where[i], at_.name, at_.provenance_now());
         if (!found) co_return tl::unexpected{found.error()};
         if (found->sequence <= each.sequence) continue;
         each.sequence = found->sequence;
@@ -163,21 +164,6 @@ task<result<void>> writing::read_positions(std::vector<lane*>& lanes) {
     co_return result<void>{};
   }
   co_return fail(failure_kind::retriable, "taking over lanes on " + at_.name + " was broken off");
-}
-
-result<position> writing::own_position(const port::kept_record& record, const topic_partition& where,
-                                       const std::string& on) const {
-  auto found = decode_position(*record.value);
-  const auto own = at_.provenance_now();
-  if (found && found->of != own)
-    return fail(failure_kind::refused,
-                to_string(where) + " on " + on + " belongs to application " + found->of.application +
-                    " reading cluster " + found->of.source_cluster + " with " + std::to_string(found->of.tasks) +
-                    " lanes spread by " + found->of.mapping,
-                "this is application " + own.application + " reading cluster " + own.source_cluster + " with " +
-                    std::to_string(own.tasks) + " lanes spread by " + own.mapping +
-                    "; correct the configuration, or give this application a name of its own");
-  return found;
 }
 
 // What holds readers up is an open transaction. If its owner has left the group, nobody will end it before its timeout,
@@ -219,7 +205,8 @@ task<void> writing::evict(std::vector<lane*> lanes, port::milliseconds limit) {
                                        [&](const auto& each) { return each.instance_id == last->instance; });
     if (is_ours ? !by_.writes_as(last->transactional_id) : !is_member) gone.insert(last->transactional_id);
   }
-  // It is answered when all markers are written. Those of a partition that is ill may take long, and ours need not wait.
+  // It is answered when all markers are written. Those of a partition that is ill may take long, and ours need not
+  // wait.
   for (const auto& id : gone) {
     if (!fencing_->insert(id).second) continue;
     at_.log(severity::info, at_.name + ": ending the transaction that " + id + " left open");
@@ -285,15 +272,16 @@ task<result<void>> writing::find_look_backs(std::vector<course*> placed) {
     const auto there = (*first)[i];
     if (!there || *there <= placed[i]->look_back_to) continue;
     placed[i]->look_back_to = *there;
-    at_.log(severity::warn, at_.options.home + ": repetitions of what came before offset " + std::to_string(*there) +
-                                  " of " + to_string(placed[i]->from->where) +
-                                  " are not seen, since that is gone (keep the source for longer than the dedup's window)");
+    at_.log(severity::warn,
+            at_.options.home + ": repetitions of what came before offset " + std::to_string(*there) + " of " +
+                to_string(placed[i]->from->where) +
+                " are not seen, since that is gone (keep the source for longer than the dedup's window)");
   }
   co_return result<void>{};
 }
 
-// Where a partition is begun that no lane of this target has read. What appears once its lane has a position is read from
-// its first record, whoever was running by then.
+// Where a partition is begun that no lane of this target has read. What appears once its lane has a position is read
+// from its first record, whoever was running by then.
 task<result<void>> writing::begin_courses(std::vector<course*> opened) {
   std::map<start_at, std::vector<course*>> by_wish;
   std::vector<course*> behind_another;
@@ -334,36 +322,17 @@ task<result<void>> writing::begin_at(start_at where, std::vector<course*> opened
 
 // What another target's lanes have committed, as far as that is decided by now: behind it they may only be further.
 task<result<void>> writing::begin_as_far_as(std::string other, std::vector<course*> opened) {
-  using offsets = std::vector<std::int64_t>;
-  auto& there = *at_.clusters.at(other);
-  std::vector<topic_partition> where;
+  std::vector<std::int32_t> lanes;
   for (const auto* each : opened)
-    if (auto lane = at_.lane_topic(each->of->number); std::ranges::count(where, lane) == 0)
-      where.push_back(std::move(lane));
-  auto first = co_await answer<offsets>(
-      at_.loop, [&](auto done) { there.find_offsets(where, {kind::earliest}, std::move(done)); });
-  if (!first) co_return tl::unexpected{first.error()};
-  auto behind = co_await answer<offsets>(
-      at_.loop, [&](auto done) { there.find_offsets(where, {kind::last_stable}, std::move(done)); });
-  if (!behind) co_return tl::unexpected{behind.error()};
-  auto ranges = co_await gather<port::range_read>(at_.loop, where.size(), [&](std::size_t i, auto done) {
-    there.read_range(where[i], (*first)[i], (*behind)[i], isolation::read_committed, patience, std::move(done));
-  });
-  if (const auto* failed = first_failure(ranges)) co_return tl::unexpected{*failed};
+    if (std::ranges::count(lanes, each->of->number) == 0) lanes.push_back(each->of->number);
+  const lanes_elsewhere there{*at_.clusters.at(other), other, at_.names};
+  auto positions = co_await committed_positions(at_.loop, there, lanes, at_.provenance_now());
+  if (!positions) co_return tl::unexpected{positions.error()};
 
   std::vector<course*> unread;
   std::map<topic_partition, source_position> known;
-  for (std::size_t i = 0; i < where.size(); ++i) {
-    std::int64_t newest = 0;
-    std::map<topic_partition, source_position> of_lane;
-    for (const auto& record : ranges[i]->records) {
-      if (record.key != position_key || !record.value) continue;
-      auto found = own_position(record, where[i], other);
-      if (!found) co_return tl::unexpected{found.error()};
-      if (found->sequence > newest) newest = found->sequence, of_lane = std::move(found->sources);
-    }
-    known.merge(of_lane);
-  }
+  for (auto& each : *positions)
+    if (each) known.merge(each->sources);
   for (auto* each : opened)
     if (const auto place = known.find(each->from->where); place != known.end())
       begin(*each, place->second.next);
@@ -382,7 +351,7 @@ std::string writing::gone(const topic_partition& where) const {
 // One offset for each course. None for a partition that is gone, whose course then goes no further, and for one that
 // cannot be asked for now.
 task<result<std::vector<std::optional<std::int64_t>>>> writing::find_each(const std::vector<course*>& courses,
-                                                                         port::offset_query what) {
+                                                                          port::offset_query what) {
   using offsets = std::vector<std::int64_t>;
   std::vector<std::optional<std::int64_t>> found(courses.size());
   if (courses.empty()) co_return found;
@@ -394,9 +363,8 @@ task<result<std::vector<std::optional<std::int64_t>>>> writing::find_each(const 
     found.assign(all->begin(), all->end());
     co_return found;
   }
-  auto each = co_await gather<offsets>(at_.loop, where.size(), [&](std::size_t i, auto done) {
-    home.find_offsets({where[i]}, what, std::move(done));
-  });
+  auto each = co_await gather<offsets>(
+      at_.loop, where.size(), [&](std::size_t i, auto done) { home.find_offsets({where[i]}, what, std::move(done)); });
   // A broker that has not heard of a new topic yet says that it is missing, too.
   const auto is_final = [&](std::size_t i) {
     const auto kind = each[i].error().kind;
@@ -469,7 +437,8 @@ task<result<void>> writing::check_fingerprints(std::vector<course*> comparable) 
   }
   for (std::size_t i = 0; i < comparable.size(); ++i) {
     course& each = *comparable[i];
-    // Retention may have taken it in the meantime, or compaction; what cannot be compared is not held against the topic.
+    // Retention may have taken it in the meantime, or compaction; what cannot be compared is not held against the
+    // topic.
     if (!read[i] && read[i].error().kind != failure_kind::out_of_range) {
       interrupted(each, read[i].error());
       continue;

@@ -17,7 +17,7 @@ worker::worker(surroundings with)
                 .wall_clock = with_.wall_clock,
                 .log = with_.log}} {
   const auto& sinks = with_.topology->sinks();
-  std::vector<purging::readers> readers;
+  std::vector<lanes_elsewhere> readers;
   for (const auto& [where, its_sinks] : targets_of(*with_.topology, with_.options.home)) {
     const auto& [cluster, lanes] = where;
     site at{.loop = loop_,
@@ -34,7 +34,7 @@ worker::worker(surroundings with)
             .clusters = with_.clusters,
             .names = {with_.options.application, with_.options.home, lanes},
             .identities = identities_};
-    readers.push_back({at.cluster, at.names, at.name});
+    readers.push_back({at.cluster, at.name, at.names});
     for (const auto number : its_sinks) {
       at.sinks |= std::uint64_t{1} << number;
       if (sinks[number].names != sink_spec::naming::outside) continue;
@@ -48,13 +48,14 @@ worker::worker(surroundings with)
   discovering_ = reading_.discover();
   const auto& sources = with_.topology->sources();
   if (std::all_of(sources.begin(), sources.end(), [](const auto& each) { return each.through.empty(); })) return;
-  purging_.emplace(purging::surroundings{.loop = loop_,
-                                         .options = with_.options,
-                                         .topology = *with_.topology,
-                                         .reading = reading_,
-                                         .log = with_.log,
-                                         .all = std::move(readers),
-                                         .in_charge = [first = targets_.begin()->second.get()] { return first->owns(0); }});
+  purging_.emplace(
+      purging::surroundings{.loop = loop_,
+                            .options = with_.options,
+                            .topology = *with_.topology,
+                            .reading = reading_,
+                            .log = with_.log,
+                            .all = std::move(readers),
+                            .in_charge = [first = targets_.begin()->second.get()] { return first->owns(0); }});
   purges_ = purging_->run();
 }
 

@@ -152,8 +152,6 @@ class writing final : public destination, private courier::owner {
   void begin(course& who, std::int64_t next) const;
   task<result<void>> begin_at(start_at where, std::vector<course*> opened);
   task<result<void>> begin_as_far_as(std::string other, std::vector<course*> opened);
-  result<position> own_position(const port::kept_record& record, const topic_partition& where,
-                                const std::string& on) const;
   task<result<void>> check_places(std::vector<course*> placed);
   task<result<void>> check_fingerprints(std::vector<course*> comparable);
   /// What a source partition is said to be whose topic is not there any more.
