@@ -32,6 +32,10 @@ class graph_opening final : public wiring::opening {
   wiring::recollection memory() const override {
     return {&way_, &counts_[current_], plan_.placed_[current_].number};
   }
+  wiring::keeping keeping() const override {
+    const std::uint32_t number = plan_.placed_[current_].process;
+    return {&way_, number, plan_.processes_[number].changes};
+  }
   wiring::anchor& own(std::unique_ptr<wiring::anchor> node) override { return *owned_.emplace_back(std::move(node)); }
 
  protected:
@@ -60,12 +64,16 @@ class opened_graph final : public graph {
     // Of what is gone when this graph is, so any key will do.
     for (const auto& each : plan_->dedups_)
       seen_.push_back({.ids{each.window, std::string(most_of_a_key, 'k')}, .clock{}, .is_kept_outside = false});
+    kept_.resize(plan_->processes_.size());
+    for (auto& each : kept_) own_kept_.push_back(&each);
+    processes_.resize(plan_->processes_.size());
     graph_opening opening{*plan_, way_, counts_, owned_};
     entries_.resize(plan_->sources_.size());
     for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i].decided.resize(plan_->nodes_[i].deciders.size());
     for (std::uint32_t i = static_cast<std::uint32_t>(counts_.size()); i-- > 0;) {
       wiring::anchor& node = opening.open(i);
       const placed_node& placed = plan_->placed_[i];
+      if (plan_->from().nodes()[i].about.is_process) processes_[placed.process] = &node;
       if (plan_->from().nodes()[i].about.source)
         entries_[placed.number] = {static_cast<wiring::inlet*>(&node), &placed.on_failure};
     }
@@ -85,6 +93,13 @@ class opened_graph final : public graph {
     if (!way_.is_stopped()) return std::nullopt;
     if (how.parks) how.parks->resize(parked_before);
     return stop_at(before);
+  }
+
+  std::optional<blame> wake(std::uint32_t process, const source_partition& from, const transit& how) override {
+    begin(entries_.at(from.source), {from.cluster, from.topic, from.partition, -1}, nullptr, how);
+    const std::size_t before = how.out.size();
+    processes_.at(process)->wake();
+    return way_.is_stopped() ? std::optional{stop_at(before)} : std::nullopt;
   }
 
   std::int64_t time() const override { return way_.time; }
@@ -118,6 +133,7 @@ class opened_graph final : public graph {
     way_.omitted = how.omitted;
     way_.before = how.before;
     way_.seen = how.seen ? how.seen : seen_.data();
+    way_.kept = how.kept ? how.kept : own_kept_.data();
     way_.source_rule = into.on_failure;
     way_.parked = how.parked;
     way_.parks = how.parks;
@@ -154,6 +170,9 @@ class opened_graph final : public graph {
   std::vector<std::unique_ptr<wiring::anchor>> owned_;
   std::vector<entry> entries_;
   std::vector<dedup_memory> seen_;
+  std::vector<keyed_state> kept_;
+  std::vector<keyed_state*> own_kept_;
+  std::vector<wiring::anchor*> processes_;
 };
 
 }  // namespace
@@ -204,6 +223,23 @@ bool recollection::has_seen(bytes id, std::int64_t timestamp) const {
   const bool known = seen.ids.judge(id, way->from.offset, timestamp, seen.clock.now());
   if (!seen.is_kept_outside) seen.clock.see(timestamp, seen.ids.window());
   return known;
+}
+
+void keeping::put(bytes key, kept_of_key what) const {
+  auto& kept = of();
+  const bytes value = what.is_nothing() ? bytes{} : way->written->keep(bytes{encode(what)});
+  way->out->push_back({.sink = changes,
+                       .partition = kept.lane(),
+                       .timestamp = way->wall_clock,
+                       .key = way->written->keep(bytes{kept.changelog_key(key)}),
+                       .value = value});
+  kept.put(key, std::move(what));
+}
+
+void keeping::dismiss(const keyed_state::alarm& what) const {
+  auto left = of().find(what.key_bytes());
+  left.*what.which = kept_of_key::never;
+  put(what.key_bytes(), std::move(left));
 }
 
 bool passage::follow(std::string_view node, std::uint32_t sink, std::uint32_t which) const {

@@ -45,6 +45,7 @@ class inspection {
     for (const dedup_spec& dedup : plan_.dedups_) check(dedup);
     for (std::size_t i = 0; i < plan_.nodes_.size(); ++i) check_node(i);
     check_parking();
+    check_processes();
     return std::move(found_);
   }
 
@@ -95,6 +96,8 @@ class inspection {
     if (sink.names == sink_spec::naming::outside) check_destination(sink);
     if (sink.names == sink_spec::naming::own)
       check_length(own_topic(plan_.application(), where_.home, sink.topic), "node");
+    if (sink.names == sink_spec::naming::changelog)
+      check_length(changelog_topic(plan_.application(), where_.home, sink.topic), "node");
     if (seen.contains(std::string{home})) check_loop(sink);
   }
 
@@ -129,6 +132,18 @@ class inspection {
     if (topics.size() > 1)
       find("keys are parked in " + quoted(*topics.begin()) + " and in " + quoted(*topics.rbegin()),
            "park all of them in one topic, so that they keep their order");
+  }
+
+  /// A letter's way through the operators is that of a program of its own, which keeps nothing of what this one does.
+  void check_processes() {
+    for (std::size_t i = 0; i < plan_.nodes_.size(); ++i) {
+      const auto what = plan_.placed_[i].on_failure.what.what();
+      if (what != policy::kind::dead_letter && what != policy::kind::park_key) continue;
+      if (const node_spec* other = find_behind(i, [](const wiring::facts& each) { return each.is_process; }))
+        find(quoted(plan_.nodes_[i].name) + " writes dead letters, and " + quoted(other->name) +
+                 " keeps what would be another's when they are replayed",
+             "give it another policy, or let a repartition come between the two");
+    }
   }
 
   /// The node itself, or the first one behind it, of which something is true.

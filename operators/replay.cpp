@@ -56,6 +56,7 @@ class replay_plan final : public plan, public std::enable_shared_from_this<repla
   const std::vector<sink_spec>& sinks() const override { return sinks_; }
   const std::vector<node_spec>& nodes() const override { return nodes_; }
   const std::vector<dedup_spec>& dedups() const override { return dedups_; }
+  const std::vector<process_spec>& processes() const override { return processes_; }
   const std::vector<std::vector<std::uint32_t>>& co_partitioned() const override { return co_partitioned_; }
   const std::vector<parking_spec>& parking() const override { return parking_; }
   std::unique_ptr<graph> open() const override;
@@ -171,6 +172,7 @@ class replay_plan final : public plan, public std::enable_shared_from_this<repla
   std::vector<node_spec> nodes_;
   std::vector<dedup_spec> dedups_;
   std::vector<std::vector<std::uint32_t>> co_partitioned_;
+  std::vector<process_spec> processes_;      // none: no letter is written before one
   std::vector<parking_spec> parking_;        // none: only lanes of the topology itself park, and release
   std::vector<topic_selection> selections_;  // one for each source of the topology
   std::vector<std::vector<bool>> leads_to_;  // by node, then source
@@ -206,6 +208,8 @@ class replay_graph final : public graph {
     if (!visit.came && how.out.size() == before) ++own_.dropped;
     return std::nullopt;
   }
+
+  std::optional<blame> wake(std::uint32_t, const source_partition&, const transit&) override { return std::nullopt; }
 
   std::int64_t time() const override { return time_; }
 

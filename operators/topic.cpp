@@ -18,10 +18,23 @@ bool is_internal_topic(std::string_view name) {
   return name.ends_with(".internal") || name.starts_with("__");
 }
 
-std::string own_topic(std::string_view application, std::string_view home, std::string_view node) {
+namespace {
+
+std::string internal_topic(std::string_view application, std::string_view home, std::string_view node,
+                           std::string_view what) {
   std::string name;
   for (const auto part : {application, home, node}) name.append(part).append(".");
-  return name + "records.internal";
+  return name.append(what).append(".internal");
+}
+
+}  // namespace
+
+std::string own_topic(std::string_view application, std::string_view home, std::string_view node) {
+  return internal_topic(application, home, node, "records");
+}
+
+std::string changelog_topic(std::string_view application, std::string_view home, std::string_view node) {
+  return internal_topic(application, home, node, "changelog");
 }
 
 void check_topic_name(std::string_view name) {

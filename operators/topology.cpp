@@ -56,6 +56,7 @@ std::string note_on(const sink_spec& sink) {
     case sink_spec::naming::own:
       return sink.partitions > 0 ? "over " + std::to_string(sink.partitions) + " partitions" : std::string{};
     case sink_spec::naming::nowhere:
+    case sink_spec::naming::changelog:
       break;
   }
   return {};
@@ -110,6 +111,7 @@ class drawing {
       if (about.sink) plan_->sinks_[placed.number].letters = placed.on_failure.letters;
     }
     if (about.sink && about.sink->to.how.wants_answers) add_answers(placed.number);
+    if (about.is_process) placed.process = add_process(placed.number);
     plan_->placed_.push_back(std::move(placed));
     plan_->nodes_.push_back(std::move(spec));
   }
@@ -166,6 +168,19 @@ class drawing {
     plan_->sinks_.push_back(std::move(answers));
   }
 
+  /// What it keeps changes in the transaction that holds what it makes.
+  std::uint32_t add_process(std::uint32_t sink) {
+    const sink_spec& made = plan_->sinks_[sink];
+    sink_spec changes{.name = "changes of " + made.name,
+                      .clusters = made.clusters,
+                      .names = sink_spec::naming::changelog,
+                      .topic = made.name,
+                      .lanes = made.lanes};
+    plan_->processes_.push_back({made.name, sink, static_cast<std::uint32_t>(plan_->sinks_.size())});
+    plan_->sinks_.push_back(std::move(changes));
+    return static_cast<std::uint32_t>(plan_->processes_.size() - 1);
+  }
+
   /// What patterns match by chance is not meant; a topic that is named is, and reading it is a flaw.
   void exclude_from_patterns(const std::string& topic) {
     if (!is_topic_name(topic_by_pattern(topic, "t", "s"))) return;
@@ -201,7 +216,12 @@ class drawing {
     if (!draft_.nodes()[node].about.keeps_state_by_key) return;
     std::set<std::uint32_t> sources;
     collect_sources(node, sources);
-    if (sources.size() > 1) plan_->co_partitioned_.emplace_back(sources.begin(), sources.end());
+    const bool is_one_topic = sources.size() == 1 && reads_one_topic(plan_->sources_[*sources.begin()]);
+    if (!is_one_topic) plan_->co_partitioned_.emplace_back(sources.begin(), sources.end());
+  }
+
+  static bool reads_one_topic(const source_spec& source) {
+    return !source.through.empty() || (source.include.size() == 1 && is_topic_name(source.include.front()));
   }
 
   void find_sources(std::uint32_t node) {

@@ -31,6 +31,7 @@
 #include <flow/ordered_sink.hpp>
 #include <flow/peek.hpp>
 #include <flow/policy.hpp>
+#include <flow/process.hpp>
 #include <flow/record.hpp>
 #include <flow/repartition.hpp>
 #include <flow/split.hpp>

@@ -14,6 +14,7 @@
 #include <flow/bytes.hpp>
 #include <flow/dead_letter.hpp>
 #include <flow/destination.hpp>
+#include <flow/keyed_state.hpp>
 #include <flow/parked_keys.hpp>
 #include <flow/policy.hpp>
 #include <flow/seen_ids.hpp>
@@ -66,7 +67,8 @@ struct sink_spec {
     by_record,  ///< each emission carries the name
     nowhere,    ///< user code is the sink (`for_each`); only the position is kept, on home
     outside,    ///< to `to`, which is no cluster (`ordered_sink`); the position is kept on home
-    own         ///< `own_topic` makes the name of `topic`: a source of the plan reads it (`repartition`)
+    own,        ///< `own_topic` makes the name of `topic`: a source of the plan reads it (`repartition`)
+    changelog   ///< `changelog_topic` does: what a `process` keeps, with a partition for each lane
   };
   std::string name{};                   ///< the node's
   std::vector<std::string> clusters{};  ///< at least one; `home` for the one that is read
@@ -91,6 +93,13 @@ struct dedup_spec {
   std::string name{};  ///< the node's
   std::chrono::milliseconds window{};
   std::vector<std::uint32_t> sources{};  ///< indexes of those whose records come to it
+};
+
+/// A node that keeps something by key (`process`).
+struct process_spec {
+  std::string name{};         ///< the node's
+  std::uint32_t sink = 0;     ///< of what it makes
+  std::uint32_t changes = 0;  ///< of what it keeps
 };
 
 /// A node at which keys may be parked.
@@ -196,6 +205,8 @@ struct transit {
   /// Set: all that is wanted is what the node named in the letter, which is one of this graph's, makes of the record
   /// that it failed at. What other branches made of it was written then, and what stands before has let it through.
   return_visit* again = nullptr;
+  /// One for each of `plan::processes`, of those whose sinks are wanted; nullptr: the graph has its own.
+  keyed_state* const* kept = nullptr;
   const parked_keys* parked = nullptr;  ///< whose records do not get past their nodes
   /// Where nodes are appended at which the record parks its key; nullptr: keys are not parked, only dead-lettered.
   std::vector<std::string_view>* parks = nullptr;
@@ -211,6 +222,9 @@ class graph {
   /// nullopt: done. Otherwise nothing of this record was emitted, and the same record may be pushed again: the policy of
   /// the node is `stop`, or it wants just that.
   virtual std::optional<blame> push(const source_partition& from, const fetched_record& record, const transit& how) = 0;
+
+  /// Lets the node of a process call the key whose time on the wall has come first, if one has. Otherwise as `push`.
+  virtual std::optional<blame> wake(std::uint32_t process, const source_partition& from, const transit& how) = 0;
 
   /// When the record that was pushed last happened, by its source: what the clocks of dedups go by. -1: nobody knows.
   virtual std::int64_t time() const = 0;
@@ -244,6 +258,7 @@ class plan {
   virtual const std::vector<sink_spec>& sinks() const = 0;
   virtual const std::vector<node_spec>& nodes() const = 0;
   virtual const std::vector<dedup_spec>& dedups() const = 0;
+  virtual const std::vector<process_spec>& processes() const = 0;
   /// Topics joined by key: partition p of one must meet partition p of another in the same task. Each entry is a set
   /// of source indexes.
   virtual const std::vector<std::vector<std::uint32_t>>& co_partitioned() const = 0;

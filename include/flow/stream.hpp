@@ -146,6 +146,12 @@ inline constexpr bool keeps_seen_ids = requires(const Op& what) {
   what.dedup();
 };
 
+/// It is called with a `keeping` as well, and with that alone for an alarm.
+template <typename Op>
+inline constexpr bool keeps_by_key = requires {
+  requires Op::is_process;
+};
+
 /// An operator at work.
 template <typename Op, typename In, typename Out>
 class node final : public edge<typename In::key_type, typename In::value_type> {
@@ -157,10 +163,15 @@ class node final : public edge<typename In::key_type, typename In::value_type> {
     const stay here{seat_};
     if (!next_.is_open()) return;
     if (seat_.way->holds_back && seat_.hold_back()) return;
+    if constexpr (keeps_by_key<Op>) {
+      memory_.of.of().see(r.timestamp());
+      call_those_due([&] { return memory_.of.of().due_in_stream(); });
+      if (seat_.way->is_stopped()) return;
+    }
     ++seat_.counts->received;
     next_.begin();
     try {
-      if constexpr (keeps_seen_ids<Op>) {
+      if constexpr (keeps_seen_ids<Op> || keeps_by_key<Op>) {
         op_(std::move(r), next_, memory_.of);
       } else {
         op_(std::move(r), next_);
@@ -171,18 +182,44 @@ class node final : public edge<typename In::key_type, typename In::value_type> {
     if (!next_.is_used()) ++seat_.counts->dropped;
   }
 
+  void wake() override {
+    if constexpr (keeps_by_key<Op>) {
+      const stay here{seat_};
+      bool called = false;
+      call_those_due([&] {
+        auto due = memory_.of.of().due_by(seat_.way->wall_clock);
+        return std::exchange(called, true) ? std::nullopt : due;
+      });
+    }
+  }
+
  private:
+  void call_those_due(auto next_due) {
+    while (const auto due = next_due()) try {
+        op_(*due, next_, memory_.of);
+      } catch (...) {
+        seat_.fail();
+        if (seat_.way->is_stopped()) return;
+        memory_.of.dismiss(*due);
+      }
+  }
+
   struct nothing {
     explicit nothing(opening&) {}
   };
-  struct memory {
-    explicit memory(opening& at) : of{at.memory()} {}
+  struct seen {
+    explicit seen(opening& at) : of{at.memory()} {}
     recollection of;
   };
+  struct kept {
+    explicit kept(opening& at) : of{at.keeping()} {}
+    keeping of;
+  };
+  using memory = std::conditional_t<keeps_seen_ids<Op>, seen, std::conditional_t<keeps_by_key<Op>, kept, nothing>>;
 
   const Op& op_;
   seat seat_;
-  [[no_unique_address]] std::conditional_t<keeps_seen_ids<Op>, memory, nothing> memory_;
+  [[no_unique_address]] memory memory_;
   emitter<In, Out> next_;
 };
 
@@ -224,6 +261,7 @@ facts facts_of(const Op& what) {
   if constexpr (requires { what.flaws(); }) all.flaws = what.flaws();
   if constexpr (requires { what.template sink<In>(); }) all.sink = what.template sink<In>();
   if constexpr (keeps_seen_ids<Op>) all.dedup = what.dedup();
+  all.is_process = keeps_by_key<Op>;
   all.is_scattered = In::placed == placement::scattered;
   if constexpr (requires { Op::keeps_state_by_key; }) all.keeps_state_by_key = Op::keeps_state_by_key;
   if constexpr (requires { what.captures([](const auto&) {}); })

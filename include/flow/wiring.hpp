@@ -42,6 +42,7 @@ struct passage {
   std::int64_t wall_clock = 0;
   const attempts* before = nullptr;
   dedup_memory* seen = nullptr;
+  keyed_state* const* kept = nullptr;
   const failure_rule* source_rule = nullptr;
   const parked_keys* parked = nullptr;
   std::vector<std::string_view>* parks = nullptr;
@@ -115,12 +116,27 @@ struct recollection {
   bool has_seen(bytes id, std::int64_t timestamp) const;
 };
 
+/// What a node sees of what it keeps by key.
+struct keeping {
+  passage* way;
+  std::uint32_t number;
+  std::uint32_t changes;  ///< the sink of those
+
+  keyed_state& of() const { return *way->kept[number]; }
+  /// Writes the change down as well.
+  void put(bytes key, kept_of_key what) const;
+  /// What cannot be called is not called any more, for this time.
+  void dismiss(const keyed_state::alarm& what) const;
+};
+
 /// What a graph owns and its nodes point at. Stays where it is.
 class anchor {
  public:
   anchor() = default;
   anchor(const anchor&) = delete;
   virtual ~anchor() = default;
+  /// Of a node that keeps something by key: calls the one whose time on the wall has come first.
+  virtual void wake() {}
 };
 
 /// Where records of one type go in. One virtual call per record and node; nothing is ever thrown through it.
@@ -165,6 +181,7 @@ class opening {
   /// The number of this sink in the plan.
   virtual std::uint32_t sink() const = 0;
   virtual recollection memory() const = 0;
+  virtual flow::wiring::keeping keeping() const = 0;
   /// Keeps a node for as long as the graph lives.
   virtual anchor& own(std::unique_ptr<anchor> node) = 0;
 
@@ -208,6 +225,7 @@ struct facts {
   std::optional<source_spec> source{};
   std::optional<sink_spec> sink{};
   std::optional<dedup_spec> dedup{};
+  bool is_process = false;
   bool keeps_state_by_key = false;
   bool is_scattered = false;            ///< its records' keys are not their source's any more
   std::vector<flaw> flaws{};            ///< of operators and user code that know what is wrong with them, as rules do

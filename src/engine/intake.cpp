@@ -64,6 +64,7 @@ void intake::leave(course& who) {
   who.now = at.now;
   who.parked.keys = concerning(who.of->to->sinks(), at.parked);
   who.on = nullptr;
+  if (who.kept) who.kept->forget();
   std::erase(at.riders, &who);
   if (blocked_by_ == who.of->to) blocked_by_ = nullptr;
   at.active = 0;
@@ -219,6 +220,7 @@ std::optional<blame> intake::push(feed& at, const fetched_record& record) {
                     .before = again ? &at.tried.so_far : nullptr,
                     .seen = memories_.used() && !letter_ ? memories_.of(*at.from, at.now) : nullptr,
                     .again = letter_ ? &visit : nullptr,
+                    .kept = kept_by(at),
                     .parked = parks ? &at.parked : nullptr,
                     .parks = parks ? &parks_ : nullptr,
                     .omitted = looks_back ? nullptr : &omitted_};
@@ -233,6 +235,13 @@ std::optional<blame> intake::push(feed& at, const fetched_record& record) {
   }
   say_omissions(at);
   return std::nullopt;
+}
+
+keyed_state* const* intake::kept_by(const feed& at) {
+  kept_.assign(topology_.processes().size(), nullptr);
+  for (const auto* rider : at.riders)
+    if (rider->kept) kept_[*rider->of->to->process()] = rider->kept;
+  return kept_.data();
 }
 
 std::optional<blame> intake::push_letter(feed& at, graph& through, const transit& how) {
@@ -309,6 +318,7 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
       if (one.parks) parting.emplace_back(at.riders[i], sinks_[emissions_[n].sink].name);
     }
     at.riders[i]->dirty = true;
+    if (at.riders[i]->kept) at.riders[i]->kept->keep();
   }
   for (const auto& [rider, reason] : halted) halt(*rider, reason);
   if (find(record.source) != &at) return step::taken;

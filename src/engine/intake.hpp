@@ -50,6 +50,7 @@ class operators {
     return record.offset <= seen_[from.id] ? *again_ : *first_;
   }
   graph& looking_back() { return *again_; }
+  graph& first() { return *first_; }
   /// It has been taken through, or goes no further.
   void done_with(const fetched_record& record, const source& from) {
     seen_[from.id] = std::max(seen_[from.id], record.offset);
@@ -76,10 +77,11 @@ class destination {
   virtual void append(const route& to, const emission& what, const course& at, const fetched_record& record,
                       const std::shared_ptr<held>& by) = 0;
   virtual const class routes& routes() const = 0;
-  virtual std::uint64_t sinks() const = 0;  ///< bit i: sink i writes to it
-  virtual bool full() const = 0;            ///< takes nothing more for now
-  virtual bool used_up() const = 0;         ///< and that is since it has had what it may get in this time
-  virtual bool idle() const = 0;            ///< has nothing to do before it gets more
+  virtual std::uint64_t sinks() const = 0;                   ///< bit i: sink i writes to it
+  virtual std::optional<std::uint32_t> process() const = 0;  ///< the process that makes what is written there
+  virtual bool full() const = 0;                             ///< takes nothing more for now
+  virtual bool used_up() const = 0;  ///< and that is since it has had what it may get in this time
+  virtual bool idle() const = 0;     ///< has nothing to do before it gets more
   virtual void interrupted(course& at, const failure& why) = 0;  ///< reading it has failed, and may work again
   /// A course was interrupted because it is not known yet where `sink` writes to.
   virtual void resolve(std::uint32_t sink, const std::string& topic) = 0;
@@ -145,6 +147,7 @@ class intake {
   /// The same of a record that comes as a letter, to the node that it waits for.
   std::optional<blame> push_letter(feed& at, graph& through, const transit& how);
   void say_omissions(const feed& at);
+  keyed_state* const* kept_by(const feed& at);
   /// Up to `to`, past the record that was pushed last or what is none.
   void move(feed& at, std::int64_t to, const fetched_record* past);
   /// One emission for one rider.
@@ -206,6 +209,7 @@ class intake {
   std::vector<std::string_view> parks_;  // where that parks its key
   std::uint64_t parked_sinks_ = 0;
   bool is_set_aside_ = false;        // something of the record at hand, by parking or behind what is parked
+  std::vector<keyed_state*> kept_;   // what the riders' processes keep, for the record at hand
   std::vector<std::int64_t> times_;  // of the record that was pushed last, for each dedup
   std::int64_t wall_clock_ = 0;
   destination* blocked_by_ = nullptr;  // as long as it is taken along

@@ -73,6 +73,9 @@ struct course {
   bool recalled = false;     ///< waits until what it has parked can be released
   std::shared_ptr<release> letters{};  ///< on their way; it waits until they are through
   const release* is_of = nullptr;      ///< it is their way
+  keyed_state* kept = nullptr;         ///< of its lane, if that is a process's
+  trial woken;                         ///< what was called there and has failed
+  bool moved_without_reading = false;  ///< something was called there since its lane's last commit
 
   bool waits_for_reading(time_point now) const {
     return !on && !interrupted && halted.empty() && now >= held_until && !recalled && !letters;
@@ -95,6 +98,7 @@ struct lane {
   std::int64_t sequence = 0;
   std::int64_t position_offset = 0;  ///< of the newest position record known, in its partition of the lanes topic
   std::map<topic_partition, source_position> committed;
+  std::map<std::int32_t, std::unique_ptr<keyed_state>> kept;  ///< what its process keeps, by number of the partition
   std::vector<std::unique_ptr<course>> courses;
 };
 

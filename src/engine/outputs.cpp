@@ -146,6 +146,53 @@ task<result<void>> outputs::prepare_lanes_topic() {
   co_return result<void>{};
 }
 
+std::string outputs::changelog() const {
+  return topic_of(at_.topology.sinks()[at_.topology.processes()[*at_.process].changes], at_.names, {});
+}
+
+// The two come to be together, this one first. One that is missing beside positions would be forgetting.
+task<result<void>> outputs::prepare_changelog() {
+  if (!at_.process) co_return result<void>{};
+  const auto name = changelog();
+  const auto describe = [&](std::string which) {
+    return answer<std::vector<port::topic_description>>(
+        at_.loop, [this, which](auto done) { at_.cluster.describe_topics({which}, std::move(done)); });
+  };
+  auto lanes = co_await describe(at_.names.lanes_topic());
+  if (!lanes) co_return tl::unexpected{lanes.error()};
+  auto found = co_await describe(name);
+  if (!found) co_return tl::unexpected{found.error()};
+  if (found->empty() && !lanes->empty() && !at_.options.fresh)
+    co_return fail(
+        failure_kind::refused,
+        name + " on " + at_.name + " is missing, and with it what the process keeps that has positions there",
+        "restore that topic; or, to begin anew beside what is there, start once with --fresh");
+  if (found->empty()) {
+    const std::vector<port::new_topic> wanted{
+        {.name = name,
+         .partitions = at_.options.lanes,
+         .settings = {{"cleanup.policy", "compact"}, {"segment.bytes", std::string{lanes_segment}}}}};
+    auto created =
+        co_await answer<void>(at_.loop, [&](auto done) { at_.cluster.create_topics(wanted, std::move(done)); });
+    if (!created) co_return created;
+    found = co_await describe(name);
+    if (!found) co_return tl::unexpected{found.error()};
+    if (found->empty()) co_return fail(failure_kind::retriable, name + " is being created");
+  }
+  const auto& topic = found->front();
+  if (topic.partitions != at_.options.lanes)
+    co_return fail(failure_kind::refused,
+                   name + " on " + at_.name + " has " + std::to_string(topic.partitions) + " partitions, and " +
+                       std::to_string(at_.options.lanes) + " lanes are configured",
+                   "set lanes: " + std::to_string(topic.partitions) + "; the number is fixed at the first start");
+  if (setting(topic, "cleanup.policy") != "compact")
+    co_return fail(failure_kind::refused,
+                   name + " on " + at_.name + " is not compacted, so what is kept would be deleted",
+                   "set its cleanup.policy to compact");
+  changelog_ = make_route(topic, number_of(name));
+  co_return result<void>{};
+}
+
 task<result<void>> outputs::prepare_commands_topic() {
   if (at_.topology.parking().empty()) co_return result<void>{};
   const std::vector<port::new_topic> wanted{
@@ -218,6 +265,9 @@ task<result<void>> outputs::prepare_routes() {
   const auto& sinks = at_.topology.sinks();
   if (at_.outside)
     for (const auto& from : at_.reading.sources()) routes_.add(*at_.outside, *from, outside());
+  if (changelog_)
+    for (const auto& from : at_.reading.sources())
+      routes_.add(at_.topology.processes()[*at_.process].changes, *from, *changelog_);
   auto outputs = all();
   // Whatever a record names is a matter of that record alone.
   std::erase_if(outputs, [&](const output& each) {

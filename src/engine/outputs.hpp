@@ -24,6 +24,9 @@ class outputs {
   std::optional<failure> leads_back() const;
   /// The positions' topic: there, and as the protocol needs it.
   task<result<void>> prepare_lanes_topic();
+  /// Before that, the topic of what its process keeps.
+  task<result<void>> prepare_changelog();
+  std::string changelog() const;
   /// The topic of what its lanes are told, where something may be parked.
   task<result<void>> prepare_commands_topic();
   /// Finds out where everything goes, and makes what is missing if it may, partitions too. What cannot be made is
@@ -65,6 +68,7 @@ class outputs {
   class routes routes_;
   std::vector<std::string> names_;
   std::set<std::pair<std::uint32_t, std::string>> asked_for_;  // topics that records name, by sink
+  std::optional<route> changelog_;
   std::optional<failure> missing_;
 };
 

@@ -32,6 +32,7 @@ struct reading::look_back final : destination {
               const std::shared_ptr<held>&) override {}
   const class routes& routes() const override { return nowhere; }
   std::uint64_t sinks() const override { return 0; }
+  std::optional<std::uint32_t> process() const override { return {}; }
   bool full() const override { return false; }
   bool used_up() const override { return false; }
   bool idle() const override { return false; }

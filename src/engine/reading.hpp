@@ -72,6 +72,11 @@ class reading {
   /// As `board`, for a course through letters that lie on `there`.
   void board_letters(course& who, port::cluster& there);
 
+  /// `graph::wake` for a partition that a process reads.
+  std::optional<blame> wake(std::uint32_t process, const source& from, const transit& how) {
+    return operators_.first().wake(process, from.entries.front(), how);
+  }
+
   /// Takes what has arrived through the operators; false if there was nothing to do.
   bool run();
   /// Nothing that has arrived waits to be taken.

@@ -70,6 +70,7 @@ route forbidden(const std::string& topic, std::string why) {
 std::string topic_of(const sink_spec& sink, const names& of, std::string_view called) {
   if (sink.names == sink_spec::naming::pattern) return topic_by_pattern(sink.topic, called, of.home);
   if (sink.names == sink_spec::naming::own) return own_topic(of.application, of.home, sink.topic);
+  if (sink.names == sink_spec::naming::changelog) return changelog_topic(of.application, of.home, sink.topic);
   return sink.topic;
 }
 

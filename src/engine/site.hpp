@@ -38,6 +38,7 @@ struct site {
   std::uint64_t sinks = 0;                         ///< bit i: sink i of the plan writes here
   std::optional<std::uint32_t> outside{};          ///< the one of them that delivers to a destination, if one does
   std::function<std::unique_ptr<flow::destination>()> take_destination{};  ///< once
+  std::optional<std::uint32_t> process{};  ///< the process that makes what is written here, if one does
 
   /// What has lanes of its own is at home.
   const std::string& cluster_name() const { return names.sink.empty() ? name : options.home; }

@@ -53,6 +53,7 @@ task<result<void>> writing::find_places_of(std::vector<lane*>& lanes) {
     each->taken = false;
   }
   auto read = co_await read_positions(lanes);
+  if (read) read = co_await restore(lanes);
   if (!read) co_return read;
   co_await step("positions read");
   for (auto* each : lanes) {
@@ -232,6 +233,7 @@ task<result<void>> writing::open_courses(std::vector<lane*> lanes) {
       fresh->from = from;
       fresh->of = each;
       fresh->interrupted = true;
+      if (at_.process) fresh->kept = &kept_in(*each, from->where.partition);
       const auto known = each->committed.find(from->where);
       if (known == each->committed.end()) {
         opened.push_back(fresh);
@@ -244,6 +246,9 @@ task<result<void>> writing::open_courses(std::vector<lane*> lanes) {
       fresh->parked = known->second.parked;
       // A release that was under way goes on where it was.
       fresh->recalled = !fresh->parked.released.empty();
+      if (fresh->kept)
+        if (const auto there = known->second.dedups.find(own_process().name); there != known->second.dedups.end())
+          fresh->kept->set(std::ranges::max(fresh->kept->clock(), there->second.clock, {}, &stream_clock::time));
       if (!may_park(*fresh)) continue;
       for (const auto& dedup : at_.topology.dedups()) {
         const auto there = known->second.dedups.find(dedup.name);

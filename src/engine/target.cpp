@@ -118,7 +118,8 @@ task<void> target::work() {
 task<result<void>> target::prepare_topics() {
   if (auto refused = outputs_.leads_back()) co_return tl::unexpected{*refused};
   if (auto refused = known_by_another_name()) co_return tl::unexpected{*refused};
-  auto prepared = co_await outputs_.prepare_lanes_topic();
+  auto prepared = co_await outputs_.prepare_changelog();
+  if (prepared) prepared = co_await outputs_.prepare_lanes_topic();
   if (prepared) prepared = co_await outputs_.prepare_commands_topic();
   if (prepared) prepared = co_await register_as_reader();
   if (prepared) prepared = co_await outputs_.prepare_routes();
@@ -339,7 +340,7 @@ void target::assign(const port::group_event& event) {
     if (auto& each = lanes_[number]; !each) {
       const auto apart = kept_apart_.find(number);
       writing* by = apart == kept_apart_.end() ? writings_.front().get() : apart->second;
-      each = std::make_unique<lane>(lane{.to = by, .number = number, .committed = {}, .courses = {}});
+      each = std::make_unique<lane>(lane{.to = by, .number = number, .committed = {}, .kept = {}, .courses = {}});
     }
   for (const auto& each : writings_) each->own(lanes_of(*each));
   owns_lanes_ = true;

@@ -28,6 +28,7 @@ bool writing::moved(const lane& of) const {
 }
 
 bool writing::moved(const course& what) const {
+  if (what.moved_without_reading) return true;
   if (!what.dirty && !(what.letters && what.letters->at.dirty)) return false;
   const auto known = what.of->committed.find(what.from->where);
   return known == what.of->committed.end() || place_of(what).next != known->second.next ||
@@ -186,12 +187,14 @@ writing::written_lane writing::write_position(lane& of) {
     const auto at = place_of(*each);
     each->dirty = at.next != next_of(*each);
     each->look_back_to = at.look_back_to;
+    each->moved_without_reading = false;
     if (each->letters) each->letters->at.dirty = false;
     auto& written = made.as.sources[each->from->where] = {
         .next = at.next, .last = at.last, .begin = each->begin, .look_back_to = at.look_back_to};
     const auto& dedups = at_.topology.dedups();
     for (std::size_t i = 0; i < dedups.size(); ++i)
       written.dedups.emplace(dedups[i].name, dedup_position{at.now[i], dedups[i].window.count()});
+    if (each->kept) written.dedups.emplace(own_process().name, dedup_position{each->kept->clock(), 0});
     written.parked = parked_of(*each, at_.topology);
   }
   made.encoded = encode(made.as);

@@ -42,6 +42,9 @@ worker::worker(surroundings with)
       at.take_destination = [opened = std::make_shared<std::unique_ptr<flow::destination>>(
                                  with_.open_destination(sinks[number]))] { return std::move(*opened); };
     }
+    const auto& processes = with_.topology->processes();
+    for (std::uint32_t i = 0; i < processes.size(); ++i)
+      if (at.sinks >> processes[i].sink & 1) at.process = i;
     targets_.emplace(where, std::make_unique<target>(std::move(at)));
   }
   for (const auto& [name, each] : targets_) running_.push_back(each->run());

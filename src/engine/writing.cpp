@@ -123,7 +123,7 @@ time_point writing::next_held() const {
   for (const auto* each : lanes_)
     for (const auto& course : each->courses)
       if (course->held_until > at_.loop.now()) next = std::min(next, course->held_until);
-  next = std::min(next, next_release());
+  next = std::min({next, next_release(), next_wake()});
   for (const auto* each : lanes_)
     if (!each->taken && each->ask_again > at_.loop.now()) next = std::min(next, each->ask_again);
   return next;
@@ -244,6 +244,7 @@ task<void> writing::serve() {
       for (auto* each : taken_lanes())
         for (const auto& course : each->courses)
           if (course->waits_for_reading(at_.loop.now())) at_.reading.board(*course);
+      wake_those_due();
       follow_commands();
       go_on_releasing();
       if (auto* next = beginning_.done() ? ready_to_release() : nullptr) {

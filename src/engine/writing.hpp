@@ -84,6 +84,7 @@ class writing final : public destination, private courier::owner {
               const std::shared_ptr<held>& by) override;
   const class routes& routes() const override { return outputs_.routes(); }
   std::uint64_t sinks() const override { return at_.sinks; }
+  std::optional<std::uint32_t> process() const override { return at_.process; }
   bool used_up() const override { return by_.allowance().used_up(); }
   bool full() const override { return used_up() || outbox_full() || (courier_ && courier_->full()); }
   bool idle() const override { return serving_ && !transacting_ && outbox_.empty() && (!courier_ || courier_->idle()); }
@@ -127,6 +128,16 @@ class writing final : public destination, private courier::owner {
   void stopped(const source& from, const place& at, const std::string& reason) override;
   task<void> finish_deliveries();
   void turn_back();
+
+  // keeping.cpp: what only lanes of a process have
+  const process_spec& own_process() const { return at_.topology.processes()[*at_.process]; }
+  task<result<void>> restore(const std::vector<lane*>& lanes);
+  result<void> restore(lane& into, const port::kept_record& record);
+  keyed_state& kept_in(lane& of, std::int32_t partition) const;
+  bool may_wake(const course& who) const;
+  void wake_those_due();
+  void wake(course& who);
+  time_point next_wake() const;
 
   // releasing.cpp: letters of what the lanes have parked, on their way through the operators again
   void follow_commands();

@@ -54,6 +54,7 @@ class lone_sink final : public plan {
   const std::vector<sink_spec>& sinks() const override { return sinks_; }
   const std::vector<node_spec>& nodes() const override { return nodes_; }
   const std::vector<dedup_spec>& dedups() const override { return dedups_; }
+  const std::vector<process_spec>& processes() const override { return processes_; }
   const std::vector<std::vector<std::uint32_t>>& co_partitioned() const override { return co_partitioned_; }
   const std::vector<parking_spec>& parking() const override { return parking_; }
   std::unique_ptr<graph> open() const override { return nullptr; }
@@ -66,6 +67,7 @@ class lone_sink final : public plan {
   std::vector<sink_spec> sinks_{1};
   std::vector<node_spec> nodes_;
   std::vector<dedup_spec> dedups_;
+  std::vector<process_spec> processes_;
   std::vector<std::vector<std::uint32_t>> co_partitioned_;
   std::vector<parking_spec> parking_;
 };

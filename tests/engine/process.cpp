@@ -1,0 +1,377 @@
+#include "scenario.hpp"
+
+#include <algorithm>
+#include <map>
+
+namespace flow::testing {
+namespace {
+
+using text_record = record<std::string, std::string>;
+
+/// Counts the records of a key, and says so.
+struct counter {
+  using state = std::int64_t;
+  using output = std::string;
+  void operator()(const text_record& r, process_context<counter>& here) const {
+    if (r.value() == "forget") {
+      here.state().reset();
+      return;
+    }
+    if (r.value() == "fail") {
+      here.state() = 1'000'000;
+      here.emit("never");
+      throw std::runtime_error{"as it was told"};
+    }
+    here.state() = here.state().value_or(0) + 1;
+    here.emit(r.value() + " is " + std::to_string(*here.state()));
+  }
+};
+
+/// Says of each key when it has been silent for a minute of the stream.
+struct silence {
+  using state = std::string;
+  using output = std::string;
+  void operator()(const text_record& r, process_context<silence>& here) const {
+    here.state() = r.value();
+    here.call_at_stream_time(r.timestamp() + 60'000);
+  }
+  void on_stream_time(const std::string& key, process_context<silence>& here) const {
+    here.emit(key + " is silent since " + here.state().value_or("ever"));
+    here.state().reset();
+  }
+};
+
+/// Gathers what comes for a key, and gives it out ten seconds after the first of it.
+struct gathering {
+  using state = std::string;
+  using output = std::string;
+  void operator()(const text_record& r, process_context<gathering>& here) const {
+    if (!here.state()) here.call_after(10s);
+    here.state() = here.state().value_or("") + r.value();
+  }
+  void on_wall_clock(const std::string&, process_context<gathering>& here) const {
+    here.emit(*here.state());
+    here.state().reset();
+  }
+};
+
+class processes : public scenario {
+ protected:
+  processes() { create("orders", 2); }
+
+  template <typename P>
+  topology with(P what, policy on_failure = flow::stop) const {
+    topology t{"sync"};
+    t.from(topic<std::string, std::string>{"orders"}) | process("made", what).on_failure(on_failure) |
+        fan_out("regions", targets);
+    return t;
+  }
+
+  void give(std::int32_t partition, const std::string& key, const std::string& value, std::int64_t timestamp = 1'000) {
+    world.write("home", "orders", partition, {.key = key, .value = value, .timestamp = timestamp});
+  }
+
+  /// Every target comes to hold just this.
+  AssertionResult made(const contents& expected) {
+    for (const auto& target : targets)
+      if (!eventually([&] { return at(target, "made") == expected; }))
+        return ::testing::AssertionFailure() << target << " has " << ::testing::PrintToString(at(target, "made"))
+                                             << ", not " << ::testing::PrintToString(expected);
+    world.advance(3s);
+    for (const auto& target : targets)
+      if (at(target, "made") != expected) return ::testing::AssertionFailure() << target << " got more";
+    return ::testing::AssertionSuccess();
+  }
+
+  /// Numbered records of three keys in both partitions, and what a counter makes of them.
+  void count(int records) {
+    for (int i = 0; i < records; ++i)
+      for (std::int32_t p = 0; p < 2; ++p) {
+        const std::string key(1, static_cast<char>('a' + world.random() % 3));
+        const auto value = std::to_string(number_++);
+        give(p, key, value);
+        expected_[static_cast<std::size_t>(p)].push_back(value + " is " + std::to_string(++counts_[{p, key}]));
+      }
+  }
+
+  contents expected_ = contents(2);
+
+ private:
+  std::map<std::pair<std::int32_t, std::string>, int> counts_;
+  int number_ = 0;
+};
+
+TEST_F(processes, what_they_make_has_key_time_and_headers_of_the_record) {
+  world.write("home", "orders", 1, {.key = "k", .value = "v", .timestamp = 1234, .headers = {{"h", "1"}}});
+  start("one", with(counter{}));
+  ASSERT_TRUE(made({{}, {"v is 1"}}));
+  const auto out = world.read("tokyo", "made")[1][0];
+  EXPECT_EQ(out.key, "k");
+  EXPECT_EQ(out.timestamp, 1234);
+  EXPECT_EQ(out.headers, (decltype(out.headers){{"h", "1"}}));
+}
+
+TEST_F(processes, count_every_record_once_for_all_targets_whatever_crashes) {
+  targets = {"tokyo", "oregon"};
+  for (const auto step : steps)
+    for (const int nth : {1, 3}) {
+      start("one", with(counter{}));
+      world.crash_at("one", step, nth);
+      count(5);
+      ASSERT_TRUE(eventually([&] { return !world.is_running("one"); })) << step;
+    }
+  start("one", with(counter{}));
+  EXPECT_TRUE(made(expected_));
+}
+
+TEST_F(processes, keep_nothing_in_the_process_alone) {
+  start("one", with(counter{}));
+  count(20);
+  ASSERT_TRUE(made(expected_));
+  world.crash("one");
+  world.lose_state("one");
+  start("two", with(counter{}));
+  count(20);
+  EXPECT_TRUE(made(expected_));
+}
+
+TEST_F(processes, take_what_they_keep_along_when_lanes_move) {
+  start("one", with(counter{}));
+  count(10);
+  start("two", with(counter{}));
+  count(10);
+  ASSERT_TRUE(made(expected_));
+  stop("one");
+  count(10);
+  EXPECT_TRUE(made(expected_));
+}
+
+TEST_F(processes, are_not_taken_in_by_who_was_thought_dead) {
+  for (const auto step : {"begun", "sent", "offsets sent", "committed"}) {
+    start("one", with(counter{}));
+    ASSERT_TRUE(eventually([&] { return ready("one"); }));
+    world.freeze_at("one", step, 3);
+    count(10);
+    ASSERT_TRUE(eventually([&] { return world.is_frozen("one"); })) << step;
+    start("two", with(counter{}));
+    count(10);
+    ASSERT_TRUE(made(expected_)) << step;
+    world.thaw("one");
+    count(10);
+    ASSERT_TRUE(made(expected_)) << step;
+    world.crash("one");
+    world.crash("two");
+  }
+}
+
+TEST_F(processes, forget_a_key_that_has_nothing_left) {
+  start("one", with(counter{}));
+  give(0, "k", "a");
+  give(0, "k", "forget");
+  give(0, "k", "b");
+  give(0, "k", "forget");
+  ASSERT_TRUE(made({{"a is 1", "b is 1"}, {}}));
+  ASSERT_TRUE(eventually([&] {
+    int changes = 0;
+    bool forgotten = false;
+    for (const auto& lane : world.read("home", "sync.home.made.changelog.internal"))
+      for (const auto& change : lane) ++changes, forgotten = !change.value;
+    return changes == 4 && forgotten;
+  }));
+}
+
+TEST_F(processes, have_changed_nothing_where_they_fail) {
+  start("one", with(counter{}, skip));
+  give(0, "k", "a");
+  give(0, "k", "fail");
+  give(0, "k", "b");
+  EXPECT_TRUE(made({{"a is 1", "b is 2"}, {}}));
+  stop("one");
+  start("one", with(counter{}));
+  give(0, "k", "fail");
+  give(1, "k", "c");
+  EXPECT_THAT(stops(orders_0, "one", "home").why, HasSubstr("as it was told"));
+  EXPECT_TRUE(made({{"a is 1", "b is 2"}, {"c is 1"}}));
+}
+
+TEST_F(processes, are_called_when_the_stream_has_come_to_a_time) {
+  give(0, "a", "1", 10'000);
+  give(0, "b", "2", 11'000);
+  give(0, "a", "3", 40'000);
+  give(0, "c", "4", 70'999);
+  start("one", with(silence{}));
+  ASSERT_TRUE(made({{}, {}}));
+  give(0, "c", "5", 71'000);
+  ASSERT_TRUE(made({{"b is silent since 2"}, {}}));
+  stop("one");
+  start("two", with(silence{}));
+  give(0, "d", "6", 140'000);
+  EXPECT_TRUE(made({{"b is silent since 2", "a is silent since 3", "c is silent since 5"}, {}}));
+  const auto out = world.read("tokyo", "made")[0];
+  EXPECT_EQ(out[1].key, "a");
+  EXPECT_EQ(out[1].timestamp, 100'000);
+  EXPECT_EQ(out[2].timestamp, 131'000);
+}
+
+TEST_F(processes, one_absurd_timestamp_calls_nobody) {
+  give(0, "a", "1", 10'000);
+  give(0, "b", "2", 11'000);
+  give(0, "b", "3", world.wall_clock() + 1000 * 24 * 3600 * 1000ll);
+  give(0, "b", "4", 12'000);
+  start("one", with(silence{}));
+  EXPECT_TRUE(made({{}, {}}));
+}
+
+TEST_F(processes, are_called_when_the_clock_on_the_wall_has_come_to_a_time) {
+  start("one", with(gathering{}));
+  give(0, "k", "a");
+  give(0, "k", "b");
+  world.advance(9s);
+  give(0, "k", "c");
+  EXPECT_TRUE(made({{"abc"}, {}}));
+  // And by whoever has the lane then.
+  give(0, "k", "d");
+  ASSERT_TRUE(eventually([&] { return working("one", "home").commits > 0 && ready("one"); }));
+  world.advance(2s);
+  stop("one");
+  world.advance(1min);
+  start("two", with(gathering{}));
+  EXPECT_TRUE(made({{"abc", "d"}, {}}));
+}
+
+TEST_F(processes, are_called_once_whatever_crashes) {
+  contents expected(2);
+  for (const auto step : steps)
+    for (const int nth : {1, 3}) {
+      start("one", with(gathering{}));
+      const auto value = std::string{step} + std::to_string(nth);
+      give(0, "k", value);
+      ASSERT_TRUE(eventually([&] { return ready("one"); }));
+      world.advance(8s);
+      world.crash_at("one", step, nth);
+      world.run_until([&] { return !world.is_running("one"); }, 20s);
+      if (world.is_running("one")) world.crash("one");
+      start("one", with(gathering{}));
+      expected[0].push_back(value);
+      ASSERT_TRUE(made(expected)) << step;
+      world.crash("one");
+    }
+}
+
+struct grumbling {
+  using state = bool;
+  using output = std::string;
+  void operator()(const text_record& r, process_context<grumbling>& here) const {
+    here.emit(r.value());
+    here.call_at_stream_time(r.timestamp() + 1);
+    here.call_after(1s);
+  }
+  void on_stream_time(const std::string&, process_context<grumbling>& here) const {
+    here.emit("never");
+    throw std::runtime_error{"called"};
+  }
+  void on_wall_clock(const std::string&, process_context<grumbling>&) const { throw std::runtime_error{"called up"}; }
+};
+
+TEST_F(processes, pass_over_a_call_that_fails_if_they_may) {
+  start("one", with(grumbling{}, skip));
+  give(0, "k", "a", 1'000);
+  give(0, "k", "b", 2'000);
+  give(0, "k", "c", 3'000);
+  EXPECT_TRUE(made({{"a", "b", "c"}, {}}));
+  world.advance(5s);
+  give(0, "k", "d", 4'000);
+  EXPECT_TRUE(made({{"a", "b", "c", "d"}, {}}));
+}
+
+TEST_F(processes, stop_at_a_call_that_fails) {
+  start("one", with(grumbling{}));
+  give(0, "k", "a", 1'000);
+  EXPECT_THAT(stops(orders_0, "one", "home").why, HasSubstr("called up"));
+  EXPECT_TRUE(made({{"a"}, {}}));
+}
+
+struct again_at_once {
+  using state = bool;
+  using output = std::string;
+  void operator()(const text_record& r, process_context<again_at_once>& here) const {
+    here.call_at_stream_time(r.timestamp());
+  }
+  void on_stream_time(const std::string&, process_context<again_at_once>& here) const {
+    here.call_at_stream_time(here.stream_time() - 1);
+  }
+};
+
+TEST_F(processes, do_not_go_round_in_circles) {
+  give(0, "k", "a", 1'000);
+  give(0, "k", "b", 1'000);
+  give(0, "k", "c", 1'000);
+  start("one", with(again_at_once{}));
+  EXPECT_THAT(stops(orders_0, "one", "home").why, HasSubstr("not later"));
+}
+
+struct swapping {
+  using state = std::int64_t;
+  using output = keyed<std::string, std::int64_t>;
+  void operator()(const text_record& r, process_context<swapping>& here) const {
+    here.state() = here.state().value_or(0) + 1;
+    for (std::int64_t i = 0; i < *here.state(); ++i) here.emit({r.value(), i});
+  }
+};
+
+TEST_F(processes, may_stand_behind_each_other_and_change_the_key) {
+  topology t{"sync"};
+  t.from(topic<std::string, std::string>{"orders"}) | process("swapped", swapping{}) |
+      map([](std::int64_t n) { return std::to_string(n); }) | repartition("by-value", 1) |
+      process("counted", counter{}) | to("out", {.cluster = "tokyo"});
+  start("one", t);
+  give(0, "k", "a");
+  give(0, "k", "b");
+  give(0, "k", "a");
+  EXPECT_TRUE(eventually([&] {
+    return at("tokyo", "out") == contents{{"0 is 1", "0 is 1", "1 is 2", "0 is 2", "1 is 3", "2 is 4"}, {}};
+  })) << ::testing::PrintToString(at("tokyo", "out"));
+}
+
+TEST_F(processes, keep_one_state_of_a_key_that_comes_by_two_topics) {
+  create("returns", 2);
+  topology t{"sync"};
+  merge(t.from(topic<std::string, std::string>{"orders"}), t.from(topic<std::string, std::string>{"returns"})) |
+      process("made", counter{}) | fan_out("regions", targets);
+  start("one", t);
+  for (int i = 1; i <= 6; ++i) {
+    world.write("home", i % 2 ? "orders" : "returns", 0, {.key = "k", .value = "x"});
+    ASSERT_TRUE(eventually(
+        [&] { return !at("tokyo", "made").empty() && at("tokyo", "made")[0].size() == static_cast<std::size_t>(i); }));
+  }
+  EXPECT_EQ(at("tokyo", "made")[0].back(), "x is 6");
+  stop("one");
+  start("two", t);
+  world.write("home", "orders", 0, {.key = "k", .value = "x"});
+  EXPECT_TRUE(eventually([&] { return at("tokyo", "made")[0].back() == "x is 7"; }));
+}
+
+TEST_F(processes, do_not_begin_anew_where_their_changelog_is_gone) {
+  start("one", with(counter{}));
+  count(3);
+  ASSERT_TRUE(made(expected_));
+  stop("one");
+  world.delete_topic("home", "sync.home.made.changelog.internal");
+  start("one", with(counter{}));
+  ASSERT_TRUE(eventually([&] { return working("one", "home").trouble.has_value(); }));
+  EXPECT_EQ(working("one", "home").trouble->kind, failure_kind::refused);
+  EXPECT_THAT(working("one", "home").trouble->text, HasSubstr("made.changelog.internal on home/made is missing"));
+}
+
+TEST_F(processes, no_letters_are_written_before_them) {
+  const auto t = with(counter{}, dead_letter("{topic}.dlq"));
+  try {
+    t.build({.clusters = {"tokyo"}, .home = "home"});
+    FAIL() << "should have thrown";
+  } catch (const topology_error& e) {
+    EXPECT_THAT(e.what(), HasSubstr("'made' writes dead letters"));
+  }
+}
+
+}  // namespace
+}  // namespace flow::testing
