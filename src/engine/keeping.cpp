@@ -79,6 +79,12 @@ result<void> writing::restore(lane& into, const port::kept_record& record) {
   return {};
 }
 
+// Several source partitions may be of one number.
+void writing::find_clock(keyed_state& of, const source_position& at) const {
+  const auto known = at.dedups.find(own_process().name);
+  if (known != at.dedups.end() && known->second.clock.time >= of.clock().time) of.set(known->second.clock);
+}
+
 keyed_state& writing::kept_in(lane& of, std::int32_t partition) const {
   auto& known = of.kept[partition];
   if (!known) known = std::make_unique<keyed_state>(partition, of.number);

@@ -246,9 +246,7 @@ task<result<void>> writing::open_courses(std::vector<lane*> lanes) {
       fresh->parked = known->second.parked;
       // A release that was under way goes on where it was.
       fresh->recalled = !fresh->parked.released.empty();
-      if (fresh->kept)
-        if (const auto there = known->second.dedups.find(own_process().name); there != known->second.dedups.end())
-          fresh->kept->set(std::ranges::max(fresh->kept->clock(), there->second.clock, {}, &stream_clock::time));
+      if (fresh->kept) find_clock(*fresh->kept, known->second);
       if (!may_park(*fresh)) continue;
       for (const auto& dedup : at_.topology.dedups()) {
         const auto there = known->second.dedups.find(dedup.name);

@@ -58,6 +58,23 @@ std::optional<raw_record> at_its_own_time(raw_record what) {
   return what;
 }
 
+constexpr std::int64_t pause_that_ends = 1500;
+
+/// Numbers the records of a key, and begins anew where none has come for a while.
+struct numbering {
+  using state = std::int64_t;
+  using output = std::string;
+  void operator()(const record<bytes, std::string>& r, process_context<numbering>& here) const {
+    here.state() = here.state().value_or(0) + 1;
+    here.emit(r.value() + " is " + std::to_string(*here.state()));
+    here.call_at_stream_time(r.timestamp() + pause_that_ends);
+  }
+  void on_stream_time(bytes, process_context<numbering>& here) const {
+    here.emit("there were " + std::to_string(*here.state()));
+    here.state().reset();
+  }
+};
+
 std::string text(const raw_record& what) {
   return what.key.value_or("null") + "=" + what.value.value_or("null") + " at " + std::to_string(what.timestamp);
 }
@@ -66,6 +83,8 @@ std::string text(const raw_record& what) {
 
 chaos::chaos(std::uint64_t seed) : dice_{seed}, own_{~seed}, world_{dice_.roll()} {
   world_.internals().purge_every = 1s;
+  // Of its own dice, so that the other seeds stay what they were.
+  is_processed_ = seed % 8 == 5;
 }
 
 microseconds chaos::between(std::int64_t least_ms, std::int64_t most_ms) {
@@ -133,101 +152,109 @@ void chaos::choose_topology() {
       if (one_in(2)) world_.create_topic(each, name, count);
     }
   };
-  switch (below(8)) {
-    case 0:
-      t.from(topic<bytes, bytes>{source}) | fan_out("regions", targets_);
-      add(targets_, source, itself);
-      break;
-    case 1:
-      t.from(topic<bytes, bytes>{source}) |
-          filter("business", [](bytes key, bytes) { return !key.view().ends_with('0'); }) |
-          fan_out("regions", targets_, {.rename = "{source}.{topic}"});
-      add(targets_, "home." + source, unless_dropped);
-      break;
-    case 2: {
-      t.from(topic<bytes, bytes>{source}) |
-          peek("ask",
-               [asked = std::make_shared<int>()](bytes) {
-                 if (++*asked % 5 == 0) throw std::runtime_error{"no answer"};
-               })
-              .on_failure(retry(forever, {10ms, 2s})) |
-          filter("check",
-                 [](bytes key, bytes) {
-                   if (key.view().ends_with('0')) throw std::runtime_error{"ends with 0"};
-                   return true;
+  if (is_processed_) {
+    t.from(topic<bytes, std::string>{source}) | flow::process("count", numbering{}) |
+        fan_out("regions", targets_, {.rename = source});
+    null_values_ = false;
+    keys_of_partitions_ = true;
+    add(targets_, source, [](raw_record what) { return std::optional{std::move(what)}; });
+  } else
+    switch (below(8)) {
+      case 0:
+        t.from(topic<bytes, bytes>{source}) | fan_out("regions", targets_);
+        add(targets_, source, itself);
+        break;
+      case 1:
+        t.from(topic<bytes, bytes>{source}) |
+            filter("business", [](bytes key, bytes) { return !key.view().ends_with('0'); }) |
+            fan_out("regions", targets_, {.rename = "{source}.{topic}"});
+        add(targets_, "home." + source, unless_dropped);
+        break;
+      case 2: {
+        t.from(topic<bytes, bytes>{source}) |
+            peek("ask",
+                 [asked = std::make_shared<int>()](bytes) {
+                   if (++*asked % 5 == 0) throw std::runtime_error{"no answer"};
                  })
-              .on_failure(dead_letter(letters)) |
-          fan_out("regions", targets_);
-      add(targets_, source, unless_dropped);
-      add({"home"}, letters, if_dropped);
-      break;
+                .on_failure(retry(forever, {10ms, 2s})) |
+            filter("check",
+                   [](bytes key, bytes) {
+                     if (key.view().ends_with('0')) throw std::runtime_error{"ends with 0"};
+                     return true;
+                   })
+                .on_failure(dead_letter(letters)) |
+            fan_out("regions", targets_);
+        add(targets_, source, unless_dropped);
+        add({"home"}, letters, if_dropped);
+        break;
+      }
+      case 3: {
+        window_ = std::chrono::milliseconds{100 + below(20'000)};
+        is_timed_ = one_in(2);
+        const auto time = [](const record<bytes, bytes>& r) { return own_time(r.timestamp(), r.value().view()); };
+        const auto all =
+            is_timed_ ? t.from(topic<bytes, bytes>{source}, {.time = time}) : t.from(topic<bytes, bytes>{source});
+        all |
+            dedup(
+                "seen", [](bytes, bytes value) { return value; }, window_) |
+            fan_out("regions", targets_);
+        add(targets_, source, is_timed_ ? at_its_own_time : itself);
+        break;
+      }
+      case 4:
+        mended_ = std::make_shared<bool>(false);
+        t.from(topic<bytes, bytes>{source}) |
+            peek("check",
+                 [mended = mended_, tried = std::make_shared<int>()](const record<bytes, bytes>& r) {
+                   if (!*mended && !r.key().is_null() && ++*tried % 6 == 0) throw std::runtime_error{"no answer"};
+                 })
+                .on_failure(retry(1, {10ms, 500ms}).then(park_key(letters))) |
+            peek("look",
+                 [mended = mended_](const record<bytes, bytes>& r) {
+                   if (!*mended && !r.key().is_null() && r.origin().offset % 7 == 0)
+                     throw std::runtime_error{"not yet"};
+                 })
+                .on_failure(park_key(letters)) |
+            fan_out("regions", targets_).on_failure(park_key(letters));
+        add(targets_, source, itself);
+        for (auto& each : outputs_) each.by_key = true;
+        for (auto count = 1 + below(8); count > 0; --count) after(between(2000, 14'000), [this] { release(); });
+        break;
+      case 5: {
+        const auto spread_over = partitions_ * (1 + static_cast<std::int32_t>(below(2)));
+        t.from(topic<bytes, bytes>{source}) | repartition("between", spread_over) |
+            fan_out("regions", targets_, {.rename = source});
+        add(targets_, source, itself, spread_over);
+        for (auto& each : outputs_) each.by_key = true;
+        keys_of_partitions_ = true;
+        break;
+      }
+      case 6: {
+        const auto way = between(1, 40);
+        const delivery_options how{
+            .in_flight = 1 + static_cast<int>(below(8)),
+            .ahead = 1 + static_cast<int>(below(30)),
+            .timeout = one_in(2) ? 0ms : std::chrono::ceil<std::chrono::milliseconds>(way * 3 / 2)};
+        t.from(topic<bytes, std::string>{source}) |
+            async_map(
+                "ask", [](const std::string& value) { return value; }, how)
+                .on_failure(retry(forever, {10ms, 500ms})) |
+            fan_out("regions", targets_, {.rename = source});
+        world_.destination(
+            "ask", [this](const delivery& what) { return answer(what); }, way);
+        null_values_ = false;
+        add(targets_, source, marked);
+        break;
+      }
+      default: {
+        auto all = t.from(topic<bytes, std::string>{source});
+        all | map("mark", [](const std::string& value) { return "marked " + value; }) | to("marked");
+        all | fan_out("regions", targets_);
+        null_values_ = false;
+        add(targets_, source, itself);
+        add({"home"}, "marked", marked);
+      }
     }
-    case 3: {
-      window_ = std::chrono::milliseconds{100 + below(20'000)};
-      is_timed_ = one_in(2);
-      const auto time = [](const record<bytes, bytes>& r) { return own_time(r.timestamp(), r.value().view()); };
-      const auto all =
-          is_timed_ ? t.from(topic<bytes, bytes>{source}, {.time = time}) : t.from(topic<bytes, bytes>{source});
-      all |
-          dedup(
-              "seen", [](bytes, bytes value) { return value; }, window_) |
-          fan_out("regions", targets_);
-      add(targets_, source, is_timed_ ? at_its_own_time : itself);
-      break;
-    }
-    case 4:
-      mended_ = std::make_shared<bool>(false);
-      t.from(topic<bytes, bytes>{source}) |
-          peek("check",
-               [mended = mended_, tried = std::make_shared<int>()](const record<bytes, bytes>& r) {
-                 if (!*mended && !r.key().is_null() && ++*tried % 6 == 0) throw std::runtime_error{"no answer"};
-               })
-              .on_failure(retry(1, {10ms, 500ms}).then(park_key(letters))) |
-          peek("look",
-               [mended = mended_](const record<bytes, bytes>& r) {
-                 if (!*mended && !r.key().is_null() && r.origin().offset % 7 == 0) throw std::runtime_error{"not yet"};
-               })
-              .on_failure(park_key(letters)) |
-          fan_out("regions", targets_).on_failure(park_key(letters));
-      add(targets_, source, itself);
-      for (auto& each : outputs_) each.by_key = true;
-      for (auto count = 1 + below(8); count > 0; --count) after(between(2000, 14'000), [this] { release(); });
-      break;
-    case 5: {
-      const auto spread_over = partitions_ * (1 + static_cast<std::int32_t>(below(2)));
-      t.from(topic<bytes, bytes>{source}) | repartition("between", spread_over) |
-          fan_out("regions", targets_, {.rename = source});
-      add(targets_, source, itself, spread_over);
-      for (auto& each : outputs_) each.by_key = true;
-      keys_of_partitions_ = true;
-      break;
-    }
-    case 6: {
-      const auto way = between(1, 40);
-      const delivery_options how{
-          .in_flight = 1 + static_cast<int>(below(8)),
-          .ahead = 1 + static_cast<int>(below(30)),
-          .timeout = one_in(2) ? 0ms : std::chrono::ceil<std::chrono::milliseconds>(way * 3 / 2)};
-      t.from(topic<bytes, std::string>{source}) |
-          async_map(
-              "ask", [](const std::string& value) { return value; }, how)
-              .on_failure(retry(forever, {10ms, 500ms})) |
-          fan_out("regions", targets_, {.rename = source});
-      world_.destination(
-          "ask", [this](const delivery& what) { return answer(what); }, way);
-      null_values_ = false;
-      add(targets_, source, marked);
-      break;
-    }
-    default: {
-      auto all = t.from(topic<bytes, std::string>{source});
-      all | map("mark", [](const std::string& value) { return "marked " + value; }) | to("marked");
-      all | fan_out("regions", targets_);
-      null_values_ = false;
-      add(targets_, source, itself);
-      add({"home"}, "marked", marked);
-    }
-  }
   surroundings where{.clusters = {}, .home = options_.home};
   where.clusters = clusters_;
   plan_ = t.build(where);
@@ -261,8 +288,9 @@ void chaos::end_turmoil() {
     each.set_faults({});
     each.heal();
     for (std::int32_t lane = 0; lane < options_.lanes; ++lane)
-      each.delay_markers({application + ".home.lanes.internal", lane}, {});
-    each.delay_group_markers(application + ".home.lanes", {});
+      for (const auto* topic : {".lanes.internal", ".changelog.internal"})
+        each.delay_markers({lanes_on(name) + topic, lane}, {});
+    each.delay_group_markers(lanes_on(name) + ".lanes", {});
   }
   for (const auto& [each, process] : world_.internals().processes) {
     world_.thaw(each);
@@ -389,6 +417,32 @@ bool chaos::is_repeated(raw_record what, std::int32_t partition) {
   return repeated;
 }
 
+// What `numbering` says, word by word.
+std::vector<raw_record> chaos::processed(const raw_record& what, std::int32_t partition) {
+  std::vector<raw_record> made;
+  auto& clock = clocks_[partition];
+  auto& keys = counted_[partition];
+  const std::string none = "none";
+  clock.see(what.timestamp, 24h);
+  for (;;) {
+    const auto first = std::ranges::min_element(keys, {}, [](const auto& each) { return each.second.until; });
+    if (first == keys.end() || first->second.until > clock.now()) break;
+    made.push_back({.key = first->first == none ? std::nullopt : std::optional{first->first},
+                    .value = "there were " + std::to_string(first->second.count),
+                    .timestamp = first->second.until});
+    keys.erase(first);
+  }
+  auto& own = keys[what.key.value_or(none)];
+  own.until = what.timestamp + pause_that_ends;
+  made.push_back(what);
+  *made.back().value += " is " + std::to_string(++own.count);
+  return made;
+}
+
+std::string chaos::lanes_on(const std::string& cluster) const {
+  return application + (is_processed_ && cluster == "home" ? ".home.count" : ".home");
+}
+
 void chaos::write_something() {
   const bool in_transaction = one_in(2);
   const bool commits = !in_transaction || !one_in(3);
@@ -398,9 +452,10 @@ void chaos::write_something() {
     const auto made = new_record(partition);
     batch.emplace_back(topic_partition{source, partition}, to_memory(made, world_.wall_clock()));
     if (!commits || is_repeated(made, partition)) continue;
-    for (auto& each : outputs_)
-      if (auto expected = each.of(made))
-        each.expected[partition_of(made, partition, each.spread_over)].push_back(*expected);
+    for (const auto& step : is_processed_ ? processed(made, partition) : std::vector{made})
+      for (auto& each : outputs_)
+        if (auto expected = each.of(step))
+          each.expected[partition_of(step, partition, each.spread_over)].push_back(*expected);
   }
   if (in_transaction)
     cluster("home").append_transaction(batch, commits);
@@ -499,7 +554,7 @@ void chaos::rebalance() {
   const auto who = one_of(instances_);
   note("session of " + who + " ends");
   for (const auto& each : clusters_)
-    if (one_in(2)) cluster(each).kill_session(application + ".home." + who);
+    if (one_in(2)) cluster(each).kill_session(lanes_on(each) + "." + who);
 }
 
 void chaos::cut() {
@@ -553,13 +608,15 @@ void chaos::late_lane_markers() {
   const auto where = one_of(clusters_);
   const auto lane = static_cast<std::int32_t>(below(static_cast<std::uint64_t>(options_.lanes)));
   note("late markers of lane " + std::to_string(lane) + " on " + where);
-  cluster(where).delay_markers({application + ".home.lanes.internal", lane}, {0us, between(100, 8000)});
+  const auto late = between(100, 8000);
+  cluster(where).delay_markers({lanes_on(where) + ".lanes.internal", lane}, {0us, late});
+  cluster(where).delay_markers({lanes_on(where) + ".changelog.internal", lane}, {0us, late / 2});
 }
 
 void chaos::late_group_markers() {
   const auto where = one_of(clusters_);
   note("late markers of the group on " + where);
-  cluster(where).delay_group_markers(application + ".home.lanes", {0us, between(100, 8000)});
+  cluster(where).delay_group_markers(lanes_on(where) + ".lanes", {0us, between(100, 8000)});
   // A takeover while they are late is what they matter for.
   if (one_in(2)) after(between(0, 2000), [this] { one_in(2) ? crash() : rebalance(); });
 }
@@ -587,15 +644,16 @@ void chaos::late_ends() {
 void chaos::expire_offsets() {
   const auto where = one_of(clusters_);
   note("the group's offsets expire on " + where);
-  cluster(where).expire_group_offsets(application + ".home.lanes");
+  cluster(where).expire_group_offsets(lanes_on(where) + ".lanes");
 }
 
 void chaos::compact_lanes() {
   const auto where = one_of(clusters_);
-  const auto lanes = application + ".home.lanes.internal";
-  if (!cluster(where).inside()->topics().contains(lanes)) return;
+  if (!cluster(where).inside()->topics().contains(lanes_on(where) + ".lanes.internal")) return;
   note("compaction of the lanes on " + where);
-  cluster(where).compact(lanes);
+  for (const auto* each : {".lanes.internal", ".changelog.internal"})
+    if (cluster(where).inside()->topics().contains(lanes_on(where) + each))
+      cluster(where).compact(lanes_on(where) + each);
 }
 
 void chaos::pause() {

@@ -59,6 +59,9 @@ class chaos {
   raw_record new_record(std::int32_t partition);
   receipt answer(const delivery& what);
   bool is_repeated(raw_record what, std::int32_t partition);
+  std::vector<raw_record> processed(const raw_record& what, std::int32_t partition);
+  /// What names of the lanes on this cluster begin with.
+  std::string lanes_on(const std::string& cluster) const;
   void start(const std::string& instance);
   void revive_the_dead();
 
@@ -117,6 +120,12 @@ class chaos {
   bool is_timed_ = false;                // records have a time of their own
   std::map<std::int32_t, std::vector<raw_record>> before_;
   std::map<std::int32_t, stream_clock> clocks_;
+  bool is_processed_ = false;            // records are counted by key
+  struct counted_key {
+    int count = 0;
+    std::int64_t until = 0;
+  };
+  std::map<std::int32_t, std::map<std::string, counted_key>> counted_;  // null is what no key is
   bool healed_ = false;
   bool finished_ = false;
   int written_ = 0;
