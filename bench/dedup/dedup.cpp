@@ -113,8 +113,7 @@ void reload(std::int64_t live, const std::filesystem::path& folder) {
   auto state = open_state(folder);
   flow::seen_ids seen{window, key};
   const auto pages = state->recall("seen", where);
-  for (const auto& page : *pages)
-    for (const auto& each : page.occurrences) seen.insert(each);
+  for (const auto& page : *pages) seen.insert(page.occurrences);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
   std::printf("back from the state directory    %6.2f s, %.2f cpu-s, %zu ids\n", took.count(), cpu_seconds() - used,
               seen.size());

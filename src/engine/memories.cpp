@@ -76,7 +76,7 @@ void memories::recall(of_source& what) {
                                to_string(found.error()));
     else
       for (const auto& each : *found) {
-        for (const auto& one : each.occurrences) seen.ids.insert(one);
+        seen.ids.insert(each.occurrences);
         covered.add(each.from, each.until);
         pages.push_back({each.from, each.until});
         // What is not there any more has been forgotten on purpose.
