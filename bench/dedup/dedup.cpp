@@ -43,6 +43,12 @@ double resident_megabytes() {
   return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE)) / 1e6;
 }
 
+double peak_megabytes() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  return static_cast<double>(used.ru_maxrss) * 1024 / 1e6;
+}
+
 class random_ids {
  public:
   std::string next() {
@@ -69,10 +75,12 @@ std::int64_t time_of(std::int64_t number, std::int64_t live) {
 double flow_alone(std::int64_t live) {
   random_ids ids;
   flow::seen_ids seen{window, flow::database::new_dedup_key()};
+  double most = 0;
   const auto judge = [&](std::int64_t number) {
     const auto now = time_of(number, live);
     seen.judge(ids.next(), number, now, now);
     if (number % 100'000 == 0) {
+      most = std::max(most, resident_megabytes());
       seen.forget_before(now - std::chrono::milliseconds{window}.count());
       seen.take_new();
     }
@@ -85,6 +93,10 @@ double flow_alone(std::int64_t live) {
   const double cost = (cpu_seconds() - began) / (measured / 1e6);
   std::printf("flow, in memory                  %6.2f cpu-s/M, %.1f bytes per id (%.1f by its own account)\n", cost,
               bytes, static_cast<double>(seen.memory()) / static_cast<double>(seen.size()));
+  // What has expired is still there until its eighth of the window has.
+  std::printf("  at most %.1f bytes per live id, %.1f for a moment\n",
+              (most - before) * 1e6 / static_cast<double>(live),
+              (peak_megabytes() - before) * 1e6 / static_cast<double>(live));
   return cost;
 }
 
