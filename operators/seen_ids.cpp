@@ -8,6 +8,9 @@
 #include <stdexcept>
 #include <tuple>
 
+#include "occurrence_table.hpp"
+#include "packed_occurrences.hpp"
+
 namespace flow {
 namespace {
 
@@ -18,11 +21,10 @@ constexpr std::int64_t parts_per_slice = 8;
 // A search passes so many places of one id at most.
 constexpr int most_in_a_row = 8;
 constexpr int sixteen = 16;
-// Places behind the last one that a hash can ask for, so that nothing wraps around.
-constexpr std::size_t overhang = 64;
+// What is new is packed once it is so many, and half of what is packed already.
+constexpr std::size_t worth_packing = 4096;
+constexpr std::size_t packed_per_new = 2;
 constexpr auto nothing = std::numeric_limits<std::int64_t>::max();
-
-__extension__ using wide = unsigned __int128;
 
 std::int64_t quotient(std::int64_t number, std::int64_t by) {
   return number / by - (number % by < 0 ? 1 : 0);
@@ -44,7 +46,7 @@ std::int64_t slice_of(std::int64_t timestamp, std::int64_t step) {
 
 }  // namespace
 
-/// A table in the order of the hashes, with gaps: a search ends at the first hash that is higher.
+/// What is new of it lies in a table, the rest is packed.
 class seen_ids::slice {
  public:
   slice(std::int64_t begin, std::int64_t step)
@@ -52,47 +54,37 @@ class seen_ids::slice {
     first_.fill(nothing);
   }
 
-  void prefetch(std::uint64_t high) const;
+  /// These two before `has`.
+  void prefetch_where(std::uint64_t high) const { packed_.prefetch_directory(high), fresh_.prefetch(high); }
+  void prefetch_what(std::uint64_t high) const { packed_.prefetch_tags(high); }
   /// The id was there before `offset`, within [first, last].
   bool has(const occurrence& what, std::int64_t first, std::int64_t last) const;
   void insert(const occurrence& what);
-  /// Nothing more is expected here: gives back what room for more takes.
+  void insert(std::span<const occurrence> all);
+  /// Nothing more is expected here.
   void seal();
   /// The lowest offset of the part that `timestamp` lies in, and of those behind it.
   std::int64_t first_since(std::int64_t timestamp) const;
 
-  std::size_t size() const { return used_ + crowded_.size(); }
+  std::size_t size() const { return packed_.size() + fresh_.size() + crowded_.size(); }
   std::size_t memory() const;
 
  private:
-  // Offset and time are relative to the slice; an offset of 0 is a gap.
-  struct entry {
-    std::uint64_t high, low;
-    std::uint32_t offset, time;
-  };
   using exact = std::tuple<std::uint64_t, std::uint64_t, std::int64_t>;
 
-  std::size_t place_of(std::uint64_t high) const;
-  bool put(const entry& what);
-  void resize(std::size_t capacity);
-  bool fits(const occurrence& what) const;
-  occurrence absolute(const entry& what) const;
+  void pack();
 
   std::int64_t begin_;
   std::int64_t part_;  // of the slice: so many milliseconds
   std::array<std::int64_t, parts_per_slice> first_;
-  std::int64_t base_ = 0;
-  std::size_t capacity_ = 0;
-  std::size_t used_ = 0;
-  bool sealed_ = false;
-  std::vector<entry> table_;
-  // What one id fills more places with than a search should pass, and what does not fit: by id and time.
+  packed_occurrences packed_;
+  occurrence_table fresh_;
+  // What one id fills more places with than a search should pass: by id and time.
   std::map<exact, std::int64_t> crowded_;
 };
 
 struct seen_ids::slices {
   std::map<std::int64_t, slice> by_time;
-  std::int64_t newest = std::numeric_limits<std::int64_t>::min();
 };
 
 seen_ids::~seen_ids() = default;
@@ -144,29 +136,35 @@ bool seen_ids::judge(bytes id, std::int64_t offset, std::int64_t timestamp, std:
   if (first <= last) {
     const auto begin = slices_->by_time.lower_bound(slice_of(first, step_));
     const auto end = slices_->by_time.upper_bound(slice_of(last, step_));
-    for (auto each = begin; each != end; ++each) each->second.prefetch(what.high);
+    for (auto each = begin; each != end; ++each) each->second.prefetch_where(what.high);
+    for (auto each = begin; each != end; ++each) each->second.prefetch_what(what.high);
     for (auto each = begin; each != end && !known; ++each) known = each->second.has(what, first, last);
   }
   // What is older is never looked at again, by this record's successors neither.
   if (timestamp >= oldest) {
-    insert(what);
+    slice_at(timestamp).insert(what);
     new_.push_back(what);
   }
   return known;
 }
 
-void seen_ids::insert(const occurrence& what) {
-  const auto number = slice_of(what.timestamp, step_);
-  auto& [by_time, newest] = *slices_;
-  auto at = by_time.find(number);
-  if (at == by_time.end()) {
-    at = by_time.try_emplace(number, number * step_, step_).first;
-    if (number > newest) {
-      if (const auto before = by_time.find(newest); before != by_time.end()) before->second.seal();
-      newest = number;
-    }
+void seen_ids::insert(std::span<const occurrence> all) {
+  while (!all.empty()) {
+    const auto first = all.front().timestamp;
+    const auto end = std::ranges::find_if(
+        all, [&](std::int64_t timestamp) { return slice_of(timestamp, step_) != slice_of(first, step_); },
+        &occurrence::timestamp);
+    const auto alike = all.first(static_cast<std::size_t>(end - all.begin()));
+    slice_at(first).insert(alike);
+    all = all.subspan(alike.size());
   }
-  at->second.insert(what);
+}
+
+seen_ids::slice& seen_ids::slice_at(std::int64_t timestamp) {
+  const auto number = slice_of(timestamp, step_);
+  const auto [at, is_new] = slices_->by_time.try_emplace(number, number * step_, step_);
+  if (is_new && at != slices_->by_time.begin()) std::prev(at)->second.seal();
+  return at->second;
 }
 
 void seen_ids::forget_before(std::int64_t timestamp) {
@@ -201,36 +199,14 @@ std::size_t seen_ids::memory() const {
 
 std::size_t seen_ids::slice::memory() const {
   constexpr std::size_t node = sizeof(std::pair<const exact, std::int64_t>) + 32;
-  return sizeof *this + table_.capacity() * sizeof(entry) + crowded_.size() * node;
-}
-
-// Hashes are spread over the table in their order.
-std::size_t seen_ids::slice::place_of(std::uint64_t high) const {
-  return static_cast<std::size_t>(static_cast<wide>(high) * capacity_ >> 64);
-}
-
-bool seen_ids::slice::fits(const occurrence& what) const {
-  constexpr auto most = std::numeric_limits<std::uint32_t>::max();
-  return what.offset > base_ && what.offset - base_ <= most && what.timestamp - begin_ <= most;
-}
-
-occurrence seen_ids::slice::absolute(const entry& what) const {
-  return {what.high, what.low, base_ + what.offset, begin_ + what.time};
-}
-
-void seen_ids::slice::prefetch(std::uint64_t high) const {
-  if (capacity_ > 0) __builtin_prefetch(&table_[place_of(high)]);
+  return sizeof *this + packed_.memory() + fresh_.memory() + crowded_.size() * node;
 }
 
 bool seen_ids::slice::has(const occurrence& what, std::int64_t first, std::int64_t last) const {
-  if (capacity_ > 0)
-    for (auto i = place_of(what.high); i < table_.size() && table_[i].offset != 0; ++i) {
-      const auto& there = table_[i];
-      if (std::pair{there.high, there.low} > std::pair{what.high, what.low}) break;
-      if (there.high != what.high || there.low != what.low) continue;
-      const auto found = absolute(there);
-      if (found.offset < what.offset && found.timestamp >= first && found.timestamp <= last) return true;
-    }
+  const auto is_before = [&](const occurrence& found) {
+    return found.offset < what.offset && found.timestamp >= first && found.timestamp <= last;
+  };
+  if (packed_.any(what, is_before) || fresh_.any(what, is_before)) return true;
   if (crowded_.empty()) return false;
   for (auto at = crowded_.lower_bound({what.high, what.low, first}); at != crowded_.end(); ++at) {
     const auto& [high, low, timestamp] = at->first;
@@ -243,62 +219,37 @@ bool seen_ids::slice::has(const occurrence& what, std::int64_t first, std::int64
 void seen_ids::slice::insert(const occurrence& what) {
   auto& first = first_[static_cast<std::size_t>((what.timestamp - begin_) / part_)];
   first = std::min(first, what.offset);
-  if (capacity_ == 0) {
-    // Lanes that are behind insert what lies before.
-    base_ = std::max<std::int64_t>(0, what.offset - (std::int64_t{1} << 31)) - 1;
-    resize(16);
-  }
   int alike = 0;
-  if (fits(what)) {
-    for (auto i = place_of(what.high); i < table_.size() && table_[i].offset != 0; ++i) {
-      const auto& there = table_[i];
-      if (std::pair{there.high, there.low} > std::pair{what.high, what.low}) break;
-      if (there.high != what.high || there.low != what.low) continue;
-      if (absolute(there).offset == what.offset) return;
-      ++alike;
-    }
-  }
-  if (!fits(what) || alike >= most_in_a_row) {
+  const auto is_the_same = [&](const occurrence& found) { return ++alike, found.offset == what.offset; };
+  if (packed_.any(what, is_the_same) || fresh_.any(what, is_the_same)) return;
+  if (alike >= most_in_a_row) {
     auto& earliest = crowded_.try_emplace({what.high, what.low, what.timestamp}, what.offset).first->second;
     earliest = std::min(earliest, what.offset);
     return;
   }
-  if ((used_ + 1) * 20 > capacity_ * 17) resize(capacity_ + capacity_ / 2);
-  sealed_ = false;
-  const entry made{what.high, what.low, static_cast<std::uint32_t>(what.offset - base_),
-                   static_cast<std::uint32_t>(what.timestamp - begin_)};
-  while (!put(made)) resize(capacity_ + capacity_ / 8 + 1);
-  ++used_;
+  fresh_.insert(what);
+  if (fresh_.size() >= std::max(worth_packing, packed_.size() / packed_per_new)) pack();
 }
 
-// False: the places behind its own are all taken.
-bool seen_ids::slice::put(const entry& what) {
-  auto at = place_of(what.high);
-  while (at < table_.size() && table_[at].offset != 0 &&
-         std::pair{table_[at].high, table_[at].low} <= std::pair{what.high, what.low})
-    ++at;
-  auto gap = at;
-  while (gap < table_.size() && table_[gap].offset != 0) ++gap;
-  if (gap == table_.size()) return false;
-  std::move_backward(table_.begin() + static_cast<std::ptrdiff_t>(at),
-                     table_.begin() + static_cast<std::ptrdiff_t>(gap),
-                     table_.begin() + static_cast<std::ptrdiff_t>(gap) + 1);
-  table_[at] = what;
-  return true;
-}
-
-void seen_ids::slice::resize(std::size_t capacity) {
-  for (const auto old = std::exchange(table_, {}); true; capacity += capacity / 8 + 1) {
-    capacity_ = capacity;
-    table_.assign(capacity_ + overhang, entry{});
-    if (std::ranges::all_of(old, [&](const entry& each) { return each.offset == 0 || put(each); })) return;
+// What one search waits for is on its way while those before it go on.
+void seen_ids::slice::insert(std::span<const occurrence> all) {
+  constexpr std::size_t near = 8, far = 16;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (i + far < all.size()) prefetch_where(all[i + far].high);
+    if (i + near < all.size()) prefetch_what(all[i + near].high);
+    insert(all[i]);
   }
 }
 
 void seen_ids::slice::seal() {
-  if (sealed_ || capacity_ == 0) return;
-  sealed_ = true;
-  resize(used_ + used_ / 16 + 1);
+  if (fresh_.size() > 0 && size() >= worth_packing) pack();
+  if (fresh_.size() == 0) fresh_ = {};
+}
+
+void seen_ids::slice::pack() {
+  if (packed_.size() + fresh_.size() > packed_occurrences::most) return;
+  packed_ = {packed_, fresh_};
+  fresh_.clear();
 }
 
 }  // namespace flow

@@ -32,8 +32,9 @@ class no_state final : public port::state {
  public:
   result<std::optional<port::lane_state>> read(const port::lane_key&) override { return std::nullopt; }
   result<void> write(const std::map<port::lane_key, port::lane_state>&) override { return {}; }
-  result<std::vector<port::seen_page>> recall(const std::string&, const topic_partition&) override {
-    return std::vector<port::seen_page>{};
+  result<void> recall(const std::string&, const topic_partition&,
+                      const std::function<void(const port::seen_page&)>&) override {
+    return {};
   }
   result<void> remember(const std::vector<port::seen_page>&, const std::vector<port::seen_page>&) override { return {}; }
   std::string dedup_key() override { return key_; }

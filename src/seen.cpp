@@ -40,6 +40,20 @@ void print_lines(const sightings& what, id_form form, std::ostream& out) {
         << ",\"repeats\":" << (each.repeats ? std::to_string(*each.repeats) : "null") << "}\n";
 }
 
+void print_vain(const std::vector<sightings>& looked_at, std::ostream& out) {
+  out << "it is not known\n";
+  for (const auto& each : looked_at) out << "  " << span_of(each) << "\n";
+}
+
+void print_vain_line(const std::vector<sightings>& looked_at, std::ostream& out) {
+  out << "{\"known\":false,\"looked_at\":[";
+  for (const auto& each : looked_at)
+    out << (&each == &looked_at.front() ? "" : ",") << "{\"node\":" << in_json(each.node)
+        << ",\"topic\":" << in_json(each.where.topic) << ",\"partition\":" << each.where.partition
+        << ",\"from\":" << each.from << ",\"until\":" << each.until << "}";
+  out << "]}\n";
+}
+
 [[noreturn]] void refuse_id(std::string text, std::string remedy) {
   throw configuration_error{{{{"ID", 0, 0}, std::move(text), std::move(remedy)}}};
 }
@@ -66,9 +80,7 @@ int print_sightings(const builder& build, const app_options& options, const seen
   if (!is_one)
     refuse_id(which.id.empty() ? "an empty id is none: what has it gets through" : "is none of that form",
               "give another, or leave --as out");
-  if (is_known || which.format == listing::json) return code(exit_code::good);
-  how.out << "it is not known\n";
-  for (const auto& each : last) how.out << "  " << span_of(each) << "\n";
+  if (!is_known) which.format == listing::json ? print_vain_line(last, how.out) : print_vain(last, how.out);
   return code(exit_code::good);
 }
 

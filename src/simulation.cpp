@@ -30,11 +30,11 @@ result<void> simulated_state::write(const std::map<port::lane_key, port::lane_st
   return {};
 }
 
-result<std::vector<port::seen_page>> simulated_state::recall(const std::string& node, const topic_partition& where) {
-  std::vector<port::seen_page> found;
+result<void> simulated_state::recall(const std::string& node, const topic_partition& where,
+                                     const std::function<void(const port::seen_page&)>& see) {
   for (const auto& each : pages_)
-    if (each.node == node && each.where == where) found.push_back(each);
-  return found;
+    if (each.node == node && each.where == where) see(each);
+  return {};
 }
 
 result<void> simulated_state::remember(const std::vector<port::seen_page>& pages,

@@ -20,7 +20,8 @@ class simulated_state final : public port::state {
  public:
   result<std::optional<port::lane_state>> read(const port::lane_key& lane) override;
   result<void> write(const std::map<port::lane_key, port::lane_state>& lanes) override;
-  result<std::vector<port::seen_page>> recall(const std::string& node, const topic_partition& where) override;
+  result<void> recall(const std::string& node, const topic_partition& where,
+                      const std::function<void(const port::seen_page&)>& see) override;
   result<void> remember(const std::vector<port::seen_page>& pages, const std::vector<port::seen_page>& outdated) override;
   std::string dedup_key() override { return std::string(192, 'k'); }
   /// Loses the newest `batches`.

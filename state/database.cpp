@@ -322,22 +322,22 @@ class state final : public port::state {
     return write(batch);
   }
 
-  result<std::vector<port::seen_page>> recall(const std::string& node, const topic_partition& where) override {
+  result<void> recall(const std::string& node, const topic_partition& where,
+                      const std::function<void(const port::seen_page&)>& see) override {
     const std::lock_guard lock{mutex_};
-    if (auto ready = ensure_open(); !ready) return tl::unexpected{ready.error()};
-    std::vector<port::seen_page> found;
+    if (auto ready = ensure_open(); !ready) return ready;
     const auto prefix = prefix_of(node, where);
     const std::unique_ptr<rocksdb::Iterator> records{open_->db->NewIterator({}, open_->family(seen))};
     for (records->Seek(prefix); records->Valid() && records->key().starts_with(prefix); records->Next()) {
-      auto page = seen_page_of(node, where, records->key().ToStringView().substr(prefix.size()),
-                               records->value().ToStringView());
+      const auto page = seen_page_of(node, where, records->key().ToStringView().substr(prefix.size()),
+                                     records->value().ToStringView());
       if (!page)
         return fail(failure_kind::corrupt, quoted(directory_) + " is damaged: what '" + node + "' has seen of " +
                                                to_string(where) + " cannot be read");
-      found.push_back(*std::move(page));
+      see(*page);
     }
     if (!records->status().ok()) return tl::unexpected{because(records->status(), directory_)};
-    return found;
+    return {};
   }
 
   result<void> remember(const std::vector<port::seen_page>& pages,

@@ -1,28 +1,45 @@
 #include "values.hpp"
 
+#include <array>
+#include <bit>
 #include <cstdint>
+#include <cstring>
 
 namespace flow::database {
 namespace {
 
 constexpr std::size_t width = sizeof(std::uint64_t);
 
-template <typename Integer>
-std::string big_endian(Integer number) {
-  std::string text(sizeof number, '\0');
-  for (auto at = text.rbegin(); at != text.rend(); ++at, number = static_cast<Integer>(number >> 8))
-    *at = static_cast<char>(number & 0xff);
-  return text;
+static_assert(std::endian::native == std::endian::little);
+
+std::uint32_t turned(std::uint32_t number) {
+  return __builtin_bswap32(number);
 }
 
-std::uint64_t number_of(std::string_view bytes) {
-  std::uint64_t number = 0;
-  for (const char byte : bytes) number = number << 8 | static_cast<unsigned char>(byte);
-  return number;
+std::uint64_t turned(std::uint64_t number) {
+  return __builtin_bswap64(number);
+}
+
+template <typename Integer>
+std::array<char, sizeof(Integer)> bytes_of(Integer number) {
+  return std::bit_cast<std::array<char, sizeof number>>(turned(number));
+}
+
+template <typename Integer>
+std::string big_endian(Integer number) {
+  const auto bytes = bytes_of(number);
+  return {bytes.begin(), bytes.end()};
+}
+
+template <typename Integer>
+Integer number_of(const char* at) {
+  Integer number;
+  std::memcpy(&number, at, sizeof number);
+  return turned(number);
 }
 
 std::uint64_t number_at(std::string_view text, std::size_t index) {
-  return number_of(text.substr(index * width, width));
+  return number_of<std::uint64_t>(text.data() + index * width);
 }
 
 std::int64_t signed_at(std::string_view text, std::size_t index) {
@@ -60,7 +77,10 @@ std::string key_of(const port::seen_page& page) {
 std::string value_of(const port::seen_page& page) {
   std::string text;
   text.reserve((2 + 4 * page.occurrences.size()) * width);
-  const auto put = [&](auto number) { text += big_endian(static_cast<std::uint64_t>(number)); };
+  const auto put = [&](auto number) {
+    const auto bytes = bytes_of(static_cast<std::uint64_t>(number));
+    text.append(bytes.data(), bytes.size());
+  };
   put(page.until), put(page.forgotten);
   for (const auto& each : page.occurrences) put(each.high), put(each.low), put(each.offset), put(each.timestamp);
   return text;
@@ -81,7 +101,7 @@ std::optional<port::seen_page> seen_page_of(const std::string& node, const topic
 std::optional<port::seen_page> seen_page_of(const std::string& node, std::string_view key, std::string_view value) {
   const auto topic = key.substr(0, key.find('\0'));
   if (key.size() != topic.size() + 1 + sizeof(std::uint32_t) + width) return std::nullopt;
-  const auto partition = number_of(key.substr(topic.size() + 1, sizeof(std::uint32_t)));
+  const auto partition = number_of<std::uint32_t>(key.data() + topic.size() + 1);
   return seen_page_of(node, {std::string{topic}, static_cast<std::int32_t>(partition)}, key.substr(key.size() - width),
                       value);
 }

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -11,15 +12,16 @@
 #include <fstream>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 
 #include "database.hpp"
 
 #include <flow/seen_ids.hpp>
 
-/// bench_dedup [LIVE]: random ids of 16 bytes against LIVE that are known (10 million unless told otherwise), and beside
-/// it what one would write without it: a RocksDB get and put for each id. CPU-seconds per million, bytes per id, and how
-/// long it takes to come back from the state directory.
+/// bench_dedup [LIVE [PART...]]: random ids of 16 bytes against LIVE that are known (10 million unless told otherwise):
+/// CPU-seconds per million and bytes per id in `memory`, how long a `reload` from the state directory takes, and beside
+/// it what one would write without flow, in `rocksdb`: a get and put for each id. All parts unless some are named.
 
 namespace {
 
@@ -39,6 +41,12 @@ double resident_megabytes() {
   std::int64_t all = 0, resident = 0;
   file >> all >> resident;
   return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE)) / 1e6;
+}
+
+double peak_megabytes() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  return static_cast<double>(used.ru_maxrss) * 1024 / 1e6;
 }
 
 class random_ids {
@@ -67,10 +75,12 @@ std::int64_t time_of(std::int64_t number, std::int64_t live) {
 double flow_alone(std::int64_t live) {
   random_ids ids;
   flow::seen_ids seen{window, flow::database::new_dedup_key()};
+  double most = 0;
   const auto judge = [&](std::int64_t number) {
     const auto now = time_of(number, live);
     seen.judge(ids.next(), number, now, now);
     if (number % 100'000 == 0) {
+      most = std::max(most, resident_megabytes());
       seen.forget_before(now - std::chrono::milliseconds{window}.count());
       seen.take_new();
     }
@@ -81,8 +91,12 @@ double flow_alone(std::int64_t live) {
   const auto began = cpu_seconds();
   for (std::int64_t i = live; i < live + measured; ++i) judge(i);
   const double cost = (cpu_seconds() - began) / (measured / 1e6);
-  std::printf("flow, in memory                  %6.2f cpu-s/M, %.1f bytes per id (%.1f by its own account)\n", cost, bytes,
-              static_cast<double>(seen.memory()) / static_cast<double>(seen.size()));
+  std::printf("flow, in memory                  %6.2f cpu-s/M, %.1f bytes per id (%.1f by its own account)\n", cost,
+              bytes, static_cast<double>(seen.memory()) / static_cast<double>(seen.size()));
+  // What has expired is still there until its eighth of the window has.
+  std::printf("  at most %.1f bytes per live id, %.1f for a moment\n",
+              (most - before) * 1e6 / static_cast<double>(live),
+              (peak_megabytes() - before) * 1e6 / static_cast<double>(live));
   return cost;
 }
 
@@ -102,8 +116,7 @@ void reload(std::int64_t live, const std::filesystem::path& folder) {
     for (std::int64_t i = 0; i < live; ++i) {
       seen.judge(ids.next(), i, time_of(i, live), time_of(i, live));
       if (seen.count_of_new() == 65'536 || i + 1 == live) {
-        while (!state->remember({{"seen", where, from, i + 1, 0, seen.take_new()}}, {}))
-          usleep(10'000);
+        while (!state->remember({{"seen", where, from, i + 1, 0, seen.take_new()}}, {})) usleep(10'000);
         from = i + 1;
       }
     }
@@ -112,9 +125,7 @@ void reload(std::int64_t live, const std::filesystem::path& folder) {
   const auto used = cpu_seconds();
   auto state = open_state(folder);
   flow::seen_ids seen{window, key};
-  const auto pages = state->recall("seen", where);
-  for (const auto& page : *pages)
-    for (const auto& each : page.occurrences) seen.insert(each);
+  if (!state->recall("seen", where, [&](const auto& page) { seen.insert(page.occurrences); })) std::abort();
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
   std::printf("back from the state directory    %6.2f s, %.2f cpu-s, %zu ids\n", took.count(), cpu_seconds() - used,
               seen.size());
@@ -149,9 +160,12 @@ int main(int argc, char** argv) {
   const std::int64_t live = argc > 1 ? std::atoll(argv[1]) : 10'000'000;
   std::string pattern = std::filesystem::temp_directory_path() / "flow-bench-XXXXXX";
   const std::filesystem::path folder = mkdtemp(pattern.data());
-  const double ours = flow_alone(live);
-  reload(live, folder);
-  const double theirs = rocksdb_alone(live, folder);
-  std::printf("ratio                            %6.2f\n", ours / theirs);
+  const std::set<std::string> parts{argv + std::min(argc, 2), argv + argc};
+  const auto is_wanted = [&](const char* part) { return parts.empty() || parts.contains(part); };
+  ::setlinebuf(stdout);
+  const double ours = is_wanted("memory") ? flow_alone(live) : 0;
+  if (is_wanted("reload")) reload(live, folder);
+  const double theirs = is_wanted("rocksdb") ? rocksdb_alone(live, folder) : 0;
+  if (ours > 0 && theirs > 0) std::printf("ratio                            %6.3f\n", ours / theirs);
   std::filesystem::remove_all(folder);
 }

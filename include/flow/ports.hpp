@@ -279,8 +279,10 @@ class state {
   virtual result<std::optional<lane_state>> read(const lane_key& lane) = 0;
   virtual result<void> write(const std::map<lane_key, lane_state>& lanes) = 0;
 
-  /// What was remembered under these names, by `from`. It may lack what was written last.
-  virtual result<std::vector<seen_page>> recall(const std::string& node, const topic_partition& where) = 0;
+  /// Calls `see` for each page that was remembered under these names, by `from`; one of them is in memory at a time.
+  /// What was written last may be lacking. Other calls wait until it is over.
+  virtual result<void> recall(const std::string& node, const topic_partition& where,
+                              const std::function<void(const seen_page&)>& see) = 0;
   /// Adds pages, in place of those that begin alike, and drops others, of which only name, partition and `from` count.
   virtual result<void> remember(const std::vector<seen_page>& pages, const std::vector<seen_page>& outdated) = 0;
   /// By which ids are hashed; the same for as long as pages are there.

@@ -53,7 +53,7 @@ struct dedup_op : op<dedup_op<Id>> {
 /// none, null or empty gets through and is counted. Ids of different source partitions have nothing to do with each
 /// other.
 ///
-/// Keeps order, key, timestamp, and about 26 bytes for each id of the window, in memory and in the state directory. The
+/// Keeps order, key, timestamp, and about 22 bytes for each id of the window, in memory and in the state directory. The
 /// verdict is a function of the source alone, so no crash, replay or rebuild lets a repetition through or drops an
 /// event. What the state directory has lost is read again from the source, which has to keep it for the window and the
 /// time that a target may be away. The name stands on disk, so it is required.

@@ -70,18 +70,16 @@ void memories::recall(of_source& what) {
     auto& pages = what.pages.emplace_back();
     if (!what.concerned[i]) continue;
     offset_ranges covered;
-    auto found = state_.recall(spec.name, what.where);
+    const auto found = state_.recall(spec.name, what.where, [&](const port::seen_page& each) {
+      seen.ids.insert(each.occurrences);
+      covered.add(each.from, each.until);
+      pages.push_back({each.from, each.until});
+      // What is not there any more has been forgotten on purpose.
+      what.forgotten.back() = std::max(what.forgotten.back(), each.forgotten);
+    });
     if (!found)
       log_(severity::warn, spec.name + ": what it has seen of " + to_string(what.where) + " is read again from the source: " +
                                to_string(found.error()));
-    else
-      for (const auto& each : *found) {
-        for (const auto& one : each.occurrences) seen.ids.insert(one);
-        covered.add(each.from, each.until);
-        pages.push_back({each.from, each.until});
-        // What is not there any more has been forgotten on purpose.
-        what.forgotten.back() = std::max(what.forgotten.back(), each.forgotten);
-      }
     what.covered = std::exchange(first, false) ? covered : what.covered.common_with(covered);
   }
 }

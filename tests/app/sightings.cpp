@@ -1,5 +1,6 @@
 #include <flow/sightings.hpp>
 
+#include <fstream>
 #include <functional>
 #include <sstream>
 
@@ -174,48 +175,80 @@ TEST_F(where_an_id_was, is_not_told_where_nothing_is_kept) {
                                "name the one of the running program"}));
 }
 
+struct nothing_to_set {
+  void bind(auto&) {}
+};
+
 /// The same by the verb of a program.
 class where_an_id_was_on_the_command_line : public where_an_id_was {
  protected:
-  int call(const verbs::seen_options& how) {
+  where_an_id_was_on_the_command_line() {
+    std::ofstream{file_} << "application: once\nstate: " << options_.state << "\nclusters:\n  home: {bootstrap.servers: \"127.0.0.1:1\"}\n"
+                         << "  tokyo: {bootstrap.servers: \"127.0.0.1:1\"}\n";
+  }
+
+  int call(std::vector<std::string> words) {
     out_.str({});
     err_.str({});
-    invocation as{{}, {}, {}, out_, err_};
-    return verbs::print_sightings([&] { return once(json::at("/id")); }, options_, how, as);
+    words.insert(words.begin(), "seen");
+    words.insert(words.end(), {"--config", file_});
+    auto line = command_line_of<nothing_to_set>({.name = "once"}, [&](const auto&) { return once(json::at("/id")); });
+    return line.variables([](const char*) { return nullptr; }).run(words, out_, err_);
   }
+
+  const std::string file_ = directory_.path().parent_path() / "once.yaml";
   std::ostringstream out_, err_;
 };
 
 TEST_F(where_an_id_was_on_the_command_line, is_printed) {
   given(R"({"id":"a"})"), given(R"({"id":"a"})", 90min), given(R"({"id":"a"})", 2h), given(R"({"id":7})", 0ms, 1);
   run(once(json::at("/id")));
-  EXPECT_EQ(call({.id = "a"}), 0) << err_.str();
+  EXPECT_EQ(call({"a"}), 0) << err_.str();
   EXPECT_EQ(out_.str(),
             "seen: orders/0 from offset 0 to 3, as json\n"
             "  offset 0 of 2023-11-14T22:13:20Z, the first that is known\n"
             "  offset 1 of 2023-11-14T23:43:20Z, no other within the window before it\n"
             "  offset 2 of 2023-11-15T00:13:20Z, repeats offset 1\n");
-  EXPECT_EQ(call({.id = "a", .as = id_form::json, .node = "seen", .format = verbs::listing::json}), 0);
+  EXPECT_EQ(call({"a", "--as", "json", "--node", "seen", "--format", "json"}), 0) << err_.str();
   EXPECT_THAT(out_.str(), AllOf(HasSubstr(R"({"node":"seen","as":"json","topic":"orders","partition":0,"offset":0,)"
                                           R"("timestamp":1700000000000,"first":true,"repeats":null})"
                                           "\n"),
                                 HasSubstr(R"("offset":2,"timestamp":1700007200000,"first":false,"repeats":1})"
                                           "\n")));
-  EXPECT_EQ(call({.id = "7"}), 0);
+  EXPECT_EQ(call({"7"}), 0) << err_.str();
   EXPECT_THAT(out_.str(), HasSubstr("seen: orders/1 from offset 0 to 1, as json\n"));
 }
 
 TEST_F(where_an_id_was_on_the_command_line, says_where_it_has_looked_in_vain) {
-  given(R"({"id":"a"})");
+  given(R"({"id":"a"})"), given(R"({"id":"b"})", 0ms, 1);
   run(once(json::at("/id")));
-  EXPECT_EQ(call({.id = "\"7\"", .node = "seen"}), 0) << err_.str();
-  EXPECT_EQ(out_.str(), "it is not known\n  seen: orders/0 from offset 0 to 1\n");
-  EXPECT_EQ(call({.id = "a", .as = id_form::text, .format = verbs::listing::json}), 0);
-  EXPECT_EQ(out_.str(), "");
-  EXPECT_EQ(call({.id = "a", .node = "sene"}), 2);
+  EXPECT_EQ(call({"\"7\"", "--node", "seen"}), 0) << err_.str();
+  EXPECT_EQ(out_.str(), "it is not known\n  seen: orders/0 from offset 0 to 1\n  seen: orders/1 from offset 0 to 1\n");
+  EXPECT_EQ(call({"a", "--node", "seen", "--as", "text", "--format", "json"}), 0) << err_.str();
+  EXPECT_EQ(out_.str(), R"({"known":false,"looked_at":[)"
+                        R"({"node":"seen","topic":"orders","partition":0,"from":0,"until":1},)"
+                        R"({"node":"seen","topic":"orders","partition":1,"from":0,"until":1}]})"
+                        "\n");
+}
+
+TEST_F(where_an_id_was_on_the_command_line, is_refused_where_it_makes_no_sense) {
+  run(once(json::at("/id")));
+  EXPECT_EQ(call({"a", "--node", "sene"}), 2);
   EXPECT_EQ(err_.str(), "error: node sene is no dedup of once (did you mean seen?)\n");
-  EXPECT_THROW(call({.id = "a", .as = id_form::integer}), configuration_error);
-  EXPECT_THROW(call({.id = ""}), configuration_error);
+  EXPECT_EQ(call({"a", "--as", "integer"}), 2);
+  EXPECT_EQ(err_.str(), "ID: error: is none of that form (give another, or leave --as out)\n");
+  EXPECT_EQ(call({""}), 2);
+  EXPECT_EQ(call({}), 2);
+  EXPECT_EQ(call({"a", "--as", "number"}), 2);
+  EXPECT_THAT(err_.str(), HasSubstr("--as: error: "));
+  EXPECT_EQ(call({"a", "--format", "yaml"}), 2);
+  EXPECT_EQ(out_.str(), "");
+}
+
+TEST_F(where_an_id_was_on_the_command_line, is_nowhere_if_nothing_has_come) {
+  run(once(json::at("/id")));
+  EXPECT_EQ(call({"a", "--format", "json"}), 0) << err_.str();
+  EXPECT_EQ(out_.str(), "{\"known\":false,\"looked_at\":[]}\n");
 }
 
 }  // namespace

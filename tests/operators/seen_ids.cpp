@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,7 +25,8 @@ struct seen {
 bool is_duplicate(const std::vector<seen>& before, const seen& what, std::int64_t window, std::int64_t now) {
   return std::ranges::any_of(before, [&](const seen& each) {
     const bool forgotten = now != stream_clock::unset && each.timestamp < now - window;
-    return each.id == what.id && each.offset < what.offset && std::abs(each.timestamp - what.timestamp) <= window && !forgotten;
+    return each.id == what.id && each.offset < what.offset && std::abs(each.timestamp - what.timestamp) <= window &&
+           !forgotten;
   });
 }
 
@@ -39,7 +42,8 @@ std::vector<seen> some_records(std::mt19937_64& dice, std::size_t count, std::in
     if (dice() % 50 == 0) timestamp += static_cast<std::int64_t>(dice() % 1'000'000);
     if (dice() % 200 == 0) timestamp = static_cast<std::int64_t>(dice() >> 1);
     if (dice() % 200 == 0) timestamp = -1;
-    made.push_back({"id " + std::to_string(dice() % ids), static_cast<std::int64_t>(i * (1 + dice() % 2) + i), timestamp});
+    made.push_back(
+        {"id " + std::to_string(dice() % ids), static_cast<std::int64_t>(i * (1 + dice() % 2) + i), timestamp});
   }
   std::ranges::sort(made, {}, &seen::offset);
   const auto [last, end] = std::ranges::unique(made, {}, &seen::offset);
@@ -120,11 +124,52 @@ TEST(seen_ids, are_what_was_exchanged_in_any_order) {
   EXPECT_EQ(exchanged.size(), records.size());
   std::ranges::shuffle(exchanged, dice);
   seen_ids second{500ms, key};
-  for (const auto& each : exchanged) second.insert(each);
-  for (const auto& each : exchanged) second.insert(each);
+  second.insert(exchanged);
+  second.insert(exchanged);
   for (const auto& each : records)
     EXPECT_EQ(second.judge(each.id, each.offset, each.timestamp, each.timestamp),
               first.judge(each.id, each.offset, each.timestamp, each.timestamp));
+}
+
+TEST(seen_ids, judge_as_the_rule_says_where_there_are_many) {
+  constexpr std::int64_t window = 200'000;
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    std::mt19937_64 dice{seed};
+    std::vector<seen> records;
+    for (std::int64_t i = 0; i < 200'000; ++i) {
+      const auto late = dice() % 4 == 0 ? static_cast<std::int64_t>(dice() % (window * 5 / 4)) : 0;
+      const auto id = dice() % 50 == 0 ? "often" : "id " + std::to_string(dice() % 80'000);
+      // What lies between them a topic may have lost.
+      const auto offset = i < 120'000 ? i : i + (std::int64_t{1} << 40);
+      records.push_back({id, offset, 2 * i - late});
+    }
+    seen_ids ids{std::chrono::milliseconds{window}, key};
+    stream_clock clock;
+    std::map<std::string, std::vector<seen>> before;
+    std::vector<stream_clock> clocks;
+    std::vector<bool> verdicts;
+    for (const auto& each : records) {
+      clocks.push_back(clock);
+      verdicts.push_back(is_duplicate(before[each.id], each, window, clock.now()));
+      ASSERT_EQ(ids.judge(each.id, each.offset, each.timestamp, clock.now()), verdicts.back())
+          << "seed " << seed << ", offset " << each.offset;
+      clock.see(each.timestamp, std::chrono::milliseconds{window});
+      before[each.id].push_back(each);
+      if (dice() % 2000 == 0 && clock.now() != stream_clock::unset) ids.forget_before(clock.now() - window);
+    }
+    EXPECT_GT(ids.size(), 90'000u);
+    EXPECT_LE(ids.memory() / ids.size(), 40u);
+
+    auto exchanged = ids.take_new();
+    std::ranges::shuffle(exchanged, dice);
+    seen_ids others{std::chrono::milliseconds{window}, key};
+    others.insert(exchanged);
+    others.insert(std::span{exchanged}.first(exchanged.size() / 2));
+    EXPECT_LE(others.size(), exchanged.size());
+    for (std::size_t i = 0; i < records.size(); ++i)
+      ASSERT_EQ(others.judge(records[i].id, records[i].offset, records[i].timestamp, clocks[i].now()), verdicts[i])
+          << "seed " << seed << ", offset " << records[i].offset;
+  }
 }
 
 TEST(seen_ids, of_one_kind_are_no_way_to_make_it_slow) {

@@ -201,6 +201,12 @@ port::seen_page page_of(const std::string& node, const topic_partition& where, s
   return {node, where, from, from + 10, 5, std::move(occurrences)};
 }
 
+result<std::vector<port::seen_page>> recalled(port::state& from, const std::string& node,
+                                              const topic_partition& where) {
+  std::vector<port::seen_page> pages;
+  return from.recall(node, where, [&](const auto& page) { pages.push_back(page); }).map([&] { return pages; });
+}
+
 TEST_F(state_test, what_a_dedup_has_seen_comes_back_in_order_by_node_and_partition) {
   const std::vector<port::seen_page> pages{
       page_of("seen", {"orders", 0}, 300, {{1, 2, 300, -1}, {~0ull, 0, 301, 1'700'000'000'000}}),
@@ -211,10 +217,10 @@ TEST_F(state_test, what_a_dedup_has_seen_comes_back_in_order_by_node_and_partiti
     ASSERT_TRUE(state->remember(pages, {}));
   }
   const auto state = open();
-  EXPECT_EQ(state->recall("seen", {"orders", 0}), (std::vector{pages[1], pages[0]}));
-  EXPECT_EQ(state->recall("seen", {"orders", 1}), (std::vector{pages[2]}));
-  EXPECT_EQ(state->recall("seen-2", {"orders", 0}), (std::vector{pages[3]}));
-  EXPECT_EQ(state->recall("seen", {"payments", 0}), std::vector<port::seen_page>{});
+  EXPECT_EQ(recalled(*state, "seen", {"orders", 0}), (std::vector{pages[1], pages[0]}));
+  EXPECT_EQ(recalled(*state, "seen", {"orders", 1}), (std::vector{pages[2]}));
+  EXPECT_EQ(recalled(*state, "seen-2", {"orders", 0}), (std::vector{pages[3]}));
+  EXPECT_EQ(recalled(*state, "seen", {"payments", 0}), std::vector<port::seen_page>{});
 }
 
 TEST_F(state_test, pages_are_dropped_by_where_they_begin_and_replaced_likewise) {
@@ -223,7 +229,7 @@ TEST_F(state_test, pages_are_dropped_by_where_they_begin_and_replaced_likewise) 
   ASSERT_TRUE(state->remember({page_of("seen", where, 0), page_of("seen", where, 10), page_of("seen", where, 20)}, {}));
   const auto again = page_of("seen", where, 20, {{1, 2, 3, 4}});
   ASSERT_TRUE(state->remember({again}, {page_of("seen", where, 0), page_of("seen", where, 5)}));
-  EXPECT_EQ(state->recall("seen", where), (std::vector{page_of("seen", where, 10), again}));
+  EXPECT_EQ(recalled(*state, "seen", where), (std::vector{page_of("seen", where, 10), again}));
 }
 
 /// What a dedup has seen, to who only looks.
