@@ -258,6 +258,50 @@ TEST_F(processes, are_called_once_whatever_crashes) {
     }
 }
 
+/// Fails at its third record, as often as it is told; and is called before that.
+struct stumbling {
+  using state = std::int64_t;
+  using output = std::string;
+  void operator()(const text_record& r, process_context<stumbling>& here) const {
+    here.state() = here.state().value_or(0) + 1;
+    here.emit(r.value() + " is " + std::to_string(*here.state()));
+    if (r.value() == "c" && ++*failed < 4) throw std::runtime_error{"not yet"};
+    here.call_at_stream_time(r.timestamp() + 1);
+  }
+  void on_stream_time(const std::string&, process_context<stumbling>& here) const {
+    here.state() = *here.state() * 10;
+    here.emit("times ten is " + std::to_string(*here.state()));
+  }
+  std::shared_ptr<int> failed = std::make_shared<int>(0);
+};
+
+TEST_F(processes, a_record_that_is_tried_again_finds_everything_as_it_was) {
+  give(0, "k", "a", 1'000);
+  give(0, "k", "b", 1'000);
+  give(0, "k", "c", 2'000);
+  start("one", with(stumbling{}, retry(5, {10ms, 100ms})));
+  EXPECT_TRUE(made({{"a is 1", "b is 2", "times ten is 20", "c is 21"}, {}}));
+}
+
+TEST_F(processes, who_was_thought_dead_calls_nobody_either) {
+  for (const auto step : {"begun", "sent", "offsets sent"}) {
+    start("one", with(gathering{}));
+    ASSERT_TRUE(eventually([&] { return ready("one"); }));
+    give(0, "k", step);
+    world.advance(5s);
+    world.freeze_at("one", step, 1);
+    ASSERT_TRUE(eventually([&] { return world.is_frozen("one"); })) << step;
+    start("two", with(gathering{}));
+    expected_[0].push_back(step);
+    ASSERT_TRUE(made(expected_)) << step;
+    world.thaw("one");
+    ASSERT_TRUE(made(expected_)) << step;
+    world.crash("one");
+    world.crash("two");
+    world.advance(1min);
+  }
+}
+
 struct grumbling {
   using state = bool;
   using output = std::string;
