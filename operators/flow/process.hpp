@@ -70,6 +70,12 @@ class process_context {
 };
 
 template <typename P>
+inline constexpr bool names_state_and_output = requires {
+  typename P::state;
+  typename P::output;
+};
+
+template <typename P>
 struct process_op : op<process_op<P>> {
   static constexpr std::string_view verb = "process";
   static constexpr bool is_process = true, keeps_state_by_key = true;
@@ -80,13 +86,11 @@ struct process_op : op<process_op<P>> {
   static consteval auto out() {
     using key_type = typename In::key_type;
     constexpr bool is_whole = requires(const P& p, const typename In::record_type& r, process_context<P>& here) {
-      typename P::state;
-      typename P::output;
       p(r, here);
     };
     static_assert(is_whole,
-                  "flow: process needs a struct P that names its types `state` and `output`, with "
-                  "`void operator()(const record<K, V>&, process_context<P>&) const` for the records of this stream");
+                  "flow: process P needs `void operator()(const record<K, V>&, process_context<P>&) const` for the "
+                  "records of this stream");
     static_assert(In::placed == placement::by_key,
                   "flow: process keeps something by key, and the key has changed since it was placed: let a "
                   "repartition(\"name\") come before it");
@@ -213,8 +217,17 @@ struct process_op : op<process_op<P>> {
 /// Records without a key are those of one key. What it throws is a failure of the record, or of the call: with `skip`
 /// the record, or the call, is passed over. The name stands on disk.
 template <typename P>
-process_op<P> process(label name, P what) {
+requires names_state_and_output<P> process_op<P> process(label name, P what) {
   return {name, std::move(what)};
+}
+
+/// A process by what is none.
+template <typename P>
+requires(!names_state_and_output<P>) poisoned process(label, const P&) {
+  static_assert(never<P>,
+                "flow: process needs a struct P that names its types `state` and `output`, with "
+                "`void operator()(const record<K, V>&, process_context<P>&) const`");
+  return {};
 }
 
 /// A process whose name was forgotten.

@@ -165,6 +165,8 @@ void memory_producer::send_now(outgoing batch, std::shared_ptr<const std::vector
 
 void memory_producer::send_offsets_now(std::vector<port::group_offset> offsets, const port::membership& as,
                                        port::reply<void> done) {
+  // The client strips a request of nothing, so nobody looks at the generation.
+  if (offsets.empty()) return answer(done, result<void>{});
   ++unanswered_;
   const std::uint64_t number = ++offset_requests_;
   offset_replies_[number] = std::move(done);

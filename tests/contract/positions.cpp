@@ -247,6 +247,17 @@ TEST_F(positions, sent_under_the_old_generation_are_committed_even_after_a_rebal
   EXPECT_EQ(group_offset(group_, where_), (port::group_offset{where_, 10, "in time"}));
 }
 
+TEST_F(positions, of_nothing_are_accepted_of_anybody) {
+  participant one{*this, joining()};
+  auto as = one.until_assigned(2);
+  as.member_id = "somebody-else";
+  writer with{*this, unique("writer")};
+  with.begin();
+  with.send(where_, numbered(0, 1));
+  EXPECT_THAT(with.send_offsets({}, as), succeeds()) << "so a transaction without a position is fenced by no group";
+  EXPECT_THAT(with.commit(), succeeds());
+}
+
 // ---- and then
 
 TEST_F(positions, of_a_fenced_producer_are_refused) {

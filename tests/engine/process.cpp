@@ -62,7 +62,7 @@ class processes : public scenario {
   template <typename P>
   topology with(P what, policy on_failure = flow::stop) const {
     topology t{"sync"};
-    t.from(topic<std::string, std::string>{"orders"}) | process("made", what).on_failure(on_failure) |
+    t.from(topic<std::string, std::string>{"orders"}) | flow::process("made", what).on_failure(on_failure) |
         fan_out("regions", targets);
     return t;
   }
@@ -162,6 +162,23 @@ TEST_F(processes, are_not_taken_in_by_who_was_thought_dead) {
     world.crash("one");
     world.crash("two");
   }
+}
+
+TEST_F(processes, know_what_was_committed_behind_what_somebody_has_left_open) {
+  options.session = 1s;
+  start("one", with(counter{}));
+  count(5);
+  ASSERT_TRUE(made(expected_));
+  world.freeze_at("one", "sent", 1);
+  count(5);
+  ASSERT_TRUE(eventually([&] { return world.is_frozen("one"); }));
+  start("two", with(counter{}));
+  count(5);
+  ASSERT_TRUE(eventually([&] { return at("tokyo", "made") == expected_; }));
+  world.crash("two");
+  start("three", with(counter{}));
+  count(5);
+  EXPECT_TRUE(made(expected_));
 }
 
 TEST_F(processes, forget_a_key_that_has_nothing_left) {
@@ -365,9 +382,9 @@ struct swapping {
 
 TEST_F(processes, may_stand_behind_each_other_and_change_the_key) {
   topology t{"sync"};
-  t.from(topic<std::string, std::string>{"orders"}) | process("swapped", swapping{}) |
+  t.from(topic<std::string, std::string>{"orders"}) | flow::process("swapped", swapping{}) |
       map([](std::int64_t n) { return std::to_string(n); }) | repartition("by-value", 1) |
-      process("counted", counter{}) | to("out", {.cluster = "tokyo"});
+      flow::process("counted", counter{}) | to("out", {.cluster = "tokyo"});
   start("one", t);
   give(0, "k", "a");
   give(0, "k", "b");
@@ -381,7 +398,7 @@ TEST_F(processes, keep_one_state_of_a_key_that_comes_by_two_topics) {
   create("returns", 2);
   topology t{"sync"};
   merge(t.from(topic<std::string, std::string>{"orders"}), t.from(topic<std::string, std::string>{"returns"})) |
-      process("made", counter{}) | fan_out("regions", targets);
+      flow::process("made", counter{}) | fan_out("regions", targets);
   start("one", t);
   for (int i = 1; i <= 6; ++i) {
     world.write("home", i % 2 ? "orders" : "returns", 0, {.key = "k", .value = "x"});
