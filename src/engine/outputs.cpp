@@ -160,7 +160,13 @@ task<result<bool>> outputs::outputs_hold_records() {
   std::set<std::string> outputs;
   for (std::uint32_t i = 0; i < at_.topology.sinks().size(); ++i) {
     if (!names_topics(i) || at_.topology.sinks()[i].takes_letters) continue;
-    for (const auto& from : at_.reading.sources()) outputs.insert(topic_of(at_.topology.sinks()[i], at_.names, from->called));
+    const auto& sink = at_.topology.sinks()[i];
+    for (const auto& from : at_.reading.sources())
+      if (lead_to(sink, from->entries)) outputs.insert(topic_of(sink, at_.names, from->called));
+    // Of a topic of its own that is not made yet, the name is known.
+    for (const auto source : sink.sources)
+      if (const auto& through = at_.topology.sources()[source].through; !through.empty())
+        outputs.insert(topic_of(sink, at_.names, through));
   }
   auto topics = co_await answer<std::vector<port::topic_description>>(
       at_.loop, [&](auto done) { at_.cluster.list_topics(std::move(done)); });
@@ -187,7 +193,8 @@ std::vector<outputs::output> outputs::all() const {
   for (std::uint32_t i = 0; i < sinks.size(); ++i) {
     if (!names_topics(i)) continue;
     for (const auto& from : at_.reading.sources())
-      found.push_back({i, from.get(), topic_of(sinks[i], at_.names, from->called)});
+      if (lead_to(sinks[i], from->entries))
+        found.push_back({i, from.get(), topic_of(sinks[i], at_.names, from->called)});
   }
   for (const auto& [sink, topic] : asked_for_) found.push_back({sink, nullptr, topic});
   return found;
@@ -217,7 +224,8 @@ task<result<void>> outputs::prepare_routes() {
   if (auto refused = leads_back()) co_return tl::unexpected{*refused};
   const auto& sinks = at_.topology.sinks();
   if (at_.outside)
-    for (const auto& from : at_.reading.sources()) routes_.add(*at_.outside, *from, outside());
+    for (const auto& from : at_.reading.sources())
+      if (lead_to(sinks[*at_.outside], from->entries)) routes_.add(*at_.outside, *from, outside());
   auto outputs = all();
   // Whatever a record names is a matter of that record alone.
   std::erase_if(outputs, [&](const output& each) {

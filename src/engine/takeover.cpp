@@ -220,6 +220,7 @@ task<result<void>> writing::open_courses(std::vector<lane*> lanes) {
   std::vector<course*> placed;
   for (auto* each : lanes)
     for (const auto* from : at_.reading.of_task(each->number)) {
+      if (!at_.takes(*from)) continue;
       const auto is_open = [&](const auto& one) { return one->from == from; };
       const auto there = std::find_if(each->courses.begin(), each->courses.end(), is_open);
       if (there != each->courses.end()) {
