@@ -143,6 +143,7 @@ class writing final : public destination, private courier::owner {
   // takeover.cpp
   task<void> find_places(std::vector<lane*> lanes);
   task<result<void>> find_places_of(std::vector<lane*>& lanes);
+  task<result<void>> refuse_to_leave_behind(const std::vector<lane*>& lanes);
   task<result<void>> read_positions(std::vector<lane*>& lanes);
   task<result<void>> leave_out_those_that_cannot_be_asked(std::vector<lane*>& lanes);
   task<void> evict(std::vector<lane*> lanes, port::milliseconds limit);

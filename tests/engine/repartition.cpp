@@ -371,6 +371,62 @@ TEST_F(repartitioned, what_a_dedup_behind_it_may_ask_about_is_kept) {
   EXPECT_TRUE(complete("tokyo"));
 }
 
+// ---- another name
+
+/// The orders come to tokyo no further than into the topic between, and nothing runs.
+class renamed : public repartitioned {
+ protected:
+  renamed() {
+    start("one", by_customer());
+    EXPECT_TRUE(complete("tokyo"));
+    EXPECT_TRUE(eventually([&] { return left() == 0; }));
+    world.pause("one", "tokyo");
+    EXPECT_TRUE(eventually([&] { return working("one").paused; }));
+    for (int i = 30; i < 60; ++i) order(i);
+    EXPECT_TRUE(eventually([&] { return left() == 30; }));
+    stop("one");
+  }
+
+  topology by_client() const {
+    topology t{"sync"};
+    t.from(topic<bytes, std::string>{"orders"}) | key_by(customer) | repartition("by-client", 4) |
+        fan_out("regions", targets, {.rename = "by-customer"});
+    return t;
+  }
+};
+
+TEST_F(renamed, it_leaves_nothing_behind_that_is_on_its_way) {
+  start("one", by_client());
+  ASSERT_TRUE(eventually([&] { return working("one").trouble.has_value(); }));
+  const auto why = *working("one").trouble;
+  EXPECT_EQ(why.kind, failure_kind::refused);
+  EXPECT_THAT(why.text, HasSubstr("tokyo has still to get"));
+  EXPECT_THAT(why.text, HasSubstr(between));
+  EXPECT_THAT(why.remedy, HasSubstr("run the former topology until"));
+  EXPECT_THAT(why.remedy, HasSubstr("delete that topic"));
+  EXPECT_EQ(count("tokyo"), 30u);
+}
+
+TEST_F(renamed, it_goes_on_once_that_has_come_through) {
+  start("one", by_customer());
+  EXPECT_TRUE(complete("tokyo"));
+  world.advance(3s);
+  stop("one");
+  start("one", by_client());
+  for (int i = 60; i < 90; ++i) order(i);
+  EXPECT_TRUE(complete("tokyo"));
+  EXPECT_TRUE(eventually([&] { return ready("one"); }));
+}
+
+TEST_F(renamed, it_goes_on_without_what_was_in_a_topic_that_is_deleted) {
+  world.delete_topic("home", between);
+  start("one", by_client());
+  orders -= 30;
+  for (int i = 60; i < 90; ++i) order(i);
+  EXPECT_TRUE(complete("tokyo"));
+  EXPECT_TRUE(eventually([&] { return ready("one"); }));
+}
+
 // ---- refusals
 
 TEST_F(repartitioned, a_topic_between_with_other_partitions_is_refused) {
