@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <limits>
 #include <set>
+#include <span>
 #include <utility>
 
 #include <flow/topic.hpp>
@@ -25,10 +26,14 @@ const std::string& setting(const port::topic_description& topic, const std::stri
 constexpr std::string_view copied_settings[] = {"cleanup.policy",  "compression.type",    "max.message.bytes",
                                                 "retention.bytes", "retention.ms",        "delete.retention.ms",
                                                 "segment.bytes",   "min.compaction.lag.ms"};
+// How long something stays on its way says nothing about how long it stays where it goes.
+constexpr std::string_view copied_behind_a_passage[] = {"max.message.bytes"};
 
 port::new_topic as_in(const port::topic_description& model, const std::string& name) {
   port::new_topic made{.name = name, .partitions = model.partitions, .settings = {}};
-  for (const auto key : copied_settings)
+  std::span<const std::string_view> copied{copied_settings};
+  if (is_internal_topic(model.name)) copied = copied_behind_a_passage;
+  for (const auto key : copied)
     if (const auto& value = setting(model, std::string{key}); !value.empty()) made.settings.emplace(key, value);
   return made;
 }
@@ -76,9 +81,21 @@ std::optional<failure> unfit_for_passage(const port::topic_description& topic, s
 port::new_topic made_for(const sink_spec& sink, const port::topic_description& model, const std::string& name) {
   if (sink.takes_letters) return for_letters_of(model, name);
   if (sink.names == sink_spec::naming::own) return for_passage_of(model, name, sink.partitions);
-  // How long something stays on its way says nothing about how long it stays where it goes.
-  return is_internal_topic(model.name) ? port::new_topic{.name = name, .partitions = model.partitions}
-                                       : as_in(model, name);
+  return as_in(model, name);
+}
+
+// As `like` is, and what any of the topics takes that lead there.
+std::optional<port::topic_description> model_of(const std::vector<port::topic_description>& originals,
+                                                const std::string& like, const std::set<std::string>& from) {
+  std::optional<port::topic_description> model;
+  unsigned long long largest = 0;
+  for (const auto& each : originals) {
+    if (!from.contains(each.name)) continue;
+    largest = std::max(largest, std::strtoull(setting(each, "max.message.bytes").c_str(), nullptr, 10));
+    if (each.name == like) model = each;
+  }
+  if (model && largest > 0) model->settings["max.message.bytes"] = std::to_string(largest);
+  return model;
 }
 
 }  // namespace
@@ -238,9 +255,12 @@ task<result<void>> outputs::prepare_routes() {
   });
   std::map<std::string, wanted_topic> wanted;
   for (const auto& each : outputs) {
-    const auto* like = each.from ? each.from : at_.reading.sources().front().get();
     const auto& sink = sinks[each.sink];
+    const auto leads = [&](const auto& from) { return lead_to(sink, from->entries); };
+    const auto& sources = at_.reading.sources();
+    const auto* like = each.from ? each.from : std::find_if(sources.begin(), sources.end(), leads)->get();
     auto& how = wanted.try_emplace(each.topic, wanted_topic{like, &sink}).first->second;
+    how.from.insert(like->where.topic);
     // Several topics that go to one keep their partitions if it has as many as the largest.
     if (like->topic_partitions > how.like->topic_partitions) how.like = like;
     if (each.from && sink.create && sink.keeps_partition)
@@ -278,9 +298,10 @@ task<result<outputs::known_topics>> outputs::find_or_create(std::map<std::string
   if (!found) co_return tl::unexpected{found.error()};
   learn(*found);
 
-  std::vector<std::string> models;
+  std::set<std::string> leading;
   for (const auto& [name, how] : wanted)
-    if (how.by->create) models.push_back(how.like->where.topic);
+    if (how.by->create) leading.insert(how.from.begin(), how.from.end());
+  const std::vector<std::string> models{leading.begin(), leading.end()};
   std::optional<failure> refused;
   if (!models.empty()) {
     auto originals = co_await answer<topics>(
@@ -288,8 +309,9 @@ task<result<outputs::known_topics>> outputs::find_or_create(std::map<std::string
     if (!originals) co_return tl::unexpected{originals.error()};
     std::vector<port::new_topic> made;
     for (const auto& [name, how] : wanted)
-      for (const auto& model : *originals)
-        if (how.by->create && how.like->where.topic == model.name) made.push_back(made_for(*how.by, model, name));
+      if (how.by->create)
+        if (const auto model = model_of(*originals, how.like->where.topic, how.from))
+          made.push_back(made_for(*how.by, *model, name));
     // A topic of another region's records takes their timestamps as they are.
     for (auto& each : made)
       each.settings.emplace("message.timestamp.after.max.ms", std::to_string(std::numeric_limits<std::int64_t>::max()));

@@ -129,6 +129,19 @@ TEST_F(repartitioned, timestamps_and_headers_stay) {
     }
 }
 
+TEST_F(repartitioned, whatever_the_largest_of_its_sources_takes_gets_through) {
+  world.create_topic("home", "letters", 1, {{"max.message.bytes", "4000000"}});
+  topology t{"sync"};
+  merge(t.from(topic<bytes, std::string>{"orders"}), t.from(topic<bytes, std::string>{"letters"})) | key_by(customer) |
+      repartition("by-customer", 4) | fan_out("regions", targets);
+  start("one", t);
+  world.write("home", "letters", 0, {.key = "k", .value = std::string(3'000'000, 'a')});
+  ++orders;
+  EXPECT_TRUE(eventually([&] { return count("tokyo") == orders; }));
+  EXPECT_THAT(working("one", "home").halted, IsEmpty());
+  EXPECT_THAT(working("one").halted, IsEmpty());
+}
+
 TEST_F(repartitioned, records_without_a_key_are_spread_as_they_came) {
   create("events", 6);
   for (std::int32_t p = 0; p < 6; ++p) world.write("home", "events", p, {.value = std::to_string(p)});
