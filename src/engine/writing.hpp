@@ -124,6 +124,7 @@ class writing final : public destination, private courier::owner {
   std::unique_ptr<courier> open_courier();
   void follow_courier();
   bool post(const source& from, std::int64_t offset, const std::vector<kept_emission>& emissions);
+  std::string unwritable(const source& from, const emission& answer) const override;
   void stopped(const source& from, const place& at, const std::string& reason) override;
   task<void> finish_deliveries();
   void turn_back();
