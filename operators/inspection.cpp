@@ -192,11 +192,15 @@ class inspection {
   /// What is written on home must not come back in.
   void check_loop(const sink_spec& sink) {
     if (sink.names != sink_spec::naming::fixed && sink.names != sink_spec::naming::pattern) return;
-    for (const source_spec& source : plan_.sources_)
+    for (const std::uint32_t number : sink.sources) {
+      const source_spec& source = plan_.sources_[number];
+      // What comes back has the name of its node for a topic's.
+      const auto called = source.through.empty() ? source.include : std::vector{source.through};
       for (const topic_selection& read : selections_)
-        if (const auto topic = leads_back(sink.topic, source.include, where_.home, read))
+        if (const auto topic = leads_back(sink.topic, called, where_.home, read))
           return find(quoted(sink.name) + " writes to " + quoted(*topic) + " on home, which is read as well",
                       "write to another topic, or exclude it from what is read", sink.topic);
+    }
   }
 
   void check_node(std::size_t node) {

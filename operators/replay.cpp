@@ -116,6 +116,7 @@ class replay_plan final : public plan, public std::enable_shared_from_this<repla
   }
 
   sink_spec in_replay(sink_spec sink) const {
+    sink.sources = {0};
     if (sink.names == sink_spec::naming::pattern) sink.names = sink_spec::naming::by_record;
     if (sink.names == sink_spec::naming::own) {
       sink.names = sink_spec::naming::fixed;
@@ -139,8 +140,10 @@ class replay_plan final : public plan, public std::enable_shared_from_this<repla
       return each.lanes.empty() && std::ranges::find(each.clusters, home) != each.clusters.end();
     };
     if (std::ranges::none_of(sinks_, keeps_one))
-      sinks_.push_back(
-          {.name = "place in the letters", .clusters = {std::string{home}}, .names = sink_spec::naming::nowhere});
+      sinks_.push_back({.name = "place in the letters",
+                        .clusters = {std::string{home}},
+                        .names = sink_spec::naming::nowhere,
+                        .sources = {0}});
   }
 
   void draw_nodes() {

@@ -225,10 +225,22 @@ class drawing {
   }
 
   void find_sources(std::uint32_t node) {
-    if (!draft_.nodes()[node].about.dedup) return;
+    const wiring::facts& about = draft_.nodes()[node].about;
+    const placed_node& placed = plan_->placed_[node];
     std::set<std::uint32_t> sources;
     collect_sources(node, sources);
-    plan_->dedups_[plan_->placed_[node].number].sources.assign(sources.begin(), sources.end());
+    if (about.dedup) plan_->dedups_[placed.number].sources.assign(sources.begin(), sources.end());
+    if (about.sink) lead_to(placed.number, sources);
+    if (about.sink && about.sink->to.how.wants_answers) lead_to(plan_->sinks_[placed.number].answers, sources);
+    if (about.is_process) lead_to(plan_->processes_[placed.process].changes, sources);
+    if (placed.on_failure.what.what() == policy::kind::dead_letter) lead_to(placed.on_failure.letters, sources);
+  }
+
+  /// Others may lead there as well, where letters go.
+  void lead_to(std::uint32_t sink, std::set<std::uint32_t> sources) {
+    auto& known = plan_->sinks_[sink].sources;
+    sources.insert(known.begin(), known.end());
+    known.assign(sources.begin(), sources.end());
   }
 
   /// What is parked lies on each cluster that a record could have come to from there, be it as a letter. A sink is
@@ -260,6 +272,7 @@ class drawing {
       if (sink.on_failure.what() == policy::kind::park_key) sink.letters = placed.on_failure.parked;
     }
     made.letters = placed.on_failure.parked;
+    lead_to(made.letters, sources);
     plan_->parking_.push_back(std::move(made));
   }
 

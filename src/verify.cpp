@@ -206,7 +206,8 @@ result<void> verification::look_at(const std::string& cluster) {
   std::set<std::string> written;
   for (const auto sink : written_.at(cluster))
     for (const auto& source : sources_)
-      written.insert(engine::topic_of(what_->sinks()[sink], names(), source.where.topic));
+      if (engine::lead_to(what_->sinks()[sink], source.entries))
+        written.insert(engine::topic_of(what_->sinks()[sink], names(), source.where.topic));
   const auto found = at(cluster).topics({written.begin(), written.end()});
   if (!found) return tl::unexpected{found.error()};
   for (const auto& each : *found)
@@ -239,6 +240,7 @@ std::int32_t verification::partitions_of(const std::string& cluster, const std::
 void verification::lead(std::size_t source, std::uint32_t index, const std::string& cluster) {
   const auto& sink = what_->sinks()[index];
   const auto& from = sources_[source].where;
+  if (!engine::lead_to(sink, sources_[source].entries)) return;
   const auto topic = engine::topic_of(sink, names(), from.topic);
   const auto partitions = partitions_of(cluster, topic, source);
   const auto add = [&](std::int32_t number) {
@@ -514,10 +516,12 @@ void group::add_output(const output& what) {
 void group::add_source(const source_at_home& what) {
   auto begin = never;
   std::uint64_t sinks = 0;
-  for (const auto& [cluster, of] : by_.written_) {
-    begin = std::min(begin, begin_of(cluster, what));
-    for (const auto sink : of) sinks |= std::uint64_t{1} << sink;
-  }
+  for (const auto& [cluster, of] : by_.written_)
+    for (const auto sink : of) {
+      if (!engine::lead_to(by_.what_->sinks()[sink], what.entries)) continue;
+      begin = std::min(begin, begin_of(cluster, what));
+      sinks |= std::uint64_t{1} << sink;
+    }
   begin = std::max(begin, what.first);
   const auto number = readings_.size();
   readings_.push_back({&what, std::make_unique<passage_of_source>(*by_.what_, what, sinks)});

@@ -86,6 +86,8 @@ struct sink_spec {
   std::string lanes{};                ///< the name of lanes of its own; empty: those that all sinks of a cluster share
   destination_spec to{};              ///< of `naming::outside`
   std::uint32_t answers = 0;          ///< if `to.how.wants_answers`: the sink that takes them
+  /// Indexes of those whose records come to it, or letters and answers about them.
+  std::vector<std::uint32_t> sources{};
 };
 
 /// What a node that drops repetitions keeps of each source partition.

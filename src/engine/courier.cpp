@@ -303,8 +303,10 @@ bool courier::settle(parcel& one, const receipt& how, const line_ptr& at) {
       failing_.erase(at.get());
       ++with_.counted.records_written;
       with_.counted.bytes_written += size_of(one.bytes->key, one.bytes->value, one.bytes->headers);
-      if (sink_.to.how.wants_answers) keep(one, answer_to(one, how.answer));
-      done(one);
+      if (sink_.to.how.wants_answers)
+        keep_answer(one, how.answer);
+      else
+        done(one);
       return true;
     case receipt::kind::apart:
       return false;
@@ -327,6 +329,15 @@ bool courier::settle(parcel& one, const receipt& how, const line_ptr& at) {
   }
   try_again(one, how, at);
   return false;
+}
+
+// Asked again it would be answered no better.
+void courier::keep_answer(parcel& one, const std::optional<std::string>& answer) {
+  const auto what = answer_to(one, answer);
+  if (const auto why = with_.by.unwritable(*one.of->from, what); !why.empty())
+    return give_up(one, "its answer: " + why);
+  keep(one, what);
+  done(one);
 }
 
 void courier::try_again(parcel& one, const receipt& how, const line_ptr& at) {

@@ -49,6 +49,8 @@ class courier {
     virtual ~owner() = default;
     /// Where a course stands: before the record that is taken of it.
     virtual place here(const course& at) const = 0;
+    /// Why this answer cannot be written; empty: nothing is known against it.
+    virtual std::string unwritable(const source& from, const emission& answer) const = 0;
     /// A source partition goes no further than `at`.
     virtual void stopped(const source& from, const place& at, const std::string& reason) = 0;
     virtual void passed_over(std::uint32_t sink, const source& from, std::int64_t offset,
@@ -171,6 +173,7 @@ class courier {
   time_point late_at() const;
   /// False: it has to be delivered again.
   bool settle(parcel& one, const receipt& how, const line_ptr& at);
+  void keep_answer(parcel& one, const std::optional<std::string>& answer);
   void try_again(parcel& one, const receipt& how, const line_ptr& at);
   void give_up(parcel& one, const std::string& why);
   void done(parcel& one);

@@ -84,6 +84,11 @@ bool writing::post(const source& from, std::int64_t offset, const std::vector<ke
   return true;
 }
 
+std::string writing::unwritable(const source& from, const emission& answer) const {
+  const auto* to = outputs_.routes().find(answer.sink, from, answer);
+  return to ? refusal_of(*to, answer, at_.wall_clock()) : std::string{};
+}
+
 void writing::stopped(const source& from, const place& at, const std::string& reason) {
   for (auto* each : lanes_)
     for (const auto& course : each->courses) {

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <limits>
 #include <set>
+#include <span>
 #include <utility>
 
 #include <flow/topic.hpp>
@@ -25,10 +26,14 @@ const std::string& setting(const port::topic_description& topic, const std::stri
 constexpr std::string_view copied_settings[] = {"cleanup.policy",  "compression.type",    "max.message.bytes",
                                                 "retention.bytes", "retention.ms",        "delete.retention.ms",
                                                 "segment.bytes",   "min.compaction.lag.ms"};
+// How long something stays on its way says nothing about how long it stays where it goes.
+constexpr std::string_view copied_behind_a_passage[] = {"max.message.bytes"};
 
 port::new_topic as_in(const port::topic_description& model, const std::string& name) {
   port::new_topic made{.name = name, .partitions = model.partitions, .settings = {}};
-  for (const auto key : copied_settings)
+  std::span<const std::string_view> copied{copied_settings};
+  if (is_internal_topic(model.name)) copied = copied_behind_a_passage;
+  for (const auto key : copied)
     if (const auto& value = setting(model, std::string{key}); !value.empty()) made.settings.emplace(key, value);
   return made;
 }
@@ -76,9 +81,21 @@ std::optional<failure> unfit_for_passage(const port::topic_description& topic, s
 port::new_topic made_for(const sink_spec& sink, const port::topic_description& model, const std::string& name) {
   if (sink.takes_letters) return for_letters_of(model, name);
   if (sink.names == sink_spec::naming::own) return for_passage_of(model, name, sink.partitions);
-  // How long something stays on its way says nothing about how long it stays where it goes.
-  return is_internal_topic(model.name) ? port::new_topic{.name = name, .partitions = model.partitions}
-                                       : as_in(model, name);
+  return as_in(model, name);
+}
+
+// As `like` is, and what any of the topics takes that lead there.
+std::optional<port::topic_description> model_of(const std::vector<port::topic_description>& originals,
+                                                const std::string& like, const std::set<std::string>& from) {
+  std::optional<port::topic_description> model;
+  unsigned long long largest = 0;
+  for (const auto& each : originals) {
+    if (!from.contains(each.name)) continue;
+    largest = std::max(largest, std::strtoull(setting(each, "max.message.bytes").c_str(), nullptr, 10));
+    if (each.name == like) model = each;
+  }
+  if (model && largest > 0) model->settings["max.message.bytes"] = std::to_string(largest);
+  return model;
 }
 
 }  // namespace
@@ -207,7 +224,13 @@ task<result<bool>> outputs::outputs_hold_records() {
   std::set<std::string> outputs;
   for (std::uint32_t i = 0; i < at_.topology.sinks().size(); ++i) {
     if (!names_topics(i) || at_.topology.sinks()[i].takes_letters) continue;
-    for (const auto& from : at_.reading.sources()) outputs.insert(topic_of(at_.topology.sinks()[i], at_.names, from->called));
+    const auto& sink = at_.topology.sinks()[i];
+    for (const auto& from : at_.reading.sources())
+      if (lead_to(sink, from->entries)) outputs.insert(topic_of(sink, at_.names, from->called));
+    // Of a topic of its own that is not made yet, the name is known.
+    for (const auto source : sink.sources)
+      if (const auto& through = at_.topology.sources()[source].through; !through.empty())
+        outputs.insert(topic_of(sink, at_.names, through));
   }
   auto topics = co_await answer<std::vector<port::topic_description>>(
       at_.loop, [&](auto done) { at_.cluster.list_topics(std::move(done)); });
@@ -234,7 +257,8 @@ std::vector<outputs::output> outputs::all() const {
   for (std::uint32_t i = 0; i < sinks.size(); ++i) {
     if (!names_topics(i)) continue;
     for (const auto& from : at_.reading.sources())
-      found.push_back({i, from.get(), topic_of(sinks[i], at_.names, from->called)});
+      if (lead_to(sinks[i], from->entries))
+        found.push_back({i, from.get(), topic_of(sinks[i], at_.names, from->called)});
   }
   for (const auto& [sink, topic] : asked_for_) found.push_back({sink, nullptr, topic});
   return found;
@@ -264,7 +288,8 @@ task<result<void>> outputs::prepare_routes() {
   if (auto refused = leads_back()) co_return tl::unexpected{*refused};
   const auto& sinks = at_.topology.sinks();
   if (at_.outside)
-    for (const auto& from : at_.reading.sources()) routes_.add(*at_.outside, *from, outside());
+    for (const auto& from : at_.reading.sources())
+      if (lead_to(sinks[*at_.outside], from->entries)) routes_.add(*at_.outside, *from, outside());
   if (changelog_)
     for (const auto& from : at_.reading.sources())
       routes_.add(at_.topology.processes()[*at_.process].changes, *from, *changelog_);
@@ -280,9 +305,12 @@ task<result<void>> outputs::prepare_routes() {
   });
   std::map<std::string, wanted_topic> wanted;
   for (const auto& each : outputs) {
-    const auto* like = each.from ? each.from : at_.reading.sources().front().get();
     const auto& sink = sinks[each.sink];
+    const auto leads = [&](const auto& from) { return lead_to(sink, from->entries); };
+    const auto& sources = at_.reading.sources();
+    const auto* like = each.from ? each.from : std::find_if(sources.begin(), sources.end(), leads)->get();
     auto& how = wanted.try_emplace(each.topic, wanted_topic{like, &sink}).first->second;
+    how.from.insert(like->where.topic);
     // Several topics that go to one keep their partitions if it has as many as the largest.
     if (like->topic_partitions > how.like->topic_partitions) how.like = like;
     if (each.from && sink.create && sink.keeps_partition)
@@ -320,9 +348,10 @@ task<result<outputs::known_topics>> outputs::find_or_create(std::map<std::string
   if (!found) co_return tl::unexpected{found.error()};
   learn(*found);
 
-  std::vector<std::string> models;
+  std::set<std::string> leading;
   for (const auto& [name, how] : wanted)
-    if (how.by->create) models.push_back(how.like->where.topic);
+    if (how.by->create) leading.insert(how.from.begin(), how.from.end());
+  const std::vector<std::string> models{leading.begin(), leading.end()};
   std::optional<failure> refused;
   if (!models.empty()) {
     auto originals = co_await answer<topics>(
@@ -330,8 +359,9 @@ task<result<outputs::known_topics>> outputs::find_or_create(std::map<std::string
     if (!originals) co_return tl::unexpected{originals.error()};
     std::vector<port::new_topic> made;
     for (const auto& [name, how] : wanted)
-      for (const auto& model : *originals)
-        if (how.by->create && how.like->where.topic == model.name) made.push_back(made_for(*how.by, model, name));
+      if (how.by->create)
+        if (const auto model = model_of(*originals, how.like->where.topic, how.from))
+          made.push_back(made_for(*how.by, *model, name));
     // A topic of another region's records takes their timestamps as they are.
     for (auto& each : made)
       each.settings.emplace("message.timestamp.after.max.ms", std::to_string(std::numeric_limits<std::int64_t>::max()));

@@ -54,6 +54,7 @@ class outputs {
   struct wanted_topic {
     const source* like;   // whose topic of the home cluster it is made after
     const sink_spec* by;  // that asked for it first
+    std::set<std::string> from{};  // topics of the home cluster
     std::int32_t partitions = 0;  // as many as it needs to keep those of all sources
   };
   using known_topics = std::map<std::string, port::topic_description>;

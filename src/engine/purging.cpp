@@ -1,9 +1,9 @@
 #include "purging.hpp"
 
 #include <algorithm>
-#include <limits>
 
 #include "complaint.hpp"
+#include "routes.hpp"
 
 namespace flow::engine {
 namespace {
@@ -43,19 +43,23 @@ task<result<void>> purging::purge() {
   std::map<topic_partition, std::int64_t> below;
   for (const auto& [number, read] : sources()) {
     const std::vector<std::int32_t> lane{number};
-    std::vector<std::optional<position>> positions;
-    for (const auto& target : with_.all) {
-      auto by = co_await committed_positions(with_.loop, target, lane, own);
+    for (const auto& [lanes, sinks] : with_.all) {
+      const auto reads = [&, sinks = sinks](const auto* each) {
+        return lead_to(with_.topology.sinks(), sinks, each->entries);
+      };
+      if (std::none_of(read.begin(), read.end(), reads)) continue;
+      auto by = co_await committed_positions(with_.loop, lanes, lane, own);
       if (!by && by.error().kind == failure_kind::missing) co_return result<void>{};  // it has not begun
       if (!by) co_return tl::unexpected{by.error()};
-      positions.push_back(std::move(by->front()));
-    }
-    for (const auto* each : read) {
-      auto least = std::numeric_limits<std::int64_t>::max();
-      for (const auto& by : positions) least = std::min(least, by ? needed_from(*each, *by) : 0);
-      if (least > 0) below.emplace(each->where, least);
+      for (const auto* each : read) {
+        if (!reads(each)) continue;
+        const auto needed = by->front() ? needed_from(*each, *by->front()) : 0;
+        auto& least = below.try_emplace(each->where, needed).first->second;
+        least = std::min(least, needed);
+      }
     }
   }
+  std::erase_if(below, [](const auto& each) { return each.second == 0; });
   if (below.empty()) co_return result<void>{};
   if (auto known = co_await know_all_readers(); !known) co_return known;
   co_return co_await answer<void>(with_.loop, [&](auto done) { with_.reading.home().delete_records(below, done); });
@@ -81,7 +85,7 @@ task<result<void>> purging::know_all_readers() {
     if (each.key) reads[*each.key] = each.value.has_value();
   for (const auto& [name, still] : reads)
     if (still &&
-        std::none_of(with_.all.begin(), with_.all.end(), [&](const auto& each) { return each.cluster == name; }))
+        std::none_of(with_.all.begin(), with_.all.end(), [&](const auto& each) { return each.lanes.cluster == name; }))
       co_return fail(
           failure_kind::refused,
           "what goes through " + with_.options.application + "'s own topics is not deleted: " + name +

@@ -20,13 +20,17 @@ namespace flow::engine {
 /// positions of all lanes that read it, wherever they write to and whether or not they can be reached.
 class purging {
  public:
+  struct target {
+    lanes_elsewhere lanes;
+    std::uint64_t sinks = 0;  ///< bit i: sink i of the plan writes there
+  };
   struct surroundings {
     engine::loop& loop;
     const engine::options& options;
     const plan& topology;
     engine::reading& reading;
     log_sink log;
-    std::vector<lanes_elsewhere> all;  ///< whose positions count
+    std::vector<target> all;
     std::function<bool()> in_charge;   ///< one worker does it, and which one does not matter
   };
   explicit purging(surroundings with) : with_{std::move(with)} {}

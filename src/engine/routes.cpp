@@ -1,5 +1,6 @@
 #include "routes.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 
@@ -72,6 +73,18 @@ std::string topic_of(const sink_spec& sink, const names& of, std::string_view ca
   if (sink.names == sink_spec::naming::own) return own_topic(of.application, of.home, sink.topic);
   if (sink.names == sink_spec::naming::changelog) return changelog_topic(of.application, of.home, sink.topic);
   return sink.topic;
+}
+
+bool lead_to(const sink_spec& sink, const std::vector<source_partition>& entries) {
+  return std::any_of(entries.begin(), entries.end(), [&](const auto& each) {
+    return std::find(sink.sources.begin(), sink.sources.end(), each.source) != sink.sources.end();
+  });
+}
+
+bool lead_to(const std::vector<sink_spec>& all, std::uint64_t sinks, const std::vector<source_partition>& entries) {
+  for (std::uint32_t i = 0; i < all.size(); ++i)
+    if ((sinks >> i & 1) != 0 && lead_to(all[i], entries)) return true;
+  return false;
 }
 
 std::string refusal_of(const route& to, const emission& what, std::int64_t wall_clock) {

@@ -37,6 +37,11 @@ route forbidden(const std::string& topic, std::string why);
 /// as patterns see it.
 std::string topic_of(const sink_spec& sink, const names& of, std::string_view called);
 
+/// What is read for these nodes of the plan comes to the sink.
+bool lead_to(const sink_spec& sink, const std::vector<source_partition>& entries);
+/// ... or to one of these sinks (bit i: sink i of the plan).
+bool lead_to(const std::vector<sink_spec>& all, std::uint64_t sinks, const std::vector<source_partition>& entries);
+
 /// The partition of a route's topic that a record goes to.
 inline std::int32_t partition_of(const route& to, const emission& what) {
   if (what.how == emission::partitioning::kept) return what.partition;

@@ -12,6 +12,7 @@
 #include "options.hpp"
 #include "position.hpp"
 #include "reading.hpp"
+#include "routes.hpp"
 
 #include <flow/log.hpp>
 #include <flow/plan.hpp>
@@ -47,6 +48,8 @@ struct site {
     const auto own = identities.find(cluster_name());
     return own != identities.end() && own->second == reading.cluster_id();
   }
+  /// Something of this source partition comes to one of its sinks.
+  bool takes(const source& from) const { return lead_to(topology.sinks(), sinks, from.entries); }
   topic_partition lane_topic(std::int32_t lane) const { return {names.lanes_topic(), lane}; }
   provenance provenance_now() const {
     return {options.application, reading.cluster_id(), options.lanes, std::string{reading.how().id}};

@@ -5,6 +5,8 @@
 #include "lane_positions.hpp"
 #include "writing.hpp"
 
+#include <flow/topic.hpp>
+
 /// Taking over lanes: how a worker comes to know exactly how far they are, whoever wrote them before and however that
 /// ended. The order of the steps is the protocol; docs/internals/commit-protocol.md shows what breaks without each.
 namespace flow::engine {
@@ -66,6 +68,7 @@ task<result<void>> writing::find_places_of(std::vector<lane*>& lanes) {
                          " only up to " + std::to_string(each->sequence) + ": the cluster has lost commits",
                      "restore that cluster's data; or, to repeat what it lost, move the state directory away");
   }
+  if (auto left = co_await refuse_to_leave_behind(lanes); !left) co_return left;
   auto opened = co_await open_courses(lanes);
   if (!opened) co_return opened;
   // Once a lane has a position, what it lacks counts as having appeared later, and is read from its first record.
@@ -75,6 +78,41 @@ task<result<void>> writing::find_places_of(std::vector<lane*>& lanes) {
         co_return fail(failure_kind::retriable, "where to begin in " + to_string(course->from->where) + " on " +
                                                     at_.options.home + " cannot be found out");
   co_return result<void>{};
+}
+
+// A node of another name, or none, reads nothing of what the former one has written. The only internal topics in a
+// position are the application's own.
+task<result<void>> writing::refuse_to_leave_behind(const std::vector<lane*>& lanes) {
+  using offsets = std::vector<std::int64_t>;
+  std::vector<topic_partition> where;
+  std::vector<std::int64_t> next;
+  for (const auto* each : lanes)
+    for (const auto& [from, at] : each->committed)
+      if (is_internal_topic(from.topic) && !at_.reading.selects(from.topic) && at_.reading.is_listed(from))
+        where.push_back(from), next.push_back(at.next);
+  auto& home = at_.reading.home();
+  const auto find = [&](kind what) {
+    return gather<offsets>(at_.loop, where.size(), [&, what](std::size_t i, auto done) {
+      home.find_offsets({where[i]}, {what}, std::move(done));
+    });
+  };
+  auto first = co_await find(kind::earliest);
+  auto behind = co_await find(kind::last_stable);
+  std::string left;
+  for (std::size_t i = 0; i < where.size(); ++i) {
+    for (const auto* each : {&first[i], &behind[i]})
+      if (!*each && each->error().kind != failure_kind::missing) co_return tl::unexpected{each->error()};
+    if (!first[i] || !behind[i]) continue;
+    const auto from = std::max(next[i], first[i]->front()), until = behind[i]->front();
+    if (from < until)
+      left += (left.empty() ? "" : ", ") + to_string(where[i]) + " from offset " + std::to_string(from) + " to " +
+              std::to_string(until - 1);
+  }
+  if (left.empty()) co_return result<void>{};
+  co_return fail(failure_kind::refused,
+                 at_.name + " has still to get what is in " + left + " on " + at_.options.home +
+                     ", and no node of the topology reads that any more",
+                 "run the former topology until nothing is left there, or give it up and delete that topic");
 }
 
 // One partition without a leader is no reason for the other lanes to wait.
@@ -221,6 +259,7 @@ task<result<void>> writing::open_courses(std::vector<lane*> lanes) {
   std::vector<course*> placed;
   for (auto* each : lanes)
     for (const auto* from : at_.reading.of_task(each->number)) {
+      if (!at_.takes(*from)) continue;
       const auto is_open = [&](const auto& one) { return one->from == from; };
       const auto there = std::find_if(each->courses.begin(), each->courses.end(), is_open);
       if (there != each->courses.end()) {

@@ -128,8 +128,10 @@ task<result<void>> target::prepare_topics() {
 
 task<result<void>> target::register_as_reader() {
   const auto& sources = at_.topology.sources();
-  if (std::all_of(sources.begin(), sources.end(), [](const auto& each) { return each.through.empty(); }))
-    co_return result<void>{};
+  std::vector<source_partition> own;
+  for (std::uint32_t i = 0; i < sources.size(); ++i)
+    if (!sources[i].through.empty()) own.push_back({.source = i, .cluster = {}, .topic = {}});
+  if (!lead_to(at_.topology.sinks(), at_.sinks, own)) co_return result<void>{};
   auto& home = at_.reading.home();
   const auto topic = at_.names.readers_topic();
   const std::vector<port::new_topic> wanted{

@@ -45,7 +45,7 @@ std::map<std::string, topic_settings::wanted> topic_settings::all_wanted() const
   for (std::uint32_t i = 0; i < sinks.size(); ++i) {
     if (!follows(i)) continue;
     for (const auto& from : at_.reading.sources()) {
-      if (is_internal_topic(from->where.topic)) continue;
+      if (is_internal_topic(from->where.topic) || !lead_to(sinks[i], from->entries)) continue;
       const auto topic = topic_of(sinks[i], at_.names, from->called);
       const auto& into = all.try_emplace(topic, wanted{from->where.topic, {}}).first->second;
       if (into.like != from->where.topic) shared.insert(topic);

@@ -17,7 +17,7 @@ worker::worker(surroundings with)
                 .wall_clock = with_.wall_clock,
                 .log = with_.log}} {
   const auto& sinks = with_.topology->sinks();
-  std::vector<lanes_elsewhere> readers;
+  std::vector<purging::target> all;
   for (const auto& [where, its_sinks] : targets_of(*with_.topology, with_.options.home)) {
     const auto& [cluster, lanes] = where;
     site at{.loop = loop_,
@@ -34,7 +34,6 @@ worker::worker(surroundings with)
             .clusters = with_.clusters,
             .names = {with_.options.application, with_.options.home, lanes},
             .identities = identities_};
-    readers.push_back({at.cluster, at.name, at.names});
     for (const auto number : its_sinks) {
       at.sinks |= std::uint64_t{1} << number;
       if (sinks[number].names != sink_spec::naming::outside) continue;
@@ -45,6 +44,7 @@ worker::worker(surroundings with)
     const auto& processes = with_.topology->processes();
     for (std::uint32_t i = 0; i < processes.size(); ++i)
       if (at.sinks >> processes[i].sink & 1) at.process = i;
+    all.push_back({{at.cluster, at.name, at.names}, at.sinks});
     targets_.emplace(where, std::make_unique<target>(std::move(at)));
   }
   for (const auto& [name, each] : targets_) running_.push_back(each->run());
@@ -57,7 +57,7 @@ worker::worker(surroundings with)
                             .topology = *with_.topology,
                             .reading = reading_,
                             .log = with_.log,
-                            .all = std::move(readers),
+                            .all = std::move(all),
                             .in_charge = [first = targets_.begin()->second.get()] { return first->owns(0); }});
   purges_ = purging_->run();
 }

@@ -125,6 +125,7 @@ class writing final : public destination, private courier::owner {
   std::unique_ptr<courier> open_courier();
   void follow_courier();
   bool post(const source& from, std::int64_t offset, const std::vector<kept_emission>& emissions);
+  std::string unwritable(const source& from, const emission& answer) const override;
   void stopped(const source& from, const place& at, const std::string& reason) override;
   task<void> finish_deliveries();
   void turn_back();
@@ -155,6 +156,7 @@ class writing final : public destination, private courier::owner {
   // takeover.cpp
   task<void> find_places(std::vector<lane*> lanes);
   task<result<void>> find_places_of(std::vector<lane*>& lanes);
+  task<result<void>> refuse_to_leave_behind(const std::vector<lane*>& lanes);
   task<result<void>> read_positions(std::vector<lane*>& lanes);
   task<result<void>> leave_out_those_that_cannot_be_asked(std::vector<lane*>& lanes);
   task<void> evict(std::vector<lane*> lanes, port::milliseconds limit);

@@ -161,6 +161,33 @@ TEST_F(asked, what_is_permanent_is_dead_lettered_as_it_was_read_and_the_others_g
   EXPECT_TRUE(eventually([&] { return at("home", "orders.dlq") == contents{{"3"}, {"3"}}; }));
 }
 
+TEST_F(asked, an_answer_that_cannot_be_written_goes_by_the_policy) {
+  targets = {"tokyo"};
+  says = [](const delivery& what) {
+    const auto text = what.value == "3" ? std::string(2'000'000, 'x') : "answer to " + what.value.str();
+    return receipt::answered(text);
+  };
+  start("one", scored(retry(3, {10ms, 500ms}).then(dead_letter("{topic}.dlq"))));
+  write(5);
+  const values without{"answer to 0", "answer to 1", "answer to 2", "answer to 4"};
+  EXPECT_TRUE(eventually([&] { return at("tokyo", "score") == contents{without, without}; }));
+  EXPECT_TRUE(eventually([&] { return at("home", "orders.dlq") == contents{{"3"}, {"3"}}; }));
+  EXPECT_THAT(world.arrivals("score"), SizeIs(10));
+  EXPECT_TRUE(said("its answer: the record of about 2000"));
+}
+
+TEST_F(asked, an_answer_that_cannot_be_written_stops_its_partition_unless_told_otherwise) {
+  targets = {"tokyo"};
+  says = [](const delivery& what) {
+    const auto text = what.value == "1" ? std::string(2'000'000, 'x') : "answer to " + what.value.str();
+    return receipt::answered(text);
+  };
+  start("one", scored());
+  write(3);
+  EXPECT_TRUE(eventually([&] { return at("tokyo", "score") == contents{{"answer to 0"}, {"answer to 0"}}; }));
+  EXPECT_THAT(stops(orders_0, "one", "home").why, HasSubstr("its answer: the record of about 2000"));
+}
+
 TEST_F(asked, what_stays_unanswered_is_asked_again_after_its_time) {
   targets = {"tokyo"};
   int silent = 3;

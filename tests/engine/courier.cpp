@@ -175,6 +175,7 @@ class couriers : public ::testing::Test, public courier::owner {
   }
 
   place here(const course& at) const override { return {at.next, at.last, at.now, at.look_back_to}; }
+  std::string unwritable(const source&, const emission&) const override { return {}; }
   void stopped(const source& from, const place& at, const std::string& reason) override {
     stops[from.where.partition].push_back({at.next, reason});
   }

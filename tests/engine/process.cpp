@@ -390,7 +390,7 @@ TEST_F(processes, may_stand_behind_each_other_and_change_the_key) {
   give(0, "k", "b");
   give(0, "k", "a");
   EXPECT_TRUE(eventually([&] {
-    return at("tokyo", "out") == contents{{"0 is 1", "0 is 1", "1 is 2", "0 is 2", "1 is 3", "2 is 4"}, {}};
+    return at("tokyo", "out") == contents{{"0 is 1", "0 is 1", "1 is 2", "0 is 2", "1 is 3", "2 is 4"}};
   })) << ::testing::PrintToString(at("tokyo", "out"));
 }
 

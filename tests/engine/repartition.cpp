@@ -63,9 +63,9 @@ class repartitioned : public scenario {
     return ::testing::AssertionSuccess();
   }
 
-  std::size_t count(const std::string& target) {
+  std::size_t count(const std::string& target, const std::string& topic = "by-customer") {
     std::size_t found = 0;
-    for (const auto& each : at(target, "by-customer")) found += each.size();
+    for (const auto& each : at(target, topic)) found += each.size();
     return found;
   }
 
@@ -74,6 +74,12 @@ class repartitioned : public scenario {
     std::size_t found = 0;
     for (const auto& each : world.read("home", between)) found += each.size();
     return found;
+  }
+
+  /// No partition has stopped on the way to tokyo.
+  bool goes_on() {
+    world.advance(5s);
+    return ready("one") && working("one").halted.empty();
   }
 
   /// Why nothing is written at home.
@@ -123,13 +129,26 @@ TEST_F(repartitioned, timestamps_and_headers_stay) {
     }
 }
 
+TEST_F(repartitioned, whatever_the_largest_of_its_sources_takes_gets_through) {
+  world.create_topic("home", "letters", 1, {{"max.message.bytes", "4000000"}});
+  topology t{"sync"};
+  merge(t.from(topic<bytes, std::string>{"orders"}), t.from(topic<bytes, std::string>{"letters"})) | key_by(customer) |
+      repartition("by-customer", 4) | fan_out("regions", targets);
+  start("one", t);
+  world.write("home", "letters", 0, {.key = "k", .value = std::string(3'000'000, 'a')});
+  ++orders;
+  EXPECT_TRUE(eventually([&] { return count("tokyo") == orders; }));
+  EXPECT_THAT(working("one", "home").halted, IsEmpty());
+  EXPECT_THAT(working("one").halted, IsEmpty());
+}
+
 TEST_F(repartitioned, records_without_a_key_are_spread_as_they_came) {
   create("events", 6);
   for (std::int32_t p = 0; p < 6; ++p) world.write("home", "events", p, {.value = std::to_string(p)});
   topology t{"sync"};
   t.from(topic<bytes, bytes>{"events"}) | repartition("by-customer", 4) | to("out", {.cluster = "tokyo"});
   start("one", t);
-  const contents all{{"0", "4"}, {"1", "5"}, {"2"}, {"3"}, {}, {}};
+  const contents all{{"0", "4"}, {"1", "5"}, {"2"}, {"3"}};
   EXPECT_TRUE(eventually([&] {
     auto found = at("tokyo", "out");
     for (auto& each : found) std::ranges::sort(each);
@@ -157,9 +176,8 @@ TEST_F(repartitioned, what_a_topic_has_by_codecs_of_its_own_is_read_behind_it_as
   t.from(topic<std::string, std::string>{"events", backwards{}, backwards{}}) | repartition("by-customer") |
       to(topic<std::string, std::string>{"out"}, {.cluster = "tokyo"});
   start("one", t);
-  EXPECT_TRUE(eventually([&] {
-    return at("tokyo", "out") == contents{{"value"}};
-  })) << ::testing::PrintToString(at("tokyo", "out"));
+  EXPECT_TRUE(eventually([&] { return at("tokyo", "out") == contents{{"value"}}; }))
+      << ::testing::PrintToString(at("tokyo", "out"));
 }
 
 TEST_F(repartitioned, an_ordered_sink_stands_behind_it) {
@@ -181,6 +199,73 @@ TEST_F(repartitioned, a_new_target_gets_what_is_still_there) {
   order(30);
   EXPECT_TRUE(complete("tokyo"));
   EXPECT_TRUE(eventually([&] { return count("oregon") > 0; }));
+}
+
+// ---- what does not lead to a target
+
+TEST_F(repartitioned, a_target_behind_it_lacks_nothing_where_the_source_has_forgotten) {
+  start("one", by_customer());
+  EXPECT_TRUE(complete("tokyo"));
+  EXPECT_TRUE(eventually([&] { return left() == 0; }));
+  world.pause("one", "tokyo");
+  ASSERT_TRUE(eventually([&] { return working("one").paused; }));
+  for (int i = 30; i < 60; ++i) order(i);
+  ASSERT_TRUE(eventually([&] { return left() == 30; }));
+  for (std::int32_t p = 0; p < 3; ++p) world.delete_records("home", "orders", p, 18);
+  world.resume("one", "tokyo");
+  EXPECT_TRUE(complete("tokyo"));
+  EXPECT_TRUE(goes_on());
+}
+
+TEST_F(repartitioned, a_target_that_used_to_follow_the_source_itself_goes_on_behind_it) {
+  topology before{"sync"};
+  before.from(topic<bytes, std::string>{"orders"}) | fan_out("regions", targets, {.rename = "before"});
+  start("one", before);
+  EXPECT_TRUE(eventually([&] { return count("tokyo", "before") == orders; }));
+  stop("one");
+  orders = 0;
+  for (int i = 30; i < 60; ++i) order(i);
+  for (std::int32_t p = 0; p < 3; ++p) world.delete_records("home", "orders", p, 12);
+  orders -= 6;
+  start("one", by_customer());
+  EXPECT_TRUE(complete("tokyo"));
+  EXPECT_TRUE(goes_on());
+}
+
+TEST_F(repartitioned, no_topic_is_made_for_what_does_not_come_to_a_target) {
+  create("payments");
+  topology t{"sync"};
+  t.from(topic<bytes, std::string>{"orders"}) | key_by(customer) | repartition("by-customer", 4) |
+      fan_out("regions", targets);
+  t.from(topic<bytes, bytes>{"payments"}) | fan_out("payments-in", {"oregon"}, {.rename = "{topic}.in"});
+  targets = {"tokyo", "oregon"};
+  start("one", t);
+  EXPECT_TRUE(complete("tokyo"));
+  EXPECT_TRUE(eventually([&] { return ready("one"); }));
+  const auto made_on = [&](const std::string& target) {
+    std::vector<std::string> names;
+    for (const auto& [name, topic] : world.internals().cluster(target).inside()->topics())
+      if (!is_internal_topic(name)) names.push_back(name);
+    return names;
+  };
+  EXPECT_THAT(made_on("tokyo"), ElementsAre("by-customer"));
+  EXPECT_THAT(made_on("oregon"), ElementsAre("payments.in"));
+}
+
+TEST_F(repartitioned, what_cannot_be_read_in_front_of_it_is_dead_lettered_beside_it) {
+  topology t{"sync"};
+  t.from(topic<bytes, std::int64_t>{"orders"}).on_failure(dead_letter("orders.dlq")) |
+      filter([](std::int64_t) { return true; }) | repartition("by-customer", 4) | fan_out("regions", targets);
+  start("one", t);
+  EXPECT_TRUE(eventually([&] { return count("home", "orders.dlq") == orders; }));
+}
+
+TEST_F(repartitioned, positions_that_are_gone_are_missed_before_there_is_anything_between) {
+  world.create_topic("tokyo", "by-customer", 4);
+  world.write("tokyo", "by-customer", 0, {.key = "a", .value = "a1"});
+  start("one", by_customer());
+  EXPECT_TRUE(eventually([&] { return working("one").trouble.has_value(); }));
+  EXPECT_THAT(working("one").trouble.value_or(failure{}).text, HasSubstr("the output topics on tokyo hold records"));
 }
 
 // ---- crashes
@@ -259,6 +344,18 @@ TEST_F(repartitioned, nothing_is_deleted_that_a_target_of_another_process_has_no
   EXPECT_TRUE(complete("oregon"));
 }
 
+TEST_F(repartitioned, what_a_target_has_that_reads_nothing_of_it_is_not_waited_for) {
+  topology t{"sync"};
+  t.from(topic<bytes, std::string>{"orders"}) | key_by(customer) | repartition("by-customer", 4) |
+      fan_out("regions", targets);
+  t.from(topic<bytes, bytes>{"orders"}) | to("copies", {.cluster = "oregon"});
+  targets = {"tokyo", "oregon"};
+  world.cut("oregon");
+  start("one", t);
+  EXPECT_TRUE(complete("tokyo"));
+  EXPECT_TRUE(eventually([&] { return left() == 0; }));
+}
+
 TEST_F(repartitioned, what_is_made_behind_it_keeps_no_longer_than_its_cluster_says) {
   start("one", by_customer());
   EXPECT_TRUE(complete("tokyo"));
@@ -285,6 +382,62 @@ TEST_F(repartitioned, what_a_dedup_behind_it_may_ask_about_is_kept) {
   EXPECT_TRUE(complete("tokyo"));
   world.advance(5s);
   EXPECT_TRUE(complete("tokyo"));
+}
+
+// ---- another name
+
+/// The orders come to tokyo no further than into the topic between, and nothing runs.
+class renamed : public repartitioned {
+ protected:
+  renamed() {
+    start("one", by_customer());
+    EXPECT_TRUE(complete("tokyo"));
+    EXPECT_TRUE(eventually([&] { return left() == 0; }));
+    world.pause("one", "tokyo");
+    EXPECT_TRUE(eventually([&] { return working("one").paused; }));
+    for (int i = 30; i < 60; ++i) order(i);
+    EXPECT_TRUE(eventually([&] { return left() == 30; }));
+    stop("one");
+  }
+
+  topology by_client() const {
+    topology t{"sync"};
+    t.from(topic<bytes, std::string>{"orders"}) | key_by(customer) | repartition("by-client", 4) |
+        fan_out("regions", targets, {.rename = "by-customer"});
+    return t;
+  }
+};
+
+TEST_F(renamed, it_leaves_nothing_behind_that_is_on_its_way) {
+  start("one", by_client());
+  ASSERT_TRUE(eventually([&] { return working("one").trouble.has_value(); }));
+  const auto why = *working("one").trouble;
+  EXPECT_EQ(why.kind, failure_kind::refused);
+  EXPECT_THAT(why.text, HasSubstr("tokyo has still to get"));
+  EXPECT_THAT(why.text, HasSubstr(between));
+  EXPECT_THAT(why.remedy, HasSubstr("run the former topology until"));
+  EXPECT_THAT(why.remedy, HasSubstr("delete that topic"));
+  EXPECT_EQ(count("tokyo"), 30u);
+}
+
+TEST_F(renamed, it_goes_on_once_that_has_come_through) {
+  start("one", by_customer());
+  EXPECT_TRUE(complete("tokyo"));
+  world.advance(3s);
+  stop("one");
+  start("one", by_client());
+  for (int i = 60; i < 90; ++i) order(i);
+  EXPECT_TRUE(complete("tokyo"));
+  EXPECT_TRUE(eventually([&] { return ready("one"); }));
+}
+
+TEST_F(renamed, it_goes_on_without_what_was_in_a_topic_that_is_deleted) {
+  world.delete_topic("home", between);
+  start("one", by_client());
+  orders -= 30;
+  for (int i = 60; i < 90; ++i) order(i);
+  EXPECT_TRUE(complete("tokyo"));
+  EXPECT_TRUE(eventually([&] { return ready("one"); }));
 }
 
 // ---- refusals

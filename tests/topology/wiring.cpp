@@ -95,6 +95,45 @@ TEST(wiring, finds_loops_on_the_cluster_that_is_read) {
   EXPECT_THAT(flaws(elsewhere), IsEmpty());
 }
 
+TEST(wiring, finds_loops_behind_a_repartition_by_what_comes_out_of_it) {
+  const auto copied = [](std::vector<std::string> read, const std::string& to_topic) {
+    topology t{"test"};
+    t.from(topics<bytes, bytes>{std::move(read)}) | repartition("by-key", 4) | to("sink", to_topic);
+    return flaws(t);
+  };
+  EXPECT_THAT(copied({"in"}, "{topic}"), IsEmpty());
+  EXPECT_THAT(copied({"in"}, "in"), testing::SizeIs(1));
+  EXPECT_THAT(copied({"by.*"}, "{topic}"),
+              ElementsAre("'sink' writes to 'by-key' on home, which is read as well (write to another topic, or "
+                          "exclude it from what is read)"));
+}
+
+TEST(wiring, knows_what_leads_to_a_sink) {
+  topology t{"test"};
+  const auto orders = t.from("orders", topic<bytes, bytes>{"orders"}).on_failure(dead_letter("unread"));
+  const auto payments = t.from("payments", topic<bytes, bytes>{"payments"});
+  merge(orders, payments) | peek("check", [](const auto&) {}).on_failure(dead_letter("unchecked")) |
+      repartition("by-key", 4) | ordered_sink("crm", [](const delivery&) {}).on_failure(dead_letter("undelivered"));
+  payments | peek("look", [](const auto&) {}).on_failure(dead_letter("unread")) |
+      async_map("ask", [](bytes) { return std::string{}; }) | to("answered", "answered");
+  const auto plan = t.build();
+  std::map<std::string, std::vector<std::string>> sources;
+  for (const auto& sink : plan->sinks())
+    for (const auto number : sink.sources) sources[sink.name].push_back(plan->sources()[number].name);
+  const auto behind = [&](std::string_view node) {
+    return std::ranges::find(plan->sources(), node, &source_spec::through)->name;
+  };
+  EXPECT_THAT(sources, testing::UnorderedElementsAre(
+                           testing::Pair("by-key", ElementsAre("orders", "payments")),
+                           testing::Pair("dead letters to unchecked", ElementsAre("orders", "payments")),
+                           testing::Pair("dead letters to unread", ElementsAre("orders", "payments")),
+                           testing::Pair("crm", ElementsAre(behind("by-key"))),
+                           testing::Pair("dead letters to undelivered", ElementsAre(behind("by-key"))),
+                           testing::Pair("ask", ElementsAre("payments")),
+                           testing::Pair("answers to ask", ElementsAre("payments")),
+                           testing::Pair("answered", ElementsAre(behind("ask")))));
+}
+
 TEST(wiring, finds_expressions_and_patterns_that_are_broken) {
   topology t{"test"};
   t.from("all", topics<bytes, bytes>{{"orders("}}) | to("sink", "{topics}.copy");
