@@ -58,9 +58,11 @@ class process_context {
 
   void write_back() {
     if (!state_) return;
+    // What was read may look at what it was read from.
     std::string room;
-    kept_.value.reset();
-    if (*state_) kept_.value = default_coding<typename P::state>.encode(**state_, room).str();
+    std::optional<std::string> made;
+    if (*state_) made = default_coding<typename P::state>.encode(**state_, room).str();
+    kept_.value = std::move(made);
   }
 
   kept_of_key& kept_;
@@ -122,7 +124,8 @@ struct process_op : op<process_op<P>> {
   void operator()(record<K, V>&& r, auto& out, const auto& memory) const {
     std::string room;
     const auto& keys = default_codings<K, V>.keys();
-    const bytes key = r.key_slot().is_received_by(keys) ? r.key_slot().received() : keys.encode(r.key(), room);
+    const K& own = r.key();
+    const bytes key = r.key_slot().is_received_by(keys) ? r.key_slot().received() : keys.encode(own, room);
     run(key, memory.of().find(key), r, out, memory, [&](auto& here) { what(r, here); });
   }
 
@@ -214,8 +217,8 @@ struct process_op : op<process_op<P>> {
 /// come, counts exactly once, whatever crashes. What it emits goes through another topic of the application's own, with
 /// the timestamp and headers of the record, or the time that has come and none, in the order of the source partition.
 ///
-/// Records without a key are those of one key. What it throws is a failure of the record, or of the call: with `skip`
-/// the record, or the call, is passed over. The name stands on disk.
+/// Records without a key are those of one key, if its type can be null. What it throws is a failure of the record, or of
+/// the call: with `skip` the record, or the call, is passed over. The name stands on disk.
 template <typename P>
 requires names_state_and_output<P> process_op<P> process(label name, P what) {
   return {name, std::move(what)};

@@ -80,9 +80,16 @@ result<void> writing::restore(lane& into, const port::kept_record& record) {
 }
 
 // Several source partitions may be of one number.
-void writing::find_clock(keyed_state& of, const source_position& at) const {
+result<void> writing::go_on_keeping(keyed_state& of, const source_position& at) const {
   const auto known = at.dedups.find(own_process().name);
-  if (known != at.dedups.end() && known->second.clock.time >= of.clock().time) of.set(known->second.clock);
+  if (known == at.dedups.end()) return {};
+  if (known->second.window > 0 && of.count() == 0)
+    return fail(failure_kind::refused,
+                "what the process keeps of " + std::to_string(known->second.window) + " keys is gone from " +
+                    outputs_.changelog() + " on " + at_.name,
+                "restore that topic; or, to begin anew, start under another application name");
+  if (known->second.clock.time >= of.clock().time) of.set(known->second.clock);
+  return {};
 }
 
 keyed_state& writing::kept_in(lane& of, std::int32_t partition) const {
@@ -116,6 +123,7 @@ void writing::wake_those_due() {
 void writing::wake(course& who) {
   const auto by = std::make_shared<held>();
   std::vector<emission> made;
+  std::vector<omission> omitted;
   std::vector<keyed_state*> kept(at_.topology.processes().size());
   kept[*at_.process] = who.kept;
   const trial before = std::exchange(who.woken, {});
@@ -124,32 +132,46 @@ void writing::wake(course& who) {
                     .out = made,
                     .wall_clock = at_.wall_clock(),
                     .before = before.offset >= 0 ? &before.so_far : nullptr,
-                    .kept = kept.data()};
+                    .kept = kept.data(),
+                    .omitted = &omitted};
   if (const auto blamed = at_.reading.wake(*at_.process, *who.from, how)) {
     who.kept->forget();
     who.woken = before.offset >= 0 ? before : trial{next_of(who), {blamed->node, 0, {}}, how.wall_clock};
     ++who.woken.so_far.failed;
     who.woken.so_far.since = port::milliseconds{how.wall_clock - who.woken.first};
     if (who.on) at_.reading.leave(who);
+    if (blamed->again && who.woken.so_far.failed == 1)
+      at_.log(severity::warn, at_.name + ": " + to_string(who.from->where) + " waits at offset " +
+                                  std::to_string(who.next) + " and calls again: " + blamed->node + ": " + blamed->reason);
     if (blamed->again)
-      hold(who, *blamed);
+      who.held_until = at_.loop.now() + *blamed->again;
     else
       halt(who, blamed->node + ": " + blamed->reason);
     return;
   }
+  const auto offset = next_of(who) - 1;
   std::vector<const route*> where;
   for (const auto& each : made) {
-    where.push_back(outputs_.routes().find(each.sink, *who.from, each));
-    const auto why = where.back() ? refusal_of(*where.back(), each, how.wall_clock) : std::string{};
-    if (where.back() && why.empty()) continue;
+    const auto& sink = at_.topology.sinks()[each.sink];
+    const auto* to = outputs_.routes().find(each.sink, *who.from, each);
+    const auto why = to ? refusal_of(*to, each, how.wall_clock) : std::string{};
+    const bool is_skipped = !why.empty() && sink.on_failure.what() == policy::kind::skip;
+    where.push_back(is_skipped ? nullptr : to);
+    if (is_skipped) omitted.push_back({sink.name, why, false});
+    if (to && (why.empty() || is_skipped)) continue;
     who.kept->forget();
     if (who.on) at_.reading.leave(who);
-    if (where.back()) return halt(who, at_.topology.sinks()[each.sink].name + ": " + why);
+    if (to) return halt(who, sink.name + ": " + why);
     who.interrupted = true;
     return resolve(each.sink, each.topic.str());
   }
-  for (const auto& each : made) by->size += size_of(each.key, each.value, each.headers);
-  for (std::size_t i = 0; i < made.size(); ++i) outbox_.append(*where[i], made[i], {who.from, next_of(who) - 1}, by);
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    if (!where[i]) continue;
+    by->size += size_of(made[i].key, made[i].value, made[i].headers);
+    outbox_.append(*where[i], made[i], {who.from, offset}, by);
+  }
+  for (const auto& each : omitted)
+    by_.omissions().say(each.node, each.is_kept, who.from->read_as(), offset, each.reason);
   who.kept->keep();
   who.moved_without_reading = true;
 }

@@ -414,6 +414,7 @@ task<result<void>> outputs::grow(const std::map<std::string, wanted_topic>& want
 
 bool outputs::concern(const lane& of, const topic_partition& where) const {
   if (where == at_.lane_topic(of.number)) return true;
+  if (changelog_ && where.topic == changelog_->name) return where.partition == of.number;
   return std::any_of(of.courses.begin(), of.courses.end(), [&](const auto& each) {
     return routes_.lead(at_.topology.sinks(), *each->from, where);
   });

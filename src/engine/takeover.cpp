@@ -285,7 +285,8 @@ task<result<void>> writing::open_courses(std::vector<lane*> lanes) {
       fresh->parked = known->second.parked;
       // A release that was under way goes on where it was.
       fresh->recalled = !fresh->parked.released.empty();
-      if (fresh->kept) find_clock(*fresh->kept, known->second);
+      if (fresh->kept)
+        if (auto kept = go_on_keeping(*fresh->kept, known->second); !kept) co_return kept;
       if (!may_park(*fresh)) continue;
       for (const auto& dedup : at_.topology.dedups()) {
         const auto there = known->second.dedups.find(dedup.name);

@@ -68,7 +68,8 @@ void writing::name_producer(std::string id) {
   id_ = std::move(id);
   topics_told_ = 0;
   producer_ = at_.cluster.open_producer({.transactional_id = id_, .transaction_timeout = at_.options.transaction_timeout});
-  if (at_.options.promised == guarantee::at_least_once && !at_.outside) plain_ = at_.cluster.open_producer({});
+  if (at_.options.promised == guarantee::at_least_once && !at_.outside && !at_.process)
+    plain_ = at_.cluster.open_producer({});
 }
 
 void writing::tell_topics() {
@@ -194,7 +195,7 @@ writing::written_lane writing::write_position(lane& of) {
     const auto& dedups = at_.topology.dedups();
     for (std::size_t i = 0; i < dedups.size(); ++i)
       written.dedups.emplace(dedups[i].name, dedup_position{at.now[i], dedups[i].window.count()});
-    if (each->kept) written.dedups.emplace(own_process().name, dedup_position{each->kept->clock(), 0});
+    if (each->kept) written.dedups.emplace(own_process().name, dedup_position{each->kept->clock(), static_cast<std::int64_t>(each->kept->count())});
     written.parked = parked_of(*each, at_.topology);
   }
   made.encoded = encode(made.as);

@@ -134,7 +134,7 @@ class writing final : public destination, private courier::owner {
   const process_spec& own_process() const { return at_.topology.processes()[*at_.process]; }
   task<result<void>> restore(const std::vector<lane*>& lanes);
   result<void> restore(lane& into, const port::kept_record& record);
-  void find_clock(keyed_state& of, const source_position& at) const;
+  result<void> go_on_keeping(keyed_state& of, const source_position& at) const;
   keyed_state& kept_in(lane& of, std::int32_t partition) const;
   bool may_wake(const course& who) const;
   void wake_those_due();

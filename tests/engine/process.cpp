@@ -434,5 +434,162 @@ TEST_F(processes, no_letters_are_written_before_them) {
   }
 }
 
+struct first_only {
+  using state = std::string;
+  using output = std::string;
+  void operator()(const text_record& r, process_context<first_only>& here) const {
+    if (!here.state()) here.emit("first " + r.value());
+    here.state() = r.value();
+  }
+};
+
+TEST_F(processes, lose_no_call_with_at_least_once_either) {
+  options.promised = guarantee::at_least_once;
+  start("one", with(gathering{}));
+  give(0, "k", "a");
+  ASSERT_TRUE(eventually([&] { return ready("one") && working("one", "home").commits > 0; }));
+  world.advance(5s);
+  world.stall("home", {"sync.home.made.records.internal", 0});
+  world.advance(8s);
+  world.crash("one");
+  world.recover("home", {"sync.home.made.records.internal", 0});
+  start("one", with(gathering{}));
+  EXPECT_TRUE(made({{"a"}, {}}));
+}
+
+TEST_F(processes, lose_no_record_with_at_least_once_either) {
+  options.promised = guarantee::at_least_once;
+  start("one", with(first_only{}));
+  ASSERT_TRUE(eventually([&] { return ready("one"); }));
+  world.advance(5s);
+  world.stall("home", {"sync.home.made.records.internal", 0});
+  give(0, "k", "a");
+  world.advance(1s);
+  world.crash("one");
+  world.recover("home", {"sync.home.made.records.internal", 0});
+  start("one", with(first_only{}));
+  EXPECT_TRUE(made({{"first a"}, {}}));
+}
+
+TEST_F(processes, hold_up_one_lane_where_a_partition_of_the_changelog_is_sick) {
+  create("many", 8);
+  topology t{"sync"};
+  t.from(topic<std::string, std::string>{"many"}) | flow::process("made", counter{}) | fan_out("regions", targets);
+  start("one", t);
+  const auto give_all = [&](const std::string& v) {
+    for (int p = 0; p < 8; ++p) world.write("home", "many", p, {.key = "k", .value = v, .timestamp = 1'000});
+  };
+  const auto how_many = [&] {
+    std::size_t n = 0;
+    for (const auto& each : at("tokyo", "made")) n += each.size();
+    return n;
+  };
+  give_all("a");
+  ASSERT_TRUE(eventually([&] { return how_many() == 8; }));
+  world.stall("home", {"sync.home.made.changelog.internal", 0});
+  for (int i = 0; i < 30; ++i) give_all("b"), world.advance(1s);
+  eventually([&] { return how_many() > 60; });
+  EXPECT_GT(how_many(), 100u);
+}
+
+struct grumbling_on_the_wall {
+  using state = bool;
+  using output = std::string;
+  void operator()(const text_record& r, process_context<grumbling_on_the_wall>& here) const {
+    here.emit(r.value());
+    here.call_after(1s);
+  }
+  void on_wall_clock(const std::string&, process_context<grumbling_on_the_wall>&) const {
+    throw std::runtime_error{"called up"};
+  }
+};
+
+TEST_F(processes, say_which_call_is_passed_over) {
+  start("one", with(grumbling_on_the_wall{}, skip));
+  give(0, "k", "a", 1'000);
+  EXPECT_TRUE(made({{"a"}, {}}));
+  world.advance(20s);
+  EXPECT_TRUE(said("called up"));
+}
+
+TEST_F(processes, say_that_a_call_is_tried_again) {
+  start("one", with(grumbling_on_the_wall{}, retry(100, {1s, 1s})));
+  give(0, "k", "a", 1'000);
+  EXPECT_TRUE(made({{"a"}, {}}));
+  EXPECT_TRUE(eventually([&] { return said("calls again: made: called up"); }));
+}
+
+struct shouting {
+  using state = std::string;
+  using output = std::string;
+  void operator()(const text_record& r, process_context<shouting>& here) const {
+    if (r.value() == "large") return here.emit(std::string(2'000'000, 'x'));
+    if (r.value() == "large state") {
+      here.state() = std::string(2'000'000, 'x');
+      return;
+    }
+    if (r.value() == "later") here.call_after(1s);
+    here.emit(r.value());
+  }
+  void on_wall_clock(const std::string&, process_context<shouting>& here) const {
+    here.emit(std::string(2'000'000, 'x'));
+  }
+};
+
+TEST_F(processes, pass_over_what_is_too_large_if_they_may) {
+  start("one", with(shouting{}, skip));
+  for (const auto* v : {"a", "large", "b"}) give(0, "k", v);
+  EXPECT_TRUE(made({{"a", "b"}, {}}));
+}
+
+TEST_F(processes, a_state_that_is_too_large_stops_its_partition) {
+  start("one", with(shouting{}, skip));
+  for (const auto* v : {"a", "large state", "b"}) give(0, "k", v);
+  EXPECT_THAT(stops(orders_0, "one", "home").why, HasSubstr("made.changelog.internal"));
+  EXPECT_TRUE(made({{"a"}, {}}));
+}
+
+TEST_F(processes, pass_over_what_a_call_makes_too_large_if_they_may) {
+  start("one", with(shouting{}, skip));
+  give(0, "k", "later");
+  ASSERT_TRUE(made({{"later"}, {}}));
+  world.advance(10s);
+  give(0, "k", "b");
+  EXPECT_TRUE(made({{"later", "b"}, {}}));
+}
+
+TEST_F(processes, do_not_begin_anew_where_their_changelog_is_empty) {
+  start("one", with(counter{}));
+  give(0, "k", "a");
+  give(0, "k", "b");
+  ASSERT_TRUE(made({{"a is 1", "b is 2"}, {}}));
+  stop("one");
+  world.delete_topic("home", "sync.home.made.changelog.internal");
+  world.create_topic("home", "sync.home.made.changelog.internal", 4, {{"cleanup.policy", "compact"}});
+  start("one", with(counter{}));
+  give(0, "k", "c");
+  eventually([&] { return at("tokyo", "made")[0].size() == 3 || working("one", "home").trouble; });
+  EXPECT_EQ(at("tokyo", "made"), (contents{{"a is 1", "b is 2"}, {}}));
+  ASSERT_TRUE(working("one", "home").trouble);
+  EXPECT_THAT(working("one", "home").trouble->text, HasSubstr("1 keys is gone"));
+}
+
+struct looking {
+  using state = std::string_view;
+  using output = std::string;
+  void operator()(const text_record& r, process_context<looking>& here) const {
+    if (!here.state()) here.state() = std::string_view{r.value()};
+    here.emit(std::string{*here.state()});
+  }
+};
+
+TEST_F(processes, may_keep_a_view) {
+  start("one", with(looking{}));
+  const std::string first(64, 'f');
+  give(0, "k", first);
+  for (const auto* v : {"b", "c", "d"}) give(0, "k", v);
+  EXPECT_TRUE(made({{first, first, first, first}, {}}));
+}
+
 }  // namespace
 }  // namespace flow::testing
