@@ -83,11 +83,11 @@ result<void> writing::restore(lane& into, const port::kept_record& record) {
 result<void> writing::go_on_keeping(keyed_state& of, const source_position& at) const {
   const auto known = at.dedups.find(own_process().name);
   if (known == at.dedups.end()) return {};
-  if (known->second.window > 0 && of.count() == 0)
+  if (known->second.window > 0 && of.count() == 0 && !at_.options.fresh)
     return fail(failure_kind::refused,
                 "what the process keeps of " + std::to_string(known->second.window) + " keys is gone from " +
                     outputs_.changelog() + " on " + at_.name,
-                "restore that topic; or, to begin anew, start under another application name");
+                "restore that topic; or, to begin with nothing kept, start once with --fresh");
   if (known->second.clock.time >= of.clock().time) of.set(known->second.clock);
   return {};
 }

@@ -424,6 +424,18 @@ TEST_F(processes, do_not_begin_anew_where_their_changelog_is_gone) {
   EXPECT_THAT(working("one", "home").trouble->text, HasSubstr("made.changelog.internal on home/made is missing"));
 }
 
+TEST_F(processes, begin_with_nothing_kept_if_they_are_told_to) {
+  start("one", with(counter{}));
+  give(0, "k", "a");
+  ASSERT_TRUE(made({{"a is 1"}, {}}));
+  stop("one");
+  world.delete_topic("home", "sync.home.made.changelog.internal");
+  options.fresh = true;
+  start("one", with(counter{}));
+  give(0, "k", "b");
+  EXPECT_TRUE(made({{"a is 1", "b is 1"}, {}}));
+}
+
 TEST_F(processes, no_letters_are_written_before_them) {
   const auto t = with(counter{}, dead_letter("{topic}.dlq"));
   try {
