@@ -231,7 +231,7 @@ void keeping::put(bytes key, kept_of_key what) const {
   way->out->push_back({.sink = changes,
                        .partition = kept.lane(),
                        .timestamp = way->wall_clock,
-                       .key = way->written->keep(bytes{kept.changelog_key(key)}),
+                       .key = way->written->keep(bytes{kept.name_in_changelog(key)}),
                        .value = value});
   kept.put(key, std::move(what));
 }

@@ -99,7 +99,7 @@ void keyed_state::forget() {
   clock_before_.reset();
 }
 
-std::string keyed_state::changelog_key(bytes key) const {
+std::string keyed_state::name_in_changelog(bytes key) const {
   return std::to_string(partition_) + marked(key);
 }
 

@@ -23,6 +23,9 @@ class packed_occurrences {
   static constexpr std::size_t most = std::numeric_limits<std::int32_t>::max();
 
   packed_occurrences() = default;
+  // What points into the bytes goes with them.
+  packed_occurrences(packed_occurrences&&) = default;
+  packed_occurrences& operator=(packed_occurrences&&) = default;
   /// All of both, which are `most` together.
   packed_occurrences(const packed_occurrences& some, const occurrence_table& others);
 

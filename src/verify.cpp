@@ -103,7 +103,7 @@ class verification {
         return fail(failure_kind::refused,
                     "what goes through '" + spec.through +
                         "' cannot be compared, since it is deleted when every target has read it",
-                    "verify topologies without repartition and async_map");
+                    "verify topologies without repartition, async_map and process");
     if (auto known = find_sources(); !known) return known;
     for (const auto& [cluster, sinks] : written_)
       if (auto known = look_at(cluster); !known) return known;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <optional>
 #include <set>
@@ -72,7 +71,7 @@ class keyed_state {
   void forget();
 
   /// The key of a changelog record: one for each of ours.
-  std::string changelog_key(bytes key) const;
+  std::string name_in_changelog(bytes key) const;
   std::int32_t lane() const { return lane_; }
   std::size_t count() const { return kept_.size(); }
 

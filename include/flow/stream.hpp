@@ -195,13 +195,15 @@ class node final : public edge<typename In::key_type, typename In::value_type> {
 
  private:
   void call_those_due(auto next_due) {
-    while (const auto due = next_due()) try {
+    while (const auto due = next_due()) {
+      try {
         op_(*due, next_, memory_.of);
       } catch (...) {
         seat_.fail();
         if (seat_.way->is_stopped()) return;
         memory_.of.dismiss(*due);
       }
+    }
   }
 
   struct nothing {

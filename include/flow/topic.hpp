@@ -24,6 +24,7 @@ bool is_topic_name(std::string_view name);
 bool is_internal_topic(std::string_view name);
 /// The topic on its home cluster through which an application takes records to itself, at the node of this name.
 std::string own_topic(std::string_view application, std::string_view home, std::string_view node);
+/// The one, compacted, of what a `process` keeps, with a partition for each lane.
 std::string changelog_topic(std::string_view application, std::string_view home, std::string_view node);
 /// Throws `std::invalid_argument` for a name that Kafka would refuse.
 void check_topic_name(std::string_view name);

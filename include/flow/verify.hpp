@@ -75,7 +75,7 @@ struct verify_options {
 /// and what the dedups keep.
 ///
 /// Blocks. Every wait has a limit; `timed_out` if a cluster does not answer, `retriable` if it was told to stop, `refused`
-/// for a topology with `repartition` or `async_map`, of whose records nothing is left where they went through.
+/// for a topology with `repartition`, `async_map` or `process`, of whose records nothing is left where they went through.
 /// @throws topology_error as an `app` of the same does.
 result<void> verify(const topology& of, app_options where, const std::function<void(const verified_partition&)>& see,
                     verify_options how = {});

@@ -81,14 +81,13 @@ result<void> writing::restore(lane& into, const port::kept_record& record) {
 
 // Several source partitions may be of one number.
 result<void> writing::go_on_keeping(keyed_state& of, const source_position& at) const {
-  const auto known = at.dedups.find(own_process().name);
-  if (known == at.dedups.end()) return {};
-  if (known->second.window > 0 && of.count() == 0 && !at_.options.fresh)
+  if (!at.process) return {};
+  if (at.process->keys > 0 && of.count() == 0 && !at_.options.fresh)
     return fail(failure_kind::refused,
-                "what the process keeps of " + std::to_string(known->second.window) + " keys is gone from " +
+                "what the process keeps of " + std::to_string(at.process->keys) + " keys is gone from " +
                     outputs_.changelog() + " on " + at_.name,
                 "restore that topic; or, to begin with nothing kept, start once with --fresh");
-  if (known->second.clock.time >= of.clock().time) of.set(known->second.clock);
+  if (at.process->clock.time >= of.clock().time) of.set(at.process->clock);
   return {};
 }
 
@@ -103,6 +102,7 @@ bool writing::may_wake(const course& who) const {
 }
 
 time_point writing::next_wake() const {
+  if (used_up()) return by_.allowance().next();
   auto first = kept_of_key::never;
   for (const auto* each : lanes_)
     for (const auto& course : each->courses)
@@ -149,7 +149,8 @@ void writing::wake(course& who) {
       halt(who, blamed->node + ": " + blamed->reason);
     return;
   }
-  const auto offset = next_of(who) - 1;
+  fetched_record before_it{};
+  before_it.offset = next_of(who) - 1;
   std::vector<const route*> where;
   for (const auto& each : made) {
     const auto& sink = at_.topology.sinks()[each.sink];
@@ -168,10 +169,10 @@ void writing::wake(course& who) {
   for (std::size_t i = 0; i < made.size(); ++i) {
     if (!where[i]) continue;
     by->size += size_of(made[i].key, made[i].value, made[i].headers);
-    outbox_.append(*where[i], made[i], {who.from, offset}, by);
+    append(*where[i], made[i], who, before_it, by);
   }
   for (const auto& each : omitted)
-    by_.omissions().say(each.node, each.is_kept, who.from->read_as(), offset, each.reason);
+    by_.omissions().say(each.node, each.is_kept, who.from->read_as(), before_it.offset, each.reason);
   who.kept->keep();
   who.moved_without_reading = true;
 }

@@ -115,44 +115,64 @@ bool outputs::names_topics(std::uint32_t sink) const {
                                      naming == sink_spec::naming::own);
 }
 
+task<result<std::optional<port::topic_description>>> outputs::find_own(std::string topic) {
+  const std::vector<std::string> wanted{std::move(topic)};
+  auto found = co_await answer<std::vector<port::topic_description>>(
+      at_.loop, [&](auto done) { at_.cluster.describe_topics(wanted, std::move(done)); });
+  if (!found) co_return tl::unexpected{found.error()};
+  if (found->empty()) co_return std::nullopt;
+  co_return found->front();
+}
+
+task<result<port::topic_description>> outputs::make_own(port::new_topic wanted) {
+  const auto name = wanted.name;
+  const std::vector<port::new_topic> made{std::move(wanted)};
+  auto created = co_await answer<void>(at_.loop, [&](auto done) { at_.cluster.create_topics(made, std::move(done)); });
+  if (!created) co_return tl::unexpected{created.error()};
+  auto found = co_await find_own(name);
+  if (!found) co_return tl::unexpected{found.error()};
+  if (!*found) co_return fail(failure_kind::retriable, name + " is being created");
+  co_return **found;
+}
+
+std::optional<failure> outputs::unfit_for_lanes(const port::topic_description& topic, const std::string& what) const {
+  const auto text = topic.name + " on " + at_.name;
+  if (topic.partitions != at_.options.lanes)
+    return failure{failure_kind::refused,
+                   text + " has " + std::to_string(topic.partitions) + " lanes, and " +
+                       std::to_string(at_.options.lanes) + " are configured",
+                   "set lanes: " + std::to_string(topic.partitions) + "; the number is fixed at the first start"};
+  if (setting(topic, "cleanup.policy") != "compact")
+    return failure{failure_kind::refused, text + " is not compacted, so " + what + " would be deleted",
+                   "set its cleanup.policy to compact"};
+  return std::nullopt;
+}
+
 task<result<void>> outputs::prepare_lanes_topic() {
   const auto name = at_.names.lanes_topic();
-  const std::vector<std::string> wanted{name};
-  const auto describe = [&](auto done) { at_.cluster.describe_topics(wanted, std::move(done)); };
-  auto found = co_await answer<std::vector<port::topic_description>>(at_.loop, describe);
+  auto found = co_await find_own(name);
   if (!found) co_return tl::unexpected{found.error()};
-  if (found->empty()) {
+  if (!*found) {
     auto used = co_await outputs_hold_records();
     if (!used) co_return tl::unexpected{used.error()};
     if (*used) {
       // A worker beside this one may have made it in the meantime, and begun.
-      found = co_await answer<std::vector<port::topic_description>>(at_.loop, describe);
-      if (found && found->empty())
+      found = co_await find_own(name);
+      if (found && !*found)
         co_return fail(failure_kind::refused,
                        "the output topics on " + at_.name + " hold records, and " + name + " is missing",
                        "restore that topic; or, to begin anew beside what is there, start once with --fresh");
     }
-    const std::vector<port::new_topic> lanes{{.name = name,
-                                              .partitions = at_.options.lanes,
-                                              .settings = {{"cleanup.policy", "compact"},
-                                                           {"message.timestamp.type", "LogAppendTime"},
-                                                           {"segment.bytes", std::string{lanes_segment}}}}};
-    auto created =
-        co_await answer<void>(at_.loop, [&](auto done) { at_.cluster.create_topics(lanes, std::move(done)); });
-    if (!created) co_return created;
-    found = co_await answer<std::vector<port::topic_description>>(at_.loop, describe);
+    port::new_topic lanes{.name = name,
+                          .partitions = at_.options.lanes,
+                          .settings = {{"cleanup.policy", "compact"},
+                                       {"message.timestamp.type", "LogAppendTime"},
+                                       {"segment.bytes", std::string{lanes_segment}}}};
+    found = co_await make_own(std::move(lanes));
     if (!found) co_return tl::unexpected{found.error()};
-    if (found->empty()) co_return fail(failure_kind::retriable, name + " is being created");
   }
-  const auto& topic = found->front();
-  if (topic.partitions != at_.options.lanes)
-    co_return fail(failure_kind::refused,
-                   name + " on " + at_.name + " has " + std::to_string(topic.partitions) + " lanes, and " +
-                       std::to_string(at_.options.lanes) + " are configured",
-                   "set lanes: " + std::to_string(topic.partitions) + "; the number is fixed at the first start");
-  if (setting(topic, "cleanup.policy") != "compact")
-    co_return fail(failure_kind::refused, name + " on " + at_.name + " is not compacted, so positions would be deleted",
-                   "set its cleanup.policy to compact");
+  const auto& topic = **found;
+  if (auto unfit = unfit_for_lanes(topic, "positions")) co_return tl::unexpected{*unfit};
   if (setting(topic, "message.timestamp.type") != "LogAppendTime")
     co_return fail(failure_kind::refused, name + " on " + at_.name + " does not stamp its records itself",
                    "set its message.timestamp.type to LogAppendTime");
@@ -171,42 +191,24 @@ std::string outputs::changelog() const {
 task<result<void>> outputs::prepare_changelog() {
   if (!at_.process) co_return result<void>{};
   const auto name = changelog();
-  const auto describe = [&](std::string which) {
-    return answer<std::vector<port::topic_description>>(
-        at_.loop, [this, which](auto done) { at_.cluster.describe_topics({which}, std::move(done)); });
-  };
-  auto lanes = co_await describe(at_.names.lanes_topic());
+  auto lanes = co_await find_own(at_.names.lanes_topic());
   if (!lanes) co_return tl::unexpected{lanes.error()};
-  auto found = co_await describe(name);
+  auto found = co_await find_own(name);
   if (!found) co_return tl::unexpected{found.error()};
-  if (found->empty() && !lanes->empty() && !at_.options.fresh)
+  if (!*found && *lanes && !at_.options.fresh)
     co_return fail(
         failure_kind::refused,
         name + " on " + at_.name + " is missing, and with it what the process keeps that has positions there",
-        "restore that topic; or, to begin anew beside what is there, start once with --fresh");
-  if (found->empty()) {
-    const std::vector<port::new_topic> wanted{
-        {.name = name,
-         .partitions = at_.options.lanes,
-         .settings = {{"cleanup.policy", "compact"}, {"segment.bytes", std::string{lanes_segment}}}}};
-    auto created =
-        co_await answer<void>(at_.loop, [&](auto done) { at_.cluster.create_topics(wanted, std::move(done)); });
-    if (!created) co_return created;
-    found = co_await describe(name);
+        "restore that topic; or, to begin with nothing kept, start once with --fresh");
+  if (!*found) {
+    port::new_topic wanted{.name = name,
+                           .partitions = at_.options.lanes,
+                           .settings = {{"cleanup.policy", "compact"}, {"segment.bytes", std::string{lanes_segment}}}};
+    found = co_await make_own(std::move(wanted));
     if (!found) co_return tl::unexpected{found.error()};
-    if (found->empty()) co_return fail(failure_kind::retriable, name + " is being created");
   }
-  const auto& topic = found->front();
-  if (topic.partitions != at_.options.lanes)
-    co_return fail(failure_kind::refused,
-                   name + " on " + at_.name + " has " + std::to_string(topic.partitions) + " partitions, and " +
-                       std::to_string(at_.options.lanes) + " lanes are configured",
-                   "set lanes: " + std::to_string(topic.partitions) + "; the number is fixed at the first start");
-  if (setting(topic, "cleanup.policy") != "compact")
-    co_return fail(failure_kind::refused,
-                   name + " on " + at_.name + " is not compacted, so what is kept would be deleted",
-                   "set its cleanup.policy to compact");
-  changelog_ = make_route(topic, number_of(name));
+  if (auto unfit = unfit_for_lanes(**found, "what is kept")) co_return tl::unexpected{*unfit};
+  changelog_ = make_route(**found, number_of(name));
   co_return result<void>{};
 }
 

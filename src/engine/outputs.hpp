@@ -61,6 +61,10 @@ class outputs {
   task<result<known_topics>> find_or_create(std::map<std::string, wanted_topic> wanted);
   task<result<void>> grow(const std::map<std::string, wanted_topic>& wanted, known_topics& known);
   task<result<bool>> outputs_hold_records();
+  task<result<std::optional<port::topic_description>>> find_own(std::string topic);
+  task<result<port::topic_description>> make_own(port::new_topic wanted);
+  /// Why a topic with a partition for each lane cannot keep `what`.
+  std::optional<failure> unfit_for_lanes(const port::topic_description& topic, const std::string& what) const;
   bool names_topics(std::uint32_t sink) const;
   std::vector<output> all() const;
   topic_id number_of(const std::string& topic);

@@ -10,8 +10,8 @@ namespace flow::engine {
 namespace {
 
 // Format: a version byte, then fields in order; integers big-endian, texts with their length in front. The second has
-// what is parked behind each source partition.
-constexpr char first_version = 1, with_parking = 2;
+// what is parked behind each source partition, the third what a process keeps behind that.
+constexpr char first_version = 1, with_parking = 2, with_processes = 3;
 
 class encoder {
  public:
@@ -31,6 +31,8 @@ class encoder {
   }
   encoder& operator<<(const writer& by) { return *this << by.instance << by.transactional_id << by.generation; }
   encoder& operator<<(const std::string& text) { return *this << std::string_view{text}; }
+  encoder& operator<<(const stream_clock& what) { return *this << what.time << what.candidate << what.ahead; }
+  encoder& operator<<(const process_position& what) { return *this << what.clock << what.keys; }
   encoder& operator<<(const parked_keys& what) {
     *this << static_cast<std::uint32_t>(what.all().size());
     for (const auto& [node, keys] : what.all()) {
@@ -55,7 +57,7 @@ class decoder {
   explicit decoder(std::string_view data) : data_{data} {
     const auto first = take(1);
     if (good_) version_ = first.front();
-    newer_ = version_ > with_parking;
+    newer_ = version_ > with_processes;
     good_ = good_ && version_ >= first_version && !newer_;
   }
 
@@ -72,6 +74,8 @@ class decoder {
     text = take(size);
     return *this;
   }
+  decoder& operator>>(stream_clock& what) { return *this >> what.time >> what.candidate >> what.ahead; }
+  decoder& operator>>(process_position& what) { return *this >> what.clock >> what.keys; }
   decoder& operator>>(parked_keys& what) {
     std::uint32_t nodes = 0;
     *this >> nodes;
@@ -95,6 +99,7 @@ class decoder {
 
   bool good() const { return good_; }
   bool has_parking() const { return version_ >= with_parking; }
+  bool has_processes() const { return version_ >= with_processes; }
 
   /// The whole input made sense and nothing is left over.
   template <typename T>
@@ -140,15 +145,20 @@ std::string encode(const claim& what) { return (encoder{} << what.by).take(); }
 std::string encode(const position& what) {
   const bool parks = std::any_of(what.sources.begin(), what.sources.end(),
                                  [](const auto& each) { return each.second.parked != parking{}; });
-  encoder out{parks ? with_parking : first_version};
+  const bool keeps = std::any_of(what.sources.begin(), what.sources.end(),
+                                 [](const auto& each) { return each.second.process.has_value(); });
+  encoder out{keeps ? with_processes : parks ? with_parking : first_version};
   out << what.of.application << what.of.source_cluster << what.of.tasks << what.of.mapping << what.by << what.sequence
       << static_cast<std::uint32_t>(what.sources.size());
   for (const auto& [where, at] : what.sources) {
     out << where.topic << where.partition << at.next << at.last.offset << at.last.timestamp << at.last.hash << at.begin
         << at.look_back_to << static_cast<std::uint32_t>(at.dedups.size());
     for (const auto& [name, each] : at.dedups)
-      out << name << each.clock.time << each.clock.candidate << each.clock.ahead << each.window;
-    if (parks) out << at.parked;
+      out << name << each.clock << each.window;
+    if (parks || keeps) out << at.parked;
+    if (!keeps) continue;
+    out << static_cast<std::uint8_t>(at.process.has_value());
+    if (at.process) out << *at.process;
   }
   return out.take();
 }
@@ -179,10 +189,13 @@ result<position> decode_position(std::string_view data) {
     for (std::uint32_t j = 0; j < dedups && in.good(); ++j) {
       std::string name;
       dedup_position each;
-      in >> name >> each.clock.time >> each.clock.candidate >> each.clock.ahead >> each.window;
+      in >> name >> each.clock >> each.window;
       at.dedups.emplace(std::move(name), each);
     }
     if (in.has_parking()) in >> at.parked;
+    std::uint8_t is_kept = 0;
+    if (in.has_processes()) in >> is_kept;
+    if (is_kept) in >> at.process.emplace();
     what.sources.emplace(std::move(where), at);
   }
   return in.finish(std::move(what));

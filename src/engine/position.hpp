@@ -49,6 +49,14 @@ struct parking {
 /// So much of that is the most in one position, which is one record.
 inline constexpr std::size_t most_parked_keys = 10'000, most_parked_bytes = 384u << 10;
 
+/// How far a process has come in a source partition.
+struct process_position {
+  stream_clock clock{};
+  std::int64_t keys = 0;  ///< of which it keeps something
+
+  bool operator==(const process_position&) const = default;
+};
+
 struct source_position {
   std::int64_t next = 0;  ///< the first offset that is not committed yet
   fingerprint last;
@@ -56,6 +64,7 @@ struct source_position {
   std::int64_t look_back_to = 0;                   ///< what came from here on the dedups need to know
   std::map<std::string, dedup_position> dedups{};  ///< at `next`, by name
   parking parked{};
+  std::optional<process_position> process{};  ///< at `next`, in the lanes of one
 
   bool operator==(const source_position&) const = default;
 };

@@ -183,6 +183,9 @@ writing::written_lane writing::write_position(lane& of) {
   made.as.by = writer_now();
   made.as.sequence = of.sequence + 1;
   made.as.sources = of.committed;
+  // What is kept may go on changing by other sources; of one that is not read the number would soon be old.
+  for (auto& [where, each] : made.as.sources)
+    if (each.process) each.process->keys = 0;
   for (const auto& each : of.courses) {
     if (next_of(*each) < 0) continue;
     const auto at = place_of(*each);
@@ -195,7 +198,7 @@ writing::written_lane writing::write_position(lane& of) {
     const auto& dedups = at_.topology.dedups();
     for (std::size_t i = 0; i < dedups.size(); ++i)
       written.dedups.emplace(dedups[i].name, dedup_position{at.now[i], dedups[i].window.count()});
-    if (each->kept) written.dedups.emplace(own_process().name, dedup_position{each->kept->clock(), static_cast<std::int64_t>(each->kept->count())});
+    if (each->kept) written.process = {each->kept->clock(), static_cast<std::int64_t>(each->kept->count())};
     written.parked = parked_of(*each, at_.topology);
   }
   made.encoded = encode(made.as);

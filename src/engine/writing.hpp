@@ -131,7 +131,6 @@ class writing final : public destination, private courier::owner {
   void turn_back();
 
   // keeping.cpp: what only lanes of a process have
-  const process_spec& own_process() const { return at_.topology.processes()[*at_.process]; }
   task<result<void>> restore(const std::vector<lane*>& lanes);
   result<void> restore(lane& into, const port::kept_record& record);
   result<void> go_on_keeping(keyed_state& of, const source_position& at) const;

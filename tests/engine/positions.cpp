@@ -250,7 +250,7 @@ TEST_F(positions, of_a_newer_version_are_refused) {
   create("orders");
   write("orders", 3);
   run_once();
-  world.write("tokyo", lanes, 0, {.key = "position", .value = "\3 and so on"});
+  world.write("tokyo", lanes, 0, {.key = "position", .value = "\x7f and so on"});
   const auto why = refuses();
   EXPECT_THAT(why.text, HasSubstr("written by a newer version of flow"));
   EXPECT_THAT(why.remedy, HasSubstr("run at least that version"));

@@ -152,109 +152,110 @@ void chaos::choose_topology() {
       if (one_in(2)) world_.create_topic(each, name, count);
     }
   };
-  if (is_processed_) {
-    t.from(topic<bytes, std::string>{source}) | flow::process("count", numbering{}) |
-        fan_out("regions", targets_, {.rename = source});
-    null_values_ = false;
-    keys_of_partitions_ = true;
-    add(targets_, source, [](raw_record what) { return std::optional{std::move(what)}; });
-  } else
-    switch (below(8)) {
-      case 0:
-        t.from(topic<bytes, bytes>{source}) | fan_out("regions", targets_);
-        add(targets_, source, itself);
-        break;
-      case 1:
-        t.from(topic<bytes, bytes>{source}) |
-            filter("business", [](bytes key, bytes) { return !key.view().ends_with('0'); }) |
-            fan_out("regions", targets_, {.rename = "{source}.{topic}"});
-        add(targets_, "home." + source, unless_dropped);
-        break;
-      case 2: {
-        t.from(topic<bytes, bytes>{source}) |
-            peek("ask",
-                 [asked = std::make_shared<int>()](bytes) {
-                   if (++*asked % 5 == 0) throw std::runtime_error{"no answer"};
+  constexpr int processed_topology = 8;
+  switch (is_processed_ ? processed_topology : below(8)) {
+    case 0:
+      t.from(topic<bytes, bytes>{source}) | fan_out("regions", targets_);
+      add(targets_, source, itself);
+      break;
+    case 1:
+      t.from(topic<bytes, bytes>{source}) |
+          filter("business", [](bytes key, bytes) { return !key.view().ends_with('0'); }) |
+          fan_out("regions", targets_, {.rename = "{source}.{topic}"});
+      add(targets_, "home." + source, unless_dropped);
+      break;
+    case 2: {
+      t.from(topic<bytes, bytes>{source}) |
+          peek("ask",
+               [asked = std::make_shared<int>()](bytes) {
+                 if (++*asked % 5 == 0) throw std::runtime_error{"no answer"};
+               })
+              .on_failure(retry(forever, {10ms, 2s})) |
+          filter("check",
+                 [](bytes key, bytes) {
+                   if (key.view().ends_with('0')) throw std::runtime_error{"ends with 0"};
+                   return true;
                  })
-                .on_failure(retry(forever, {10ms, 2s})) |
-            filter("check",
-                   [](bytes key, bytes) {
-                     if (key.view().ends_with('0')) throw std::runtime_error{"ends with 0"};
-                     return true;
-                   })
-                .on_failure(dead_letter(letters)) |
-            fan_out("regions", targets_);
-        add(targets_, source, unless_dropped);
-        add({"home"}, letters, if_dropped);
-        break;
-      }
-      case 3: {
-        window_ = std::chrono::milliseconds{100 + below(20'000)};
-        is_timed_ = one_in(2);
-        const auto time = [](const record<bytes, bytes>& r) { return own_time(r.timestamp(), r.value().view()); };
-        const auto all =
-            is_timed_ ? t.from(topic<bytes, bytes>{source}, {.time = time}) : t.from(topic<bytes, bytes>{source});
-        all |
-            dedup(
-                "seen", [](bytes, bytes value) { return value; }, window_) |
-            fan_out("regions", targets_);
-        add(targets_, source, is_timed_ ? at_its_own_time : itself);
-        break;
-      }
-      case 4:
-        mended_ = std::make_shared<bool>(false);
-        t.from(topic<bytes, bytes>{source}) |
-            peek("check",
-                 [mended = mended_, tried = std::make_shared<int>()](const record<bytes, bytes>& r) {
-                   if (!*mended && !r.key().is_null() && ++*tried % 6 == 0) throw std::runtime_error{"no answer"};
-                 })
-                .on_failure(retry(1, {10ms, 500ms}).then(park_key(letters))) |
-            peek("look",
-                 [mended = mended_](const record<bytes, bytes>& r) {
-                   if (!*mended && !r.key().is_null() && r.origin().offset % 7 == 0)
-                     throw std::runtime_error{"not yet"};
-                 })
-                .on_failure(park_key(letters)) |
-            fan_out("regions", targets_).on_failure(park_key(letters));
-        add(targets_, source, itself);
-        for (auto& each : outputs_) each.by_key = true;
-        for (auto count = 1 + below(8); count > 0; --count) after(between(2000, 14'000), [this] { release(); });
-        break;
-      case 5: {
-        const auto spread_over = partitions_ * (1 + static_cast<std::int32_t>(below(2)));
-        t.from(topic<bytes, bytes>{source}) | repartition("between", spread_over) |
-            fan_out("regions", targets_, {.rename = source});
-        add(targets_, source, itself, spread_over);
-        for (auto& each : outputs_) each.by_key = true;
-        keys_of_partitions_ = true;
-        break;
-      }
-      case 6: {
-        const auto way = between(1, 40);
-        const delivery_options how{
-            .in_flight = 1 + static_cast<int>(below(8)),
-            .ahead = 1 + static_cast<int>(below(30)),
-            .timeout = one_in(2) ? 0ms : std::chrono::ceil<std::chrono::milliseconds>(way * 3 / 2)};
-        t.from(topic<bytes, std::string>{source}) |
-            async_map(
-                "ask", [](const std::string& value) { return value; }, how)
-                .on_failure(retry(forever, {10ms, 500ms})) |
-            fan_out("regions", targets_, {.rename = source});
-        world_.destination(
-            "ask", [this](const delivery& what) { return answer(what); }, way);
-        null_values_ = false;
-        add(targets_, source, marked);
-        break;
-      }
-      default: {
-        auto all = t.from(topic<bytes, std::string>{source});
-        all | map("mark", [](const std::string& value) { return "marked " + value; }) | to("marked");
-        all | fan_out("regions", targets_);
-        null_values_ = false;
-        add(targets_, source, itself);
-        add({"home"}, "marked", marked);
-      }
+              .on_failure(dead_letter(letters)) |
+          fan_out("regions", targets_);
+      add(targets_, source, unless_dropped);
+      add({"home"}, letters, if_dropped);
+      break;
     }
+    case 3: {
+      window_ = std::chrono::milliseconds{100 + below(20'000)};
+      is_timed_ = one_in(2);
+      const auto time = [](const record<bytes, bytes>& r) { return own_time(r.timestamp(), r.value().view()); };
+      const auto all =
+          is_timed_ ? t.from(topic<bytes, bytes>{source}, {.time = time}) : t.from(topic<bytes, bytes>{source});
+      all |
+          dedup(
+              "seen", [](bytes, bytes value) { return value; }, window_) |
+          fan_out("regions", targets_);
+      add(targets_, source, is_timed_ ? at_its_own_time : itself);
+      break;
+    }
+    case 4:
+      mended_ = std::make_shared<bool>(false);
+      t.from(topic<bytes, bytes>{source}) |
+          peek("check",
+               [mended = mended_, tried = std::make_shared<int>()](const record<bytes, bytes>& r) {
+                 if (!*mended && !r.key().is_null() && ++*tried % 6 == 0) throw std::runtime_error{"no answer"};
+               })
+              .on_failure(retry(1, {10ms, 500ms}).then(park_key(letters))) |
+          peek("look",
+               [mended = mended_](const record<bytes, bytes>& r) {
+                 if (!*mended && !r.key().is_null() && r.origin().offset % 7 == 0)
+                   throw std::runtime_error{"not yet"};
+               })
+              .on_failure(park_key(letters)) |
+          fan_out("regions", targets_).on_failure(park_key(letters));
+      add(targets_, source, itself);
+      for (auto& each : outputs_) each.by_key = true;
+      for (auto count = 1 + below(8); count > 0; --count) after(between(2000, 14'000), [this] { release(); });
+      break;
+    case 5: {
+      const auto spread_over = partitions_ * (1 + static_cast<std::int32_t>(below(2)));
+      t.from(topic<bytes, bytes>{source}) | repartition("between", spread_over) |
+          fan_out("regions", targets_, {.rename = source});
+      add(targets_, source, itself, spread_over);
+      for (auto& each : outputs_) each.by_key = true;
+      keys_of_partitions_ = true;
+      break;
+    }
+    case 6: {
+      const auto way = between(1, 40);
+      const delivery_options how{
+          .in_flight = 1 + static_cast<int>(below(8)),
+          .ahead = 1 + static_cast<int>(below(30)),
+          .timeout = one_in(2) ? 0ms : std::chrono::ceil<std::chrono::milliseconds>(way * 3 / 2)};
+      t.from(topic<bytes, std::string>{source}) |
+          async_map(
+              "ask", [](const std::string& value) { return value; }, how)
+              .on_failure(retry(forever, {10ms, 500ms})) |
+          fan_out("regions", targets_, {.rename = source});
+      world_.destination(
+          "ask", [this](const delivery& what) { return answer(what); }, way);
+      null_values_ = false;
+      add(targets_, source, marked);
+      break;
+    }
+    case processed_topology:
+      t.from(topic<bytes, std::string>{source}) | flow::process("count", numbering{}) |
+          fan_out("regions", targets_, {.rename = source});
+      null_values_ = false;
+      keys_of_partitions_ = true;
+      add(targets_, source, [](raw_record what) { return std::optional{std::move(what)}; });
+      break;
+    default: {
+      auto all = t.from(topic<bytes, std::string>{source});
+      all | map("mark", [](const std::string& value) { return "marked " + value; }) | to("marked");
+      all | fan_out("regions", targets_);
+      null_values_ = false;
+      add(targets_, source, itself);
+      add({"home"}, "marked", marked);
+    }
+  }
   surroundings where{.clusters = {}, .home = options_.home};
   where.clusters = clusters_;
   plan_ = t.build(where);
