@@ -64,8 +64,6 @@ class opened_graph final : public graph {
     // Of what is gone when this graph is, so any key will do.
     for (const auto& each : plan_->dedups_)
       seen_.push_back({.ids{each.window, std::string(most_of_a_key, 'k')}, .clock{}, .is_kept_outside = false});
-    kept_.resize(plan_->processes_.size());
-    for (auto& each : kept_) own_kept_.push_back(&each);
     processes_.resize(plan_->processes_.size());
     graph_opening opening{*plan_, way_, counts_, owned_};
     entries_.resize(plan_->sources_.size());
@@ -89,16 +87,19 @@ class opened_graph final : public graph {
     }
     const std::size_t before = how.out.size();
     const std::size_t parked_before = how.parks ? how.parks->size() : 0;
+    if (!processes_.empty()) counted_before_ = counts_;
     into.node->receive(record);
     if (!way_.is_stopped()) return std::nullopt;
+    if (way_.stopped->first) counts_ = counted_before_;
     if (how.parks) how.parks->resize(parked_before);
     return stop_at(before);
   }
 
-  std::optional<blame> wake(std::uint32_t process, const source_partition& from, const transit& how) override {
+  std::optional<blame> call(std::uint32_t process, const source_partition& from, const keyed_state::alarm& due,
+                            const transit& how) override {
     begin(entries_.at(from.source), {from.cluster, from.topic, from.partition, -1}, nullptr, how);
     const std::size_t before = how.out.size();
-    processes_.at(process)->wake();
+    processes_.at(process)->call(due);
     return way_.is_stopped() ? std::optional{stop_at(before)} : std::nullopt;
   }
 
@@ -133,7 +134,8 @@ class opened_graph final : public graph {
     way_.omitted = how.omitted;
     way_.before = how.before;
     way_.seen = how.seen ? how.seen : seen_.data();
-    way_.kept = how.kept ? how.kept : own_kept_.data();
+    way_.kept = how.kept;
+    way_.refused = how.refused;
     way_.source_rule = into.on_failure;
     way_.parked = how.parked;
     way_.parks = how.parks;
@@ -170,8 +172,7 @@ class opened_graph final : public graph {
   std::vector<std::unique_ptr<wiring::anchor>> owned_;
   std::vector<entry> entries_;
   std::vector<dedup_memory> seen_;
-  std::vector<keyed_state> kept_;
-  std::vector<keyed_state*> own_kept_;
+  std::vector<node_counts> counted_before_;
   std::vector<wiring::anchor*> processes_;
 };
 
@@ -223,6 +224,14 @@ bool recollection::has_seen(bytes id, std::int64_t timestamp) const {
   const bool known = seen.ids.judge(id, way->from.offset, timestamp, seen.clock.now());
   if (!seen.is_kept_outside) seen.clock.see(timestamp, seen.ids.window());
   return known;
+}
+
+bool keeping::waits_for_calls(const std::string& node, std::int64_t timestamp) const {
+  auto& kept = of();
+  kept.see(timestamp);
+  if (!kept.is_due_in_stream()) return false;
+  way->stopped = blame{.node = node, .reason = "calls come first", .first = due_calls{number, kept.clock().now()}};
+  return true;
 }
 
 void keeping::put(bytes key, kept_of_key what) const {

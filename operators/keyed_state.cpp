@@ -79,11 +79,14 @@ void keyed_state::set(const std::string& key, kept_of_key what) {
     at = std::move(what);
 }
 
-std::optional<keyed_state::alarm> keyed_state::due(std::int64_t kept_of_key::*which, const alarms& among,
-                                                   std::int64_t now) {
-  if (among.empty() || among.begin()->first > now) return std::nullopt;
-  const auto& [time, key] = *among.begin();
-  return alarm{which, time, key.substr(1), key.front() == no_key};
+std::optional<keyed_state::alarm> keyed_state::due(std::int64_t stream_time, std::int64_t wall_clock) const {
+  const auto first = [](auto which, const alarms& among, std::int64_t now) -> std::optional<alarm> {
+    if (among.empty() || among.begin()->first > now) return std::nullopt;
+    const auto& [time, key] = *among.begin();
+    return alarm{which, time, key.substr(1), key.front() == no_key};
+  };
+  if (auto found = first(&kept_of_key::stream_time, stream_alarms_, stream_time)) return found;
+  return first(&kept_of_key::wall_clock, wall_alarms_, wall_clock);
 }
 
 void keyed_state::see(std::int64_t timestamp) {

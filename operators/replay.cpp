@@ -212,7 +212,9 @@ class replay_graph final : public graph {
     return std::nullopt;
   }
 
-  std::optional<blame> wake(std::uint32_t, const source_partition&, const transit&) override { return std::nullopt; }
+  std::optional<blame> call(std::uint32_t, const source_partition&, const keyed_state::alarm&, const transit&) override {
+    return std::nullopt;
+  }
 
   std::int64_t time() const override { return time_; }
 

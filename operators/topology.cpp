@@ -175,6 +175,7 @@ class drawing {
                       .clusters = made.clusters,
                       .names = sink_spec::naming::changelog,
                       .topic = made.name,
+                      .on_failure = made.on_failure,
                       .lanes = made.lanes};
     plan_->processes_.push_back({made.name, sink, static_cast<std::uint32_t>(plan_->sinks_.size())});
     plan_->sinks_.push_back(std::move(changes));

@@ -43,7 +43,7 @@ class keyed_state {
   /// Nothing is kept of a key that is not known.
   const kept_of_key& find(bytes key) const;
   void put(bytes key, kept_of_key what);
-  /// The key whose time has come first, and when that was; none by then.
+  /// A key that wants to be called, since a time has come.
   struct alarm {
     std::int64_t kept_of_key::*which;  ///< the time that has come
     std::int64_t time;
@@ -52,10 +52,9 @@ class keyed_state {
 
     bytes key_bytes() const { return is_null ? bytes{} : bytes{key}; }
   };
-  std::optional<alarm> due_in_stream() const { return due(&kept_of_key::stream_time, stream_alarms_, clock_.now()); }
-  std::optional<alarm> due_by(std::int64_t wall_clock) const {
-    return due(&kept_of_key::wall_clock, wall_alarms_, wall_clock);
-  }
+  /// The one whose time has come first: in the stream, otherwise on the wall; none by then.
+  std::optional<alarm> due(std::int64_t stream_time, std::int64_t wall_clock) const;
+  bool is_due_in_stream() const { return !stream_alarms_.empty() && stream_alarms_.begin()->first <= clock_.now(); }
   std::int64_t next_wall_clock() const {
     return wall_alarms_.empty() ? kept_of_key::never : wall_alarms_.begin()->first;
   }
@@ -77,7 +76,6 @@ class keyed_state {
 
  private:
   using alarms = std::set<std::pair<std::int64_t, std::string>>;
-  static std::optional<alarm> due(std::int64_t kept_of_key::*which, const alarms& among, std::int64_t now);
   void set(const std::string& key, kept_of_key what);
 
   std::int32_t partition_, lane_;

@@ -157,11 +157,18 @@ struct source_partition {
   std::int32_t partition = 0;
 };
 
+/// Calls of a process, by number in `plan::processes`: those for which the stream's time has come.
+struct due_calls {
+  std::uint32_t process = 0;
+  std::int64_t stream_time = 0;  ///< milliseconds since 1970 UTC
+};
+
 /// Why a record did not get through, and at which node.
 struct blame {
   std::string node;
   std::string reason;
   std::optional<std::chrono::milliseconds> again{};  ///< it is to be pushed once more after this time
+  std::optional<due_calls> first{};  ///< nothing has failed: it is to be pushed once more when these have been made
 };
 
 /// How a record has fared so far that is pushed once more.
@@ -207,8 +214,8 @@ struct transit {
   /// Set: all that is wanted is what the node named in the letter, which is one of this graph's, makes of the record
   /// that it failed at. What other branches made of it was written then, and what stands before has let it through.
   return_visit* again = nullptr;
-  /// One for each of `plan::processes`, of those whose sinks are wanted; nullptr: the graph has its own.
-  keyed_state* const* kept = nullptr;
+  keyed_state* const* kept = nullptr;     ///< one for each of `plan::processes`, of those whose sinks are wanted
+  const std::string* refused = nullptr;  ///< why what a call makes is not taken: it fails with that at its node
   const parked_keys* parked = nullptr;  ///< whose records do not get past their nodes
   /// Where nodes are appended at which the record parks its key; nullptr: keys are not parked, only dead-lettered.
   std::vector<std::string_view>* parks = nullptr;
@@ -225,8 +232,9 @@ class graph {
   /// the node is `stop`, or it wants just that.
   virtual std::optional<blame> push(const source_partition& from, const fetched_record& record, const transit& how) = 0;
 
-  /// Lets the node of a process call the key whose time on the wall has come first, if one has. Otherwise as `push`.
-  virtual std::optional<blame> wake(std::uint32_t process, const source_partition& from, const transit& how) = 0;
+  /// Lets the node of a process make a call. Otherwise as `push`.
+  virtual std::optional<blame> call(std::uint32_t process, const source_partition& from, const keyed_state::alarm& due,
+                                    const transit& how) = 0;
 
   /// When the record that was pushed last happened, by its source: what the clocks of dedups go by. -1: nobody knows.
   virtual std::int64_t time() const = 0;

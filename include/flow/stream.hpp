@@ -163,11 +163,8 @@ class node final : public edge<typename In::key_type, typename In::value_type> {
     const stay here{seat_};
     if (!next_.is_open()) return;
     if (seat_.way->holds_back && seat_.hold_back()) return;
-    if constexpr (keeps_by_key<Op>) {
-      memory_.of.of().see(r.timestamp());
-      call_those_due([&] { return memory_.of.of().due_in_stream(); });
-      if (seat_.way->is_stopped()) return;
-    }
+    if constexpr (keeps_by_key<Op>)
+      if (memory_.of.waits_for_calls(*seat_.name, r.timestamp())) return;
     ++seat_.counts->received;
     next_.begin();
     try {
@@ -182,30 +179,20 @@ class node final : public edge<typename In::key_type, typename In::value_type> {
     if (!next_.is_used()) ++seat_.counts->dropped;
   }
 
-  void wake() override {
+  void call(const keyed_state::alarm& due) override {
     if constexpr (keeps_by_key<Op>) {
       const stay here{seat_};
-      bool called = false;
-      call_those_due([&] {
-        auto due = memory_.of.of().due_by(seat_.way->wall_clock);
-        return std::exchange(called, true) ? std::nullopt : due;
-      });
-    }
-  }
-
- private:
-  void call_those_due(auto next_due) {
-    while (const auto due = next_due()) {
       try {
-        op_(*due, next_, memory_.of);
+        if (seat_.way->refused) throw permanent_error{*seat_.way->refused};
+        op_(due, next_, memory_.of);
       } catch (...) {
         seat_.fail();
-        if (seat_.way->is_stopped()) return;
-        memory_.of.dismiss(*due);
+        if (!seat_.way->is_stopped()) memory_.of.dismiss(due);
       }
     }
   }
 
+ private:
   struct nothing {
     explicit nothing(opening&) {}
   };

@@ -43,6 +43,7 @@ struct passage {
   const attempts* before = nullptr;
   dedup_memory* seen = nullptr;
   keyed_state* const* kept = nullptr;
+  const std::string* refused = nullptr;
   const failure_rule* source_rule = nullptr;
   const parked_keys* parked = nullptr;
   std::vector<std::string_view>* parks = nullptr;
@@ -123,6 +124,8 @@ struct keeping {
   std::uint32_t changes;  ///< the sink of those
 
   keyed_state& of() const { return *way->kept[number]; }
+  /// The record that is on its way brings the stream to this time, and calls come before it: it goes no further.
+  bool waits_for_calls(const std::string& node, std::int64_t timestamp) const;
   /// Writes the change down as well.
   void put(bytes key, kept_of_key what) const;
   /// What cannot be called is not called any more, for this time.
@@ -135,8 +138,8 @@ class anchor {
   anchor() = default;
   anchor(const anchor&) = delete;
   virtual ~anchor() = default;
-  /// Of a node that keeps something by key: calls the one whose time on the wall has come first.
-  virtual void wake() {}
+  /// Of a node that keeps something by key.
+  virtual void call(const keyed_state::alarm&) {}
 };
 
 /// Where records of one type go in. One virtual call per record and node; nothing is ever thrown through it.

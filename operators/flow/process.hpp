@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -40,12 +41,13 @@ class process_context {
   void emit(typename P::output what) { made_.push_back(std::move(what)); }
 
   /// The highest timestamp that has come so far, in milliseconds since 1970 UTC: one that is more than a day ahead of
-  /// all others counts only when it is confirmed.
+  /// all others counts only when it is confirmed. In `on_stream_time` at least the time that was asked for, and not yet
+  /// that of the record which brings it.
   std::int64_t stream_time() const { return stream_time_; }
   std::int64_t wall_clock() const { return wall_clock_; }  ///< milliseconds since 1970 UTC
 
   /// Calls `on_stream_time(key, context)` when the stream has come to that time: before the record that brings it, in
-  /// the order of the times. A later one for this key takes its place, none takes it back.
+  /// the order of the times; at once if it has. A later one for this key takes its place, none takes it back.
   void call_at_stream_time(std::optional<std::int64_t> time) { kept_.stream_time = time.value_or(kept_of_key::never); }
   /// Likewise `on_wall_clock(key, context)`, once the clock of the machine has come to it, whether or not there are
   /// records; after an outage, when it is over.
@@ -126,7 +128,9 @@ struct process_op : op<process_op<P>> {
     const auto& keys = default_codings<K, V>.keys();
     const K& own = r.key();
     const bytes key = r.key_slot().is_received_by(keys) ? r.key_slot().received() : keys.encode(own, room);
-    run(key, memory.of().find(key), r, out, memory, [&](auto& here) { what(r, here); });
+    const auto now = memory.of().clock().now();
+    run(key, memory.of().find(key), r, now == stream_clock::unset ? r.timestamp() : now, out, memory,
+        [&](auto& here) { what(r, here); });
   }
 
   void operator()(const keyed_state::alarm& due, auto& out, const auto& memory) const {
@@ -141,7 +145,10 @@ struct process_op : op<process_op<P>> {
                           due.time,
                           {},
                           memory.way->from};
-    run(key, std::move(kept), at, out, memory, [&](auto& here) {
+    // The record that brings a time in the stream comes behind.
+    const auto now = memory.of().clock().now();
+    const bool is_ahead = due.which == &kept_of_key::stream_time || now == stream_clock::unset;
+    run(key, std::move(kept), at, is_ahead ? std::max(now, due.time) : now, out, memory, [&](auto& here) {
       if constexpr (requires { what.on_stream_time(at.key(), here); })
         if (due.which == &kept_of_key::stream_time) what.on_stream_time(at.key(), here);
       if constexpr (requires { what.on_wall_clock(at.key(), here); })
@@ -167,11 +174,11 @@ struct process_op : op<process_op<P>> {
 
   /// What fails on the way has changed and written nothing.
   template <typename K, typename V>
-  void run(bytes key, kept_of_key kept, const record<K, V>& r, auto& out, const auto& memory, auto call_user) const {
+  void run(bytes key, kept_of_key kept, const record<K, V>& r, std::int64_t stream_time, auto& out, const auto& memory,
+           auto call_user) const {
     const auto before = memory.way->out->size();
     const auto known = memory.of().find(key);
-    const auto now = memory.of().clock().now();
-    process_context<P> here{kept, now == stream_clock::unset ? r.timestamp() : now, memory.way->wall_clock};
+    process_context<P> here{kept, stream_time, memory.way->wall_clock};
     try {
       call_user(here);
       here.write_back();

@@ -1,6 +1,7 @@
 #include "intake.hpp"
 
 #include <algorithm>
+#include <ranges>
 
 #include "slice.hpp"
 
@@ -30,6 +31,12 @@ fingerprint last_of(const course& who) {
   if (!who.on) return who.last;
   remember_last(*who.on);
   return who.on->last;
+}
+
+const route* find_route(destination& to, const source& from, const emission& what) {
+  const auto* known = to.routes().find(what.sink, from, what);
+  if (!known) to.resolve(what.sink, what.topic.str());
+  return known;
 }
 
 const clocks& clocks_of(const course& who) { return who.on ? who.on->now : who.now; }
@@ -64,7 +71,7 @@ void intake::leave(course& who) {
   who.now = at.now;
   who.parked.keys = concerning(who.of->to->sinks(), at.parked);
   who.on = nullptr;
-  if (who.kept) who.kept->forget();
+  if (who.kept) who.kept->state.forget();
   std::erase(at.riders, &who);
   if (blocked_by_ == who.of->to) blocked_by_ = nullptr;
   at.active = 0;
@@ -240,7 +247,7 @@ std::optional<blame> intake::push(feed& at, const fetched_record& record) {
 keyed_state* const* intake::kept_by(const feed& at) {
   kept_.assign(topology_.processes().size(), nullptr);
   for (const auto* rider : at.riders)
-    if (rider->kept) kept_[*rider->of->to->process()] = rider->kept;
+    if (rider->kept) kept_[*rider->of->to->process()] = &rider->kept->state;
   return kept_.data();
 }
 
@@ -274,8 +281,25 @@ void intake::move(feed& at, std::int64_t to, const fetched_record* past) {
   if (past) at.latest = past;
 }
 
+bool intake::make_calls(feed& at, const fetched_record& record, const due_calls& which) {
+  const auto rider = std::ranges::find_if(
+      at.riders, [&](const auto* each) { return each->kept && each->of->to->process() == which.process; });
+  auto& calling = **rider;
+  calling.kept->state.forget();
+  const bool all = calling.of->to->make_calls(calling, which.stream_time);
+  return find(record.source) == &at && (all || !calling.on);
+}
+
 intake::step intake::deliver(feed& at, const fetched_record& record) {
-  if (const auto blamed = push(at, record)) {
+  auto blamed = push(at, record);
+  for (; blamed && blamed->first; blamed = push(at, record)) {
+    if (make_calls(at, record, *blamed->first)) continue;
+    if (find(record.source) != &at) return step::taken;
+    waits_ = true;
+    is_blocked(at);
+    return step::blocked;
+  }
+  if (blamed) {
     if (blamed->again) {
       hold(at, record, *blamed);
     } else {
@@ -311,14 +335,19 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
       continue;
     }
     for (const auto node : nodes) to.parked(*at.riders[i], node, read_->offset);
+    // What a process makes of a record is written as a whole, or the record is passed over.
+    auto* kept = at.riders[i]->kept;
+    const bool lacks = kept && std::ranges::any_of(std::views::iota(std::size_t{0}, emissions_.size()),
+                                                   [&](auto n) { return !parcel_of(n).refused.empty(); });
+    if (lacks) kept->state.forget();
     for (std::size_t n = 0; n < emissions_.size(); ++n) {
       const auto& one = parcel_of(n);
       if (!one.refused.empty()) to.passed_over(emissions_[n].sink, *at.from, record.offset, one.refused);
-      if (one.what) to.append(*one.to, *one.what, *at.riders[i], record, held_);
+      if (one.what && !(kept && lacks)) to.append(*one.to, *one.what, *at.riders[i], record, held_);
       if (one.parks) parting.emplace_back(at.riders[i], sinks_[emissions_[n].sink].name);
     }
     at.riders[i]->dirty = true;
-    if (at.riders[i]->kept) at.riders[i]->kept->keep();
+    if (kept && !lacks) kept->state.keep();
   }
   for (const auto& [rider, reason] : halted) halt(*rider, reason);
   if (find(record.source) != &at) return step::taken;
@@ -353,16 +382,12 @@ course* intake::address(const feed& at, const fetched_record& record) {
 bool intake::address(parcel& one, course& rider, const emission& what, const fetched_record& record) {
   auto& to = *rider.of->to;
   if (!(to.sinks() >> what.sink & 1)) return true;
-  const auto find = [&](const emission& which) {
-    one.to = to.routes().find(which.sink, *rider.from, which);
-    if (!one.to) to.resolve(which.sink, which.topic.str());
-    return one.to != nullptr;
-  };
-  if (!find(what)) return false;
+  one.to = find_route(to, *rider.from, what);
+  if (!one.to) return false;
   one.what = &what;
   const bool follows = !one.refused.empty();
   if (!follows) one.refused = refusal_of(*one.to, what, wall_clock_);
-  const auto* known = to.refused(*rider.from, record.offset);
+  const auto* known = to.refused({rider.from, record.offset});
   if (known && one.refused.empty()) one.refused = known->why;
   if (one.refused.empty()) return true;
 
@@ -379,7 +404,8 @@ bool intake::address(parcel& one, course& rider, const emission& what, const fet
       [[fallthrough]];
     case policy::kind::dead_letter:
       one.what = &letter_for(what, *rider.from, follows ? letter_reason::parked : letter_reason::refused, one.refused);
-      if (!find(*one.what)) return false;
+      one.to = find_route(to, *rider.from, *one.what);
+      if (!one.to) return false;
       if (auto why = refusal_of(*one.to, *one.what, wall_clock_); !why.empty()) {
         one.refused = "its dead letter: " + why;
         one.halts = true;

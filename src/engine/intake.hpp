@@ -62,9 +62,9 @@ class operators {
   std::vector<std::int64_t> seen_;  // the newest offset of each source
 };
 
-/// A record that only the cluster itself could refuse.
+/// A record, or a call, that only the cluster itself could refuse.
 struct refusal {
-  std::int64_t offset;
+  source_record what;
   std::string why;
   bool twice = false;  ///< what was written in its place was refused as well
 };
@@ -90,10 +90,16 @@ class destination {
   /// The record is the first of its key that is parked at this node.
   virtual void parked(const course& at, std::string_view node, std::int64_t offset) = 0;
   /// What is known of a record that the cluster does not take, and would not tell before; nullptr: nothing.
-  virtual const refusal* refused(const source& from, std::int64_t offset) const = 0;
+  virtual const refusal* refused(const source_record& what) const = 0;
   /// A sink's policy has dealt with a record that the cluster does not take.
   virtual void passed_over(std::uint32_t sink, const source& from, std::int64_t offset, const std::string& reason) = 0;
+  /// Makes the calls of its process that come before this rider's next record, which brings the stream to that time.
+  /// False: not all of them, and if it rides no longer they have to be waited for.
+  virtual bool make_calls(course& at, std::int64_t stream_time) = 0;
 };
+
+/// Where an emission goes. nullptr: that is not known yet, and the target finds out.
+const route* find_route(destination& to, const source& from, const emission& what);
 
 /// Reads source partitions and takes each record once through the operators to the outboxes of its riders' targets.
 class intake {
@@ -148,6 +154,8 @@ class intake {
   std::optional<blame> push_letter(feed& at, graph& through, const transit& how);
   void say_omissions(const feed& at);
   keyed_state* const* kept_by(const feed& at);
+  /// False: it is not the feed's turn any more, or not yet.
+  bool make_calls(feed& at, const fetched_record& record, const due_calls& which);
   /// Up to `to`, past the record that was pushed last or what is none.
   void move(feed& at, std::int64_t to, const fetched_record* past);
   /// One emission for one rider.

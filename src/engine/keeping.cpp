@@ -1,6 +1,9 @@
 #include <algorithm>
-#include <limits>
+#include <array>
+#include <string_view>
 
+#include "digest.hpp"
+#include "slice.hpp"
 #include "writing.hpp"
 
 /// What only the lanes of a process have: what it keeps, which lies in the changelog, and the times at which it wants
@@ -17,48 +20,73 @@ constexpr port::milliseconds patience = 1s, longest_patience = 8s, piece_limit =
 constexpr std::int64_t piece = 20'000;
 // Milliseconds. The clock of the machine may be set.
 constexpr std::int64_t longest_sleep = 1'000;
+constexpr std::string_view a_call = "a call before ";
+constexpr std::string_view remedy = " (mend why it fails, or let on_failure of that node skip such calls)";
+
+// What is called again after all has been taken back is the same.
+std::uint64_t number_of(const keyed_state::alarm& due) {
+  const auto time = std::to_string(due.time);
+  const auto* which = due.which == &kept_of_key::stream_time ? "stream" : "wall";
+  const std::array parts{bytes{std::string_view{which}}, bytes{time}, due.key_bytes()};
+  return digest_of(parts) | 1;
+}
 
 }  // namespace
 
 // As far as the changelog is decided. Whoever wrote there before may have left a transaction open that holds no
 // position yet, and what was committed since lies behind it.
-task<result<void>> writing::restore(const std::vector<lane*>& lanes) {
+task<result<void>> writing::restore(std::vector<lane*>& lanes) {
   using offsets = std::vector<std::int64_t>;
   if (!at_.process) co_return result<void>{};
-  std::vector<topic_partition> where;
-  for (const auto* each : lanes) where.push_back({outputs_.changelog(), each->number});
-  const auto ask = [&](kind which) {
-    return answer<offsets>(
-        at_.loop, [this, where, which](auto done) { at_.cluster.find_offsets(where, {which}, std::move(done)); });
+  const auto find = [&](kind which) {
+    std::vector<topic_partition> where;
+    for (const auto* each : lanes) where.push_back({outputs_.changelog(), each->number});
+    return answer<offsets>(at_.loop, [this, where, which](auto done) {
+      at_.cluster.find_offsets(where, {which}, std::move(done));
+    });
   };
-  offsets behind;
-  for (auto limit = patience; behind.empty(); limit = std::min(2 * limit, longest_patience)) {
-    if (closing()) co_return fail(failure_kind::retriable, "taking over lanes on " + at_.name + " was broken off");
-    auto all = co_await ask(kind::high_watermark);
-    if (!all) co_return tl::unexpected{all.error()};
-    auto decided = co_await ask(kind::last_stable);
+  for (auto limit = patience; !closing(); limit = std::min(2 * limit, longest_patience)) {
+    auto first = co_await find(kind::earliest);
+    if (!first) {
+      const auto asked = lanes.size();
+      auto others = co_await leave_out_those_that_cannot_be_asked(lanes, outputs_.changelog());
+      if (!others) co_return others;
+      if (lanes.size() == asked) co_return tl::unexpected{first.error()};
+      continue;
+    }
+    auto behind = co_await find(kind::high_watermark);
+    if (!behind) co_return tl::unexpected{behind.error()};
+    auto decided = co_await find(kind::last_stable);
     if (!decided) co_return tl::unexpected{decided.error()};
     std::vector<lane*> held_up;
     for (std::size_t i = 0; i < lanes.size(); ++i)
-      if ((*decided)[i] < (*all)[i]) held_up.push_back(lanes[i]);
-    if (held_up.empty())
-      behind = std::move(*all);
-    else
+      if ((*decided)[i] < (*behind)[i]) held_up.push_back(lanes[i]);
+    if (!held_up.empty()) {
       co_await evict(std::move(held_up), limit);
-  }
-  auto first = co_await ask(kind::earliest);
-  if (!first) co_return tl::unexpected{first.error()};
-  for (std::size_t i = 0; i < lanes.size(); ++i) {
-    lanes[i]->kept.clear();
-    for (auto from = (*first)[i]; from < behind[i]; from += piece) {
-      const auto to = std::min(from + piece, behind[i]);
-      auto read = co_await answer<port::range_read>(at_.loop, [&](auto done) {
-        at_.cluster.read_range(where[i], from, to, isolation::read_committed, piece_limit, std::move(done));
-      });
-      if (!read) co_return tl::unexpected{read.error()};
-      for (const auto& record : read->records)
-        if (auto known = restore(*lanes[i], record); !known) co_return known;
+      continue;
     }
+    for (std::size_t i = 0; i < lanes.size(); ++i)
+      if (auto read = co_await restore(*lanes[i], (*first)[i], (*behind)[i]); !read) co_return read;
+    co_return result<void>{};
+  }
+  co_return fail(failure_kind::retriable, "taking over lanes on " + at_.name + " was broken off");
+}
+
+task<result<void>> writing::restore(lane& into, std::int64_t first, std::int64_t behind) {
+  const topic_partition where{outputs_.changelog(), into.number};
+  into.kept.clear();
+  for (auto from = first; from < behind; from += piece) {
+    const auto to = std::min(from + piece, behind);
+    auto read = co_await answer<port::range_read>(at_.loop, [&](auto done) {
+      at_.cluster.read_range(where, from, to, isolation::read_committed, piece_limit, std::move(done));
+    });
+    if (!read) co_return tl::unexpected{read.error()};
+    for (const auto& record : read->records)
+      if (auto known = restore(into, record); !known) {
+        known.error().text = "offset " + std::to_string(record.offset) + " of " + to_string(where) + " on " + at_.name +
+                             ": " + known.error().text;
+        co_return known;
+      }
   }
   co_return result<void>{};
 }
@@ -73,7 +101,7 @@ result<void> writing::restore(lane& into, const port::kept_record& record) {
     if (!found) return tl::unexpected{found.error()};
     kept = std::move(*found);
   }
-  auto& to = kept_in(into, key->partition);
+  auto& to = kept_in(into, key->partition).state;
   to.put(key->key, std::move(kept));
   to.keep();
   return {};
@@ -91,90 +119,125 @@ result<void> writing::go_on_keeping(keyed_state& of, const source_position& at) 
   return {};
 }
 
-keyed_state& writing::kept_in(lane& of, std::int32_t partition) const {
-  auto& known = of.kept[partition];
-  if (!known) known = std::make_unique<keyed_state>(partition, of.number);
-  return *known;
+kept_partition& writing::kept_in(lane& of, std::int32_t partition) const {
+  return of.kept.try_emplace(partition, partition, of.number).first->second;
 }
 
-bool writing::may_wake(const course& who) const {
-  return who.of->taken && who.kept && !who.interrupted && who.halted.empty() && at_.loop.now() >= who.held_until;
+bool writing::may_call(const course& who) const {
+  return who.of->taken && who.kept && !who.interrupted && who.halted.empty() &&
+         at_.loop.now() >= who.kept->held_until;
 }
 
-time_point writing::next_wake() const {
+time_point writing::next_call() const {
   if (used_up()) return by_.allowance().next();
-  auto first = kept_of_key::never;
+  auto next = time_point::max();
+  if (full()) return next;
   for (const auto* each : lanes_)
-    for (const auto& course : each->courses)
-      if (may_wake(*course)) first = std::min(first, course->kept->next_wall_clock());
-  if (first == kept_of_key::never) return time_point::max();
-  const auto now = at_.wall_clock();
-  return at_.loop.now() + port::milliseconds{std::clamp<std::int64_t>(first - now, 0, longest_sleep)};
+    for (const auto& course : each->courses) {
+      if (course->kept && course->kept->held_until > at_.loop.now()) next = std::min(next, course->kept->held_until);
+      if (!may_call(*course)) continue;
+      const auto wanted = course->kept->state.next_wall_clock();
+      if (wanted == kept_of_key::never) continue;
+      const auto wait = std::clamp<std::int64_t>(wanted - at_.wall_clock(), 0, longest_sleep);
+      next = std::min(next, at_.loop.now() + port::milliseconds{wait});
+    }
+  return next;
 }
 
-void writing::wake_those_due() {
+// Those that no record brings.
+void writing::make_calls() {
   if (!at_.process) return;
   for (auto* each : lanes_)
     for (const auto& course : each->courses)
-      while (!full() && may_wake(*course) && course->kept->due_by(at_.wall_clock())) wake(*course);
+      if (may_call(*course)) make_calls(*course, course->kept->state.clock().now());
 }
 
-// One call: all that it writes is appended, with the place at which its partition stands, or nothing is.
-void writing::wake(course& who) {
+bool writing::make_calls(course& at, std::int64_t stream_time) {
   const auto by = std::make_shared<held>();
-  std::vector<emission> made;
-  std::vector<omission> omitted;
-  std::vector<keyed_state*> kept(at_.topology.processes().size());
-  kept[*at_.process] = who.kept;
-  const trial before = std::exchange(who.woken, {});
+  slice time{at_.wall_clock};
+  while (may_call(at)) {
+    const auto due = at.kept->state.due(stream_time, at_.wall_clock());
+    if (!due) return true;
+    if (full() || time.is_over() || !call(at, *due, by)) return false;
+  }
+  if (at.on) at_.reading.leave(at);
+  return false;
+}
+
+// A unit as a record is one: all that it makes is appended, with the place at which its partition stands, or nothing is.
+bool writing::call(course& at, const keyed_state::alarm& due, const std::shared_ptr<held>& by) {
+  const source_record is{at.from, next_of(at), number_of(due)};
+  const auto& node = at_.topology.processes()[*at_.process].name;
+  const auto* known = refused(is);
+  if (known && known->twice) return call_failed(at, {node, known->why}), false;
+  made_call made;
+  if (!make(at, due, known ? &known->why : nullptr, by, made)) return false;
+  if (const auto why = made.refused; !why.empty()) {
+    at.kept->state.forget();
+    made = {};
+    if (!make(at, due, &why, by, made)) return false;
+    if (!made.refused.empty()) return call_failed(at, {node, made.refused}), false;
+  }
+  for (std::size_t i = 0; i < made.all.size(); ++i) {
+    by->size += size_of(made.all[i].key, made.all[i].value, made.all[i].headers);
+    enqueue(*made.where[i], made.all[i], is, by);
+  }
+  for (const auto& each : made.omitted)
+    by_.omissions().say(each.node, each.is_kept, at.from->read_as(), is.offset, each.reason, a_call);
+  at.kept->state.keep();
+  at.kept->called = {};
+  at.of->has_called = true;
+  return true;
+}
+
+bool writing::make(course& at, const keyed_state::alarm& due, const std::string* refused,
+                   const std::shared_ptr<held>& by, made_call& into) {
+  auto& kept = *at.kept;
+  const auto now = at_.wall_clock();
+  const bool again = kept.called.so_far.failed > 0;
+  if (again) kept.called.so_far.since = port::milliseconds{now - kept.called.first};
+  std::vector<keyed_state*> states(at_.topology.processes().size());
+  states[*at_.process] = &kept.state;
   const transit how{.active = at_.sinks,
                     .written = by->written,
-                    .out = made,
-                    .wall_clock = at_.wall_clock(),
-                    .before = before.offset >= 0 ? &before.so_far : nullptr,
-                    .kept = kept.data(),
-                    .omitted = &omitted};
-  if (const auto blamed = at_.reading.wake(*at_.process, *who.from, how)) {
-    who.kept->forget();
-    who.woken = before.offset >= 0 ? before : trial{next_of(who), {blamed->node, 0, {}}, how.wall_clock};
-    ++who.woken.so_far.failed;
-    who.woken.so_far.since = port::milliseconds{how.wall_clock - who.woken.first};
-    if (who.on) at_.reading.leave(who);
-    if (blamed->again && who.woken.so_far.failed == 1)
-      at_.log(severity::warn, at_.name + ": " + to_string(who.from->where) + " waits at offset " +
-                                  std::to_string(who.next) + " and calls again: " + blamed->node + ": " + blamed->reason);
-    if (blamed->again)
-      who.held_until = at_.loop.now() + *blamed->again;
-    else
-      halt(who, blamed->node + ": " + blamed->reason);
-    return;
+                    .out = into.all,
+                    .wall_clock = now,
+                    .before = again ? &kept.called.so_far : nullptr,
+                    .kept = states.data(),
+                    .refused = refused,
+                    .omitted = &into.omitted};
+  if (const auto blamed = at_.reading.call(*at_.process, *at.from, due, how)) return call_failed(at, *blamed), false;
+  for (const auto& each : into.all) {
+    const auto* to = find_route(*this, *at.from, each);
+    if (!to) {
+      kept.state.forget();
+      if (at.on) at_.reading.leave(at);
+      at.interrupted = true;
+      return false;
+    }
+    if (into.refused.empty())
+      if (const auto why = refusal_of(*to, each, now); !why.empty())
+        into.refused = at_.topology.sinks()[each.sink].name + ": " + why;
+    into.where.push_back(to);
   }
-  fetched_record before_it{};
-  before_it.offset = next_of(who) - 1;
-  std::vector<const route*> where;
-  for (const auto& each : made) {
-    const auto& sink = at_.topology.sinks()[each.sink];
-    const auto* to = outputs_.routes().find(each.sink, *who.from, each);
-    const auto why = to ? refusal_of(*to, each, how.wall_clock) : std::string{};
-    const bool is_skipped = !why.empty() && sink.on_failure.what() == policy::kind::skip;
-    where.push_back(is_skipped ? nullptr : to);
-    if (is_skipped) omitted.push_back({sink.name, why, false});
-    if (to && (why.empty() || is_skipped)) continue;
-    who.kept->forget();
-    if (who.on) at_.reading.leave(who);
-    if (to) return halt(who, sink.name + ": " + why);
-    who.interrupted = true;
-    return resolve(each.sink, each.topic.str());
+  return true;
+}
+
+// All that is kept of that partition number waits for it, whatever topics its records come from.
+void writing::call_failed(course& at, const blame& why) {
+  auto& kept = *at.kept;
+  const auto reason = why.node + ": " + why.reason;
+  kept.state.forget();
+  if (kept.called.so_far.failed == 0) kept.called = {next_of(at), {why.node, 0, {}}, at_.wall_clock()};
+  if (++kept.called.so_far.failed == 1 && why.again)
+    at_.log(severity::warn, at_.name + ": " + to_string(at.from->where) + " waits at offset " +
+                                std::to_string(next_of(at)) + " and calls again: " + reason);
+  if (why.again) kept.held_until = at_.loop.now() + *why.again;
+  for (const auto& each : at.of->courses) {
+    if (each->kept != &kept) continue;
+    if (each->on) at_.reading.leave(*each);
+    if (!why.again && each->halted.empty()) halt(*each, std::string{a_call} + "it: " + reason + std::string{remedy});
   }
-  for (std::size_t i = 0; i < made.size(); ++i) {
-    if (!where[i]) continue;
-    by->size += size_of(made[i].key, made[i].value, made[i].headers);
-    append(*where[i], made[i], who, before_it, by);
-  }
-  for (const auto& each : omitted)
-    by_.omissions().say(each.node, each.is_kept, who.from->read_as(), before_it.offset, each.reason);
-  who.kept->keep();
-  who.moved_without_reading = true;
 }
 
 }  // namespace flow::engine

@@ -54,6 +54,15 @@ struct place {
 
 struct release;
 
+/// What a lane's process keeps of one partition number, whatever topics that is read of.
+struct kept_partition {
+  kept_partition(std::int32_t partition, std::int32_t lane) : state{partition, lane} {}
+
+  keyed_state state;
+  trial called{};           ///< the call that comes next, if it has failed
+  time_point held_until{};  ///< before that it is not made, and nothing is read for what is kept here
+};
+
 /// A lane's way through one source partition, or through the letters of what it has parked of one.
 struct course {
   const source* from = nullptr;
@@ -73,12 +82,11 @@ struct course {
   bool recalled = false;     ///< waits until what it has parked can be released
   std::shared_ptr<release> letters{};  ///< on their way; it waits until they are through
   const release* is_of = nullptr;      ///< it is their way
-  keyed_state* kept = nullptr;         ///< of its lane, if that is a process's
-  trial woken;                         ///< what was called there and has failed
-  bool moved_without_reading = false;  ///< something was called there since its lane's last commit
+  kept_partition* kept = nullptr;  ///< of its lane, if that is a process's
 
   bool waits_for_reading(time_point now) const {
-    return !on && !interrupted && halted.empty() && now >= held_until && !recalled && !letters;
+    return !on && !interrupted && halted.empty() && now >= held_until && !recalled && !letters &&
+           (!kept || now >= kept->held_until);
   }
 };
 
@@ -98,7 +106,8 @@ struct lane {
   std::int64_t sequence = 0;
   std::int64_t position_offset = 0;  ///< of the newest position record known, in its partition of the lanes topic
   std::map<topic_partition, source_position> committed;
-  std::map<std::int32_t, std::unique_ptr<keyed_state>> kept;  ///< what its process keeps, by number of the partition
+  std::map<std::int32_t, kept_partition> kept;  ///< what its process keeps, by number of the partition
+  bool has_called = false;                      ///< since its last commit
   std::vector<std::unique_ptr<course>> courses;
 };
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <flow/log.hpp>
@@ -17,12 +18,12 @@ class omissions {
  public:
   omissions(log_sink log, std::string about) : log_{std::move(log)}, about_{std::move(about)} {}
 
-  /// `is_kept`: as a dead letter.
+  /// `is_kept`: as a dead letter. `what`: was meant, if not the record.
   void say(const std::string& node, bool is_kept, const topic_partition& where, std::int64_t offset,
-           const std::string& reason) {
+           const std::string& reason, std::string_view what = {}) {
     if (said_.size() == most_causes || !said_.emplace(node, cause_of(reason)).second) return;
-    log_(severity::warn, about_ + ": " + node + (is_kept ? ": dead-lettered offset " : ": skipped offset ") +
-                             std::to_string(offset) + " of " + to_string(where) + ": " + reason);
+    log_(severity::warn, about_ + ": " + node + (is_kept ? ": dead-lettered " : ": skipped ") +
+                             std::string{what} + "offset " + std::to_string(offset) + " of " + to_string(where) + ": " + reason);
   }
 
  private:

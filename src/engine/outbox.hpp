@@ -14,10 +14,11 @@ namespace flow::engine {
 
 std::size_t size_of(bytes key, bytes value, std::span<const header> headers);
 
-/// A record of a source partition.
+/// A record of a source partition, or a call of a process before it.
 struct source_record {
   const source* from = nullptr;
   std::int64_t offset = -1;
+  std::uint64_t call = 0;  ///< tells calls apart; 0: the record
 
   bool operator==(const source_record&) const = default;
 };

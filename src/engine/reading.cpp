@@ -40,9 +40,10 @@ struct reading::look_back final : destination {
   void resolve(std::uint32_t, const std::string&) override {}
   void halt(course&, const std::string& reason) override { why = failure{failure_kind::fatal, reason, {}}; }
   void hold(course&, const blame&) override {}
-  const refusal* refused(const source&, std::int64_t) const override { return nullptr; }
+  const refusal* refused(const source_record&) const override { return nullptr; }
   void passed_over(std::uint32_t, const source&, std::int64_t, const std::string&) override {}
   void parked(const course&, std::string_view, std::int64_t) override {}
+  bool make_calls(course&, std::int64_t) override { return true; }
 
   bool is_done() const { return next_of(at) >= wanted.next; }
 

@@ -72,9 +72,10 @@ class reading {
   /// As `board`, for a course through letters that lie on `there`.
   void board_letters(course& who, port::cluster& there);
 
-  /// `graph::wake` for a partition that a process reads.
-  std::optional<blame> wake(std::uint32_t process, const source& from, const transit& how) {
-    return operators_.first().wake(process, from.entries.front(), how);
+  /// `graph::call` for a partition that a process reads.
+  std::optional<blame> call(std::uint32_t process, const source& from, const keyed_state::alarm& due,
+                            const transit& how) {
+    return operators_.first().call(process, from.entries.front(), due, how);
   }
 
   /// Takes what has arrived through the operators; false if there was nothing to do.

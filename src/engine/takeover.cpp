@@ -116,10 +116,10 @@ task<result<void>> writing::refuse_to_leave_behind(const std::vector<lane*>& lan
 }
 
 // One partition without a leader is no reason for the other lanes to wait.
-task<result<void>> writing::leave_out_those_that_cannot_be_asked(std::vector<lane*>& lanes) {
+task<result<void>> writing::leave_out_those_that_cannot_be_asked(std::vector<lane*>& lanes, std::string topic) {
   using offsets = std::vector<std::int64_t>;
   auto asked = co_await gather<offsets>(at_.loop, lanes.size(), [&](std::size_t i, auto done) {
-    at_.cluster.find_offsets({at_.lane_topic(lanes[i]->number)}, {kind::high_watermark}, std::move(done));
+    at_.cluster.find_offsets({{topic, lanes[i]->number}}, {kind::high_watermark}, std::move(done));
   });
   if (std::none_of(asked.begin(), asked.end(), [](const auto& each) { return each.has_value(); }))
     co_return tl::unexpected{asked.front().error()};
@@ -156,7 +156,7 @@ task<result<void>> writing::read_positions(std::vector<lane*>& lanes) {
         at_.loop, [&](auto done) { at_.cluster.find_offsets(where, {kind::earliest}, std::move(done)); });
     if (!first) {
       const auto asked = lanes.size();
-      auto others = co_await leave_out_those_that_cannot_be_asked(lanes);
+      auto others = co_await leave_out_those_that_cannot_be_asked(lanes, at_.names.lanes_topic());
       if (!others) co_return others;
       if (lanes.size() == asked) co_return tl::unexpected{first.error()};
       continue;
@@ -286,7 +286,7 @@ task<result<void>> writing::open_courses(std::vector<lane*> lanes) {
       // A release that was under way goes on where it was.
       fresh->recalled = !fresh->parked.released.empty();
       if (fresh->kept)
-        if (auto kept = go_on_keeping(*fresh->kept, known->second); !kept) co_return kept;
+        if (auto kept = go_on_keeping(fresh->kept->state, known->second); !kept) co_return kept;
       if (!may_park(*fresh)) continue;
       for (const auto& dedup : at_.topology.dedups()) {
         const auto there = known->second.dedups.find(dedup.name);

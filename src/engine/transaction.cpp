@@ -24,11 +24,11 @@ bool is_repeated(int end_requests) { return end_requests > 1; }
 
 // What a lane had read when it was lost is part of no later transaction.
 bool writing::moved(const lane& of) const {
-  return of.taken && std::any_of(of.courses.begin(), of.courses.end(), [&](const auto& each) { return moved(*each); });
+  return of.taken && (of.has_called || std::any_of(of.courses.begin(), of.courses.end(),
+                                                   [&](const auto& each) { return moved(*each); }));
 }
 
 bool writing::moved(const course& what) const {
-  if (what.moved_without_reading) return true;
   if (!what.dirty && !(what.letters && what.letters->at.dirty)) return false;
   const auto known = what.of->committed.find(what.from->where);
   return known == what.of->committed.end() || place_of(what).next != known->second.next ||
@@ -179,6 +179,7 @@ void writing::learn_rate(time_point began, std::size_t bytes) {
 
 writing::written_lane writing::write_position(lane& of) {
   written_lane made{&of, {}, {}};
+  of.has_called = false;
   made.as.of = at_.provenance_now();
   made.as.by = writer_now();
   made.as.sequence = of.sequence + 1;
@@ -191,14 +192,13 @@ writing::written_lane writing::write_position(lane& of) {
     const auto at = place_of(*each);
     each->dirty = at.next != next_of(*each);
     each->look_back_to = at.look_back_to;
-    each->moved_without_reading = false;
     if (each->letters) each->letters->at.dirty = false;
     auto& written = made.as.sources[each->from->where] = {
         .next = at.next, .last = at.last, .begin = each->begin, .look_back_to = at.look_back_to};
     const auto& dedups = at_.topology.dedups();
     for (std::size_t i = 0; i < dedups.size(); ++i)
       written.dedups.emplace(dedups[i].name, dedup_position{at.now[i], dedups[i].window.count()});
-    if (each->kept) written.process = {each->kept->clock(), static_cast<std::int64_t>(each->kept->count())};
+    if (each->kept) written.process = {each->kept->state.clock(), static_cast<std::int64_t>(each->kept->state.count())};
     written.parked = parked_of(*each, at_.topology);
   }
   made.encoded = encode(made.as);
@@ -284,8 +284,8 @@ task<result<void>> writing::store(const std::vector<written_lane>& lanes) {
 void writing::narrow_down(const failure& why) {
   limit_.records = std::max<std::size_t>(in_transaction_ / 2, 1);
   if (in_transaction_ == 1) {
-    const bool twice = refused(*last_sent_.from, last_sent_.offset) != nullptr;
-    refused_[last_sent_.from] = {last_sent_.offset, at_.name + " refuses the record: " + why.text, twice};
+    const bool twice = refused(last_sent_) != nullptr;
+    refused_[last_sent_.from] = {last_sent_, at_.name + " refuses the record: " + why.text, twice};
     suspects_.clear();
     return;
   }

@@ -72,11 +72,14 @@ void writing::turn() {
 
 void writing::append(const route& to, const emission& what, const course& at, const fetched_record& record,
                      const std::shared_ptr<held>& by) {
+  if (!courier_) return enqueue(to, what, {at.from, record.offset}, by);
   by_.allowance().take(size_of(what.key, what.value, what.headers));
-  if (courier_)
-    courier_->take(at, record, what);
-  else
-    outbox_.append(to, what, {at.from, record.offset}, by);
+  courier_->take(at, record, what);
+}
+
+void writing::enqueue(const route& to, const emission& what, const source_record& of, const std::shared_ptr<held>& by) {
+  by_.allowance().take(size_of(what.key, what.value, what.headers));
+  outbox_.append(to, what, of, by);
 }
 
 void writing::drop() {
@@ -123,16 +126,16 @@ time_point writing::next_held() const {
   for (const auto* each : lanes_)
     for (const auto& course : each->courses)
       if (course->held_until > at_.loop.now()) next = std::min(next, course->held_until);
-  next = std::min({next, next_release(), next_wake()});
+  next = std::min({next, next_release(), next_call()});
   for (const auto* each : lanes_)
     if (!each->taken && each->ask_again > at_.loop.now()) next = std::min(next, each->ask_again);
   return next;
 }
 
-const refusal* writing::refused(const source& from, std::int64_t offset) const {
+const refusal* writing::refused(const source_record& what) const {
   if (refused_.empty()) return nullptr;
-  const auto known = refused_.find(&from);
-  return known == refused_.end() || known->second.offset != offset ? nullptr : &known->second;
+  const auto known = refused_.find(what.from);
+  return known == refused_.end() || known->second.what != what ? nullptr : &known->second;
 }
 
 void writing::passed_over(std::uint32_t sink, const source& from, std::int64_t offset, const std::string& reason) {
@@ -244,7 +247,7 @@ task<void> writing::serve() {
       for (auto* each : taken_lanes())
         for (const auto& course : each->courses)
           if (course->waits_for_reading(at_.loop.now())) at_.reading.board(*course);
-      wake_those_due();
+      make_calls();
       follow_commands();
       go_on_releasing();
       if (auto* next = beginning_.done() ? ready_to_release() : nullptr) {

@@ -93,8 +93,9 @@ class writing final : public destination, private courier::owner {
   void halt(course& at, const std::string& reason) override;
   void hold(course& at, const blame& why) override;
   void parked(const course& at, std::string_view node, std::int64_t offset) override;
-  const refusal* refused(const source& from, std::int64_t offset) const override;
+  const refusal* refused(const source_record& what) const override;
   void passed_over(std::uint32_t sink, const source& from, std::int64_t offset, const std::string& reason) override;
+  bool make_calls(course& at, std::int64_t stream_time) override;
 
  private:
   // writing.cpp
@@ -114,6 +115,7 @@ class writing final : public destination, private courier::owner {
   void leave_all();
   auto step(std::string_view name) { return crash_point{at_.probe.reached(name, at_.name)}; }
   writer writer_now() const;
+  void enqueue(const route& to, const emission& what, const source_record& of, const std::shared_ptr<held>& by);
   bool outbox_full() const { return outbox_.size() >= room() || outbox_.records() >= limit_.records; }
   bool moved(const lane& of) const;
   bool moved(const course& what) const;
@@ -131,14 +133,24 @@ class writing final : public destination, private courier::owner {
   void turn_back();
 
   // keeping.cpp: what only lanes of a process have
-  task<result<void>> restore(const std::vector<lane*>& lanes);
+  struct made_call {
+    std::vector<emission> all;
+    std::vector<const route*> where;
+    std::vector<omission> omitted;
+    std::string refused;  ///< why not all of it is taken
+  };
+  task<result<void>> restore(std::vector<lane*>& lanes);
+  task<result<void>> restore(lane& into, std::int64_t first, std::int64_t behind);
   result<void> restore(lane& into, const port::kept_record& record);
   result<void> go_on_keeping(keyed_state& of, const source_position& at) const;
-  keyed_state& kept_in(lane& of, std::int32_t partition) const;
-  bool may_wake(const course& who) const;
-  void wake_those_due();
-  void wake(course& who);
-  time_point next_wake() const;
+  kept_partition& kept_in(lane& of, std::int32_t partition) const;
+  bool may_call(const course& who) const;
+  void make_calls();
+  bool call(course& at, const keyed_state::alarm& due, const std::shared_ptr<held>& by);
+  bool make(course& at, const keyed_state::alarm& due, const std::string* refused, const std::shared_ptr<held>& by,
+            made_call& into);
+  void call_failed(course& at, const blame& why);
+  time_point next_call() const;
 
   // releasing.cpp: letters of what the lanes have parked, on their way through the operators again
   void follow_commands();
@@ -157,7 +169,7 @@ class writing final : public destination, private courier::owner {
   task<result<void>> find_places_of(std::vector<lane*>& lanes);
   task<result<void>> refuse_to_leave_behind(const std::vector<lane*>& lanes);
   task<result<void>> read_positions(std::vector<lane*>& lanes);
-  task<result<void>> leave_out_those_that_cannot_be_asked(std::vector<lane*>& lanes);
+  task<result<void>> leave_out_those_that_cannot_be_asked(std::vector<lane*>& lanes, std::string topic);
   task<void> evict(std::vector<lane*> lanes, port::milliseconds limit);
   task<result<void>> open_courses(std::vector<lane*> lanes);
   task<result<void>> find_look_backs(std::vector<course*> placed);
