@@ -42,6 +42,7 @@ struct target_status {
   std::optional<failure> trouble;   ///< what keeps it from going on; it tries again unless the kind is `refused`
   std::vector<halted_partition> halted;
   std::vector<parked_at> parked{};  ///< by its lanes, and not released yet
+  std::uint64_t kept_keys = 0;      ///< of which its lanes keep something (`process`)
   std::uint64_t commits = 0;
   std::uint64_t records_written = 0;  ///< or delivered
   std::uint64_t bytes_written = 0;

@@ -8,7 +8,6 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include <flow/call.hpp>
 #include <flow/codec.hpp>
@@ -25,8 +24,15 @@ namespace flow {
 template <typename P>
 class process_context {
  public:
-  process_context(kept_of_key& kept, std::int64_t stream_time, std::int64_t wall_clock)
-      : kept_{kept}, stream_time_{stream_time}, wall_clock_{wall_clock} {}
+  using output = typename P::output;
+
+  template <typename Outlet>
+  process_context(kept_of_key& kept, std::int64_t stream_time, std::int64_t wall_clock, Outlet& out)
+      : kept_{kept},
+        stream_time_{stream_time},
+        wall_clock_{wall_clock},
+        out_{&out},
+        emit_{[](void* to, output&& what) { (*static_cast<Outlet*>(to))(std::move(what)); }} {}
 
   /// What is kept of the key, to look at and to change; none at first. Without it, and without a time to be called at,
   /// the key is forgotten.
@@ -37,8 +43,8 @@ class process_context {
     }
     return *state_;
   }
-  /// Written behind what was emitted before, once the call has returned.
-  void emit(typename P::output what) { made_.push_back(std::move(what)); }
+  /// Written behind what was emitted before, if the call returns. A view may end with it.
+  void emit(output what) { emit_(out_, std::move(what)); }
 
   /// The highest timestamp that has come so far, in milliseconds since 1970 UTC: one that is more than a day ahead of
   /// all others counts only when it is confirmed. In `on_stream_time` at least the time that was asked for, and not yet
@@ -70,7 +76,8 @@ class process_context {
   kept_of_key& kept_;
   std::int64_t stream_time_, wall_clock_;
   std::optional<std::optional<typename P::state>> state_;
-  std::vector<typename P::output> made_;
+  void* out_;
+  void (*emit_)(void*, output&&);
 };
 
 template <typename P>
@@ -103,7 +110,9 @@ struct process_op : op<process_op<P>> {
     } else {
       using output = typename P::output;
       constexpr bool is_kept = comes_back<key_type, typename P::state>();
-      if constexpr (!is_kept) {
+      static_assert(!is_optional<typename P::state>,
+                    "flow: what a process keeps is optional as it is: let `state` be the type without std::optional");
+      if constexpr (!is_kept || is_optional<typename P::state>) {
         return poisoned{};
       } else if constexpr (is_keyed<output>) {
         return passed_on<decltype(output::key), decltype(output::value), placement::scattered>();
@@ -178,11 +187,11 @@ struct process_op : op<process_op<P>> {
            auto call_user) const {
     const auto before = memory.way->out->size();
     const auto known = memory.of().find(key);
-    process_context<P> here{kept, stream_time, memory.way->wall_clock};
+    auto send = [&](typename P::output&& made) { emit(r, std::move(made), out); };
+    process_context<P> here{kept, stream_time, memory.way->wall_clock, send};
     try {
       call_user(here);
       here.write_back();
-      for (auto& each : here.made_) emit(r, std::move(each), out);
     } catch (...) {
       memory.way->out->resize(before);
       throw;

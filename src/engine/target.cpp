@@ -244,13 +244,15 @@ target_status target::status() const {
   }
   std::sort(now.lanes.begin(), now.lanes.end());
   std::map<std::string, std::uint64_t> parked;
-  for (const auto& [number, each] : lanes_)
+  for (const auto& [number, each] : lanes_) {
+    for (const auto& [partition, kept] : each->kept) now.kept_keys += kept.state.count();
     for (const auto& course : each->courses) {
       if (!course->halted.empty()) now.halted.push_back({course->from->where, next_of(*course), course->halted});
       auto keys = parked_of(*course, at_.topology);
       keys.keys.add(keys.released);
       for (const auto& [node, some] : keys.keys.all()) parked[node] += some.size();
     }
+  }
   for (const auto& [node, count] : parked) now.parked.push_back({node, count});
   return now;
 }

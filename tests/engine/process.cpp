@@ -197,6 +197,7 @@ TEST_F(processes, know_what_was_committed_behind_what_somebody_has_left_open) {
 TEST_F(processes, forget_a_key_that_has_nothing_left) {
   start("one", with(counter{}));
   give(0, "k", "a");
+  EXPECT_TRUE(eventually([&] { return working("one", "home").kept_keys == 1; }));
   give(0, "k", "forget");
   give(0, "k", "b");
   give(0, "k", "forget");
@@ -208,6 +209,7 @@ TEST_F(processes, forget_a_key_that_has_nothing_left) {
       for (const auto& change : lane) ++changes, forgotten = !change.value;
     return changes == 4 && forgotten;
   }));
+  EXPECT_EQ(working("one", "home").kept_keys, 0u);
 }
 
 TEST_F(processes, have_changed_nothing_where_they_fail) {
@@ -634,6 +636,24 @@ TEST_F(processes, may_keep_a_view) {
   give(0, "k", first);
   for (const auto* v : {"b", "c", "d"}) give(0, "k", v);
   EXPECT_TRUE(made({{first, first, first, first}, {}}));
+}
+
+struct glancing {
+  using state = bool;
+  using output = std::string_view;
+  void operator()(const text_record& r, process_context<glancing>& here) const {
+    for (const auto* end : {"!", "?"}) {
+      const auto own = r.value() + std::string(40, '-') + end;
+      here.emit(own);
+    }
+  }
+};
+
+TEST_F(processes, may_emit_a_view_that_ends_at_once) {
+  start("one", with(glancing{}));
+  give(0, "k", "a");
+  const auto line = "a" + std::string(40, '-');
+  EXPECT_TRUE(made({{line + "!", line + "?"}, {}}));
 }
 
 /// Wants each key to be called at the time that its record has for it, and fails for one of them.

@@ -6,7 +6,7 @@ namespace {
 
 using namespace flow;
 
-constexpr unsigned char newest_format = 2;
+constexpr unsigned char newest_format = 3;
 
 /// What is read says the same when it is written and read again; what is not is refused for one reason or the other.
 template <typename T>

@@ -43,5 +43,12 @@ TEST(drive, says_why_a_record_did_not_get_through) {
   EXPECT_EQ(d.take().size(), 1u);
 }
 
+TEST(drive, has_no_topics) {
+  EXPECT_THROW((flow::testing::drive<std::string, std::string>([](auto s) {
+                 return s | repartition("again", 1) | filter([](const std::string&) { return true; });
+               })),
+               std::logic_error);
+}
+
 }  // namespace
 }  // namespace flow

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -68,7 +69,12 @@ class driver {
         for_each("drive-out", [out = &insides_->out](const record<OutK, OutV>& r) {
           out->push_back({r.key(), r.value(), std::chrono::milliseconds{r.timestamp()}});
         });
-    insides_->graph = t.build()->open();
+    const auto plan = t.build();
+    // What comes back from a topic does not come here.
+    if (plan->sources().size() > 1)
+      throw std::logic_error{"flow: drive takes records through without a cluster: test `process`, `repartition` and "
+                             "`async_map` with a simulation"};
+    insides_->graph = plan->open();
   }
 
   /// Sends one record through the stage; says why if it did not get through because of the policy `stop`.
@@ -106,7 +112,8 @@ struct driven<stream<K, V, Placed>> {
   using value_type = V;
 };
 
-/// Puts a stage to work, a function from `stream<K, V>` to a stream:
+/// Puts a stage to work, a function from `stream<K, V>` to a stream. Throws std::logic_error if there is a `process`,
+/// `repartition` or `async_map` in it, behind which records come back from a topic: those need a simulation.
 ///
 ///     auto d = drive<int, event>([](auto s) { return s | filter(is_good); });
 ///     d.push(1, event{"a"});
