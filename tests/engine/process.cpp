@@ -315,6 +315,19 @@ TEST_F(processes, a_record_that_is_tried_again_finds_everything_as_it_was) {
   EXPECT_TRUE(made({{"a is 1", "b is 2", "times ten is 20", "c is 21"}, {}}));
 }
 
+TEST_F(processes, count_a_record_once_that_another_branch_tries_again) {
+  topology t{"sync"};
+  const auto orders = t.from(topic<std::string, std::string>{"orders"});
+  orders | flow::process("made", counter{}) | fan_out("regions", targets);
+  orders | peek("check", [tried = std::make_shared<int>(0)](const std::string&) {
+    if (++*tried % 3 != 0) throw std::runtime_error{"not yet"};
+  }).on_failure(retry(10, {1s, 1s})) | to("checked", {.cluster = "home"});
+  start("one", t);
+  give(0, "k", "a");
+  give(0, "k", "b");
+  EXPECT_TRUE(made({{"a is 1", "b is 2"}, {}}));
+}
+
 TEST_F(processes, who_was_thought_dead_calls_nobody_either) {
   for (const auto step : {"begun", "sent", "offsets sent"}) {
     start("one", with(gathering{}));
