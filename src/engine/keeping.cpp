@@ -129,8 +129,9 @@ bool writing::may_call(const course& who) const {
 }
 
 time_point writing::next_call() const {
-  if (used_up()) return by_.allowance().next();
   auto next = time_point::max();
+  if (!at_.process) return next;
+  if (used_up()) return by_.allowance().next();
   if (full()) return next;
   for (const auto* each : lanes_)
     for (const auto& course : each->courses) {
