@@ -261,6 +261,16 @@ bool passage::follow(std::string_view node, std::uint32_t sink, std::uint32_t wh
   return true;
 }
 
+// Whatever the node's policy is: nobody has decided about the record, so there is nothing to pass over.
+void seat::wait(const unanswered& why) const {
+  const bool again = way->before && way->before->node == *name;
+  ++counts->retried;
+  way->stopped = blame{.node = *name,
+                       .reason = why.what(),
+                       .again = pause_after(1 + (again ? way->before->failed : 0), pauses{}, way->from),
+                       .is_unanswered = true};
+}
+
 bool seat::hold_back() const {
   if (way->closed || !way->follow(*name, on_failure->parked, turn)) return false;
   ++counts->received;
@@ -277,6 +287,8 @@ void seat::fail() const {
   std::string text = "an exception that says nothing";
   try {
     throw;
+  } catch (const unanswered& e) {
+    return wait(e);
   } catch (const undecodable& e) {
     rule = way->source_rule;
     why = letter_reason::undecodable;

@@ -10,6 +10,12 @@ namespace {
 
 constexpr std::size_t huge = 2u << 20;
 
+class huge_page_resource final : public std::pmr::memory_resource {
+  void* do_allocate(std::size_t size, std::size_t) override { return allocate_pages(size); }
+  void do_deallocate(void* begin, std::size_t size, std::size_t) override { give_back_pages(begin, size); }
+  bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
+};
+
 }  // namespace
 
 void* allocate_pages(std::size_t size) {
@@ -26,6 +32,11 @@ void* allocate_pages(std::size_t size) {
   // Where there are none it does without.
   ::madvise(first + before, used, MADV_HUGEPAGE);
   return first + before;
+}
+
+std::pmr::memory_resource& huge_page_memory() {
+  static huge_page_resource all;
+  return all;
 }
 
 void give_back_pages(void* begin, std::size_t size) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory_resource>
 #include <utility>
 
 namespace flow {
@@ -9,6 +10,9 @@ namespace flow {
 /// cache line, and not for the tables of the pages too. Given back it leaves no hole in the heap.
 void* allocate_pages(std::size_t size);
 void give_back_pages(void* begin, std::size_t size);
+
+/// The same as a resource.
+std::pmr::memory_resource& huge_page_memory();
 
 /// For vectors; what is not given a value has none.
 template <typename T>

@@ -71,7 +71,7 @@ packed_occurrences::packed_occurrences(const packed_occurrences& some, const occ
     : size_{some.size_ + static_cast<std::uint32_t>(others.size())}, offsets_{some.offsets_}, times_{some.times_} {
   if (size_ == 0) return;
   for (const auto& each : others.all()) offsets_.take_in(each.offset), times_.take_in(each.timestamp);
-  layout_.range_bits = std::max(1u, static_cast<unsigned>(std::bit_width(size_ / per_range)) - 1);
+  layout_.range_bits = static_cast<unsigned>(std::bit_width(std::max<std::size_t>(2, size_ / per_range))) - 1;
   layout_.rest_bytes = bytes_for(low_bits(~std::uint64_t{0}, layout_.rest_bits()));
   layout_.offset_bytes = bytes_for(from_to(offsets_.first, offsets_.last));
   layout_.time_bytes = bytes_for(from_to(times_.first, times_.last));
@@ -103,7 +103,7 @@ packed_occurrences::packed_occurrences(const packed_occurrences& some, const occ
   };
   auto all = others.all();
   auto next = all.begin();
-  some.each([&](const occurrence& each) {
+  some.walk([&](const occurrence& each) {
     for (; next != all.end() && hash_of(*next) < hash_of(each); ++next) add(*next);
     add(each);
   });
@@ -127,7 +127,7 @@ occurrence packed_occurrences::at(std::uint64_t range, std::uint32_t number) con
 }
 
 template <typename See>
-void packed_occurrences::each(See see) const {
+void packed_occurrences::walk(See see) const {
   if (size_ == 0) return;
   const auto how = layout_;
   const auto* tag = tags_;
@@ -135,6 +135,10 @@ void packed_occurrences::each(See see) const {
   for (std::uint64_t range = 0; tag < tags_ + size_; ++range)
     for (const auto* const end = tags_ + directory_[range + 1]; tag < end; entry += how.bytes())
       see(how.read(range, *tag++, entry));
+}
+
+void packed_occurrences::each(const std::function<void(const occurrence&)>& see) const {
+  walk([&](const occurrence& one) { see(one); });
 }
 
 }  // namespace flow

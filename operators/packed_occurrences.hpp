@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <vector>
 
@@ -50,6 +51,9 @@ class packed_occurrences {
     return false;
   }
 
+  /// In order.
+  void each(const std::function<void(const occurrence&)>& see) const;
+
   std::size_t size() const { return size_; }
   /// Bytes.
   std::size_t memory() const { return bytes_.size(); }
@@ -76,7 +80,7 @@ class packed_occurrences {
   std::uint32_t next_alike(std::uint8_t tag, std::uint32_t from, std::uint32_t end) const;
   occurrence at(std::uint64_t range, std::uint32_t number) const;
   template <typename See>
-  void each(See see) const;
+  void walk(See see) const;
 
   static constexpr unsigned tag_bits = 8;
 

@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <tuple>
 
 #include "occurrence_table.hpp"
 #include "packed_occurrences.hpp"
+#include "spilled_occurrences.hpp"
 
 namespace flow {
 namespace {
@@ -24,6 +27,16 @@ constexpr int sixteen = 16;
 // What is new is packed once it is so many, and half of what is packed already.
 constexpr std::size_t worth_packing = 4096;
 constexpr std::size_t packed_per_new = 2;
+// What is less than this part of the memory that there is for all is not worth a place on disk.
+constexpr std::size_t least_part = 1024;
+// So many of about the same size are merged there: each more is one more that may have to be read, each less moves every
+// occurrence once more.
+constexpr std::size_t runs_alike = 4;
+constexpr std::size_t bits_alike = std::bit_width(runs_alike) - 1;
+// How far merging goes at once: for each that is new, and in any case.
+constexpr std::size_t merged_per_new = 8, merged_at_least = 16u << 10;
+// Calls of `make_room` that pass at most before a disk that has failed is asked again.
+constexpr unsigned longest_pause = 64;
 constexpr auto nothing = std::numeric_limits<std::int64_t>::max();
 
 std::int64_t quotient(std::int64_t number, std::int64_t by) {
@@ -46,7 +59,7 @@ std::int64_t slice_of(std::int64_t timestamp, std::int64_t step) {
 
 }  // namespace
 
-/// What is new of it lies in a table, the rest is packed.
+/// What is new of it lies in a table, the rest is packed, and what there was no room for on disk, in several runs.
 class seen_ids::slice {
  public:
   slice(std::int64_t begin, std::int64_t step)
@@ -54,37 +67,69 @@ class seen_ids::slice {
     first_.fill(nothing);
   }
 
-  /// These two before `has`.
-  void prefetch_where(std::uint64_t high) const { packed_.prefetch_directory(high), fresh_.prefetch(high); }
-  void prefetch_what(std::uint64_t high) const { packed_.prefetch_tags(high); }
+  /// These two before `has` and `insert`.
+  void prefetch_where(const occurrence& what) const {
+    packed_.prefetch_directory(what.high), fresh_.prefetch(what.high);
+    for (const auto& each : runs_) each->prefetch(what);
+  }
+  void prefetch_what(const occurrence& what) const { packed_.prefetch_tags(what.high); }
   /// The id was there before `offset`, within [first, last].
   bool has(const occurrence& what, std::int64_t first, std::int64_t last) const;
-  void insert(const occurrence& what);
+  /// The same, and from now on it is there at this offset too.
+  bool insert(const occurrence& what, std::int64_t first, std::int64_t last);
   void insert(std::span<const occurrence> all);
   /// Nothing more is expected here.
   void seal();
   /// The lowest offset of the part that `timestamp` lies in, and of those behind it.
   std::int64_t first_since(std::int64_t timestamp) const;
 
-  std::size_t size() const { return packed_.size() + fresh_.size() + crowded_.size(); }
+  /// Bytes that `move_to` would make free, in one or two calls.
+  std::size_t movable() const { return fresh_.size() + packed_.size() > 0 ? packed_.memory() + fresh_.memory() : 0; }
+  /// Of what is sealed the last goes where most of it is, and is merged with it.
+  bool wants_to_move() const { return wants_one_run_ && !merging_ && !runs_.empty() && movable() > 0; }
+  result<void> move_to(spill& beyond);
+  /// Of what lies on disk, `most` occurrences.
+  result<void> merge(spill& beyond, std::size_t most);
+
+  std::size_t size() const;
   std::size_t memory() const;
 
  private:
   using exact = std::tuple<std::uint64_t, std::uint64_t, std::int64_t>;
+  using run = spilled_occurrences::merging::run;
 
+  /// True as soon as `is_wanted` is of one that has the id of `what`, the crowded ones aside.
+  bool any(const occurrence& what, auto is_wanted) const {
+    return packed_.any(what, is_wanted) || fresh_.any(what, is_wanted) ||
+           std::ranges::any_of(runs_, [&](const auto& each) { return each->any(what, is_wanted); });
+  }
+  bool is_crowded(const occurrence& what, std::int64_t first, std::int64_t last) const;
   void pack();
+  std::vector<run> next_to_merge();
 
   std::int64_t begin_;
   std::int64_t part_;  // of the slice: so many milliseconds
   std::array<std::int64_t, parts_per_slice> first_;
   packed_occurrences packed_;
   occurrence_table fresh_;
+  std::vector<run> runs_;
+  std::optional<spilled_occurrences::merging> merging_;  // of some of them
+  bool wants_one_run_ = false;
   // What one id fills more places with than a search should pass: by id and time.
   std::map<exact, std::int64_t> crowded_;
 };
 
 struct seen_ids::slices {
+  explicit slices(spill* beyond) : beyond{beyond}, in_memory{beyond} {}
+
+  std::size_t memory() const;
+  result<void> make_room(std::size_t most_merged);
+
   std::map<std::int64_t, slice> by_time;
+  spill* beyond;
+  spill::share in_memory;
+  std::size_t fresh = 0;           // since room was made last
+  unsigned pause = 0, passed = 0;  // calls, after the disk has failed
 };
 
 seen_ids::~seen_ids() = default;
@@ -116,11 +161,11 @@ occurrence hashed(bytes id, const std::string& key) {
   return {.high = hash.high64, .low = hash.low64};
 }
 
-seen_ids::seen_ids(std::chrono::milliseconds window, std::string key)
+seen_ids::seen_ids(std::chrono::milliseconds window, std::string key, spill* beyond)
     : window_{window},
       step_{std::max<std::int64_t>(1, window.count() / slices_per_window)},
       key_{std::move(key)},
-      slices_{std::make_unique<slices>()} {
+      slices_{std::make_unique<slices>(beyond)} {
   if (key_.size() < XXH3_SECRET_SIZE_MIN) throw std::logic_error{"flow: the key of a dedup is too short"};
 }
 
@@ -132,19 +177,22 @@ bool seen_ids::judge(bytes id, std::int64_t offset, std::int64_t timestamp, std:
   const auto first = std::max(minus(timestamp, window_.count()), oldest);
   const auto last = plus(timestamp, window_.count());
 
+  // What is older is never looked at again, by this record's successors neither.
+  const bool is_kept = timestamp >= oldest;
+  const auto own = slice_of(timestamp, step_);
   bool known = false;
   if (first <= last) {
     const auto begin = slices_->by_time.lower_bound(slice_of(first, step_));
     const auto end = slices_->by_time.upper_bound(slice_of(last, step_));
-    for (auto each = begin; each != end; ++each) each->second.prefetch_where(what.high);
-    for (auto each = begin; each != end; ++each) each->second.prefetch_what(what.high);
-    for (auto each = begin; each != end && !known; ++each) known = each->second.has(what, first, last);
+    for (auto each = begin; each != end; ++each) each->second.prefetch_where(what);
+    for (auto each = begin; each != end; ++each) each->second.prefetch_what(what);
+    for (auto each = begin; each != end && !known; ++each)
+      if (!is_kept || each->first != own) known = each->second.has(what, first, last);
   }
-  // What is older is never looked at again, by this record's successors neither.
-  if (timestamp >= oldest) {
-    slice_at(timestamp).insert(what);
-    new_.push_back(what);
-  }
+  if (!is_kept) return known;
+  known = slice_at(timestamp).insert(what, first, last) || known;
+  new_.push_back(what);
+  ++slices_->fresh;
   return known;
 }
 
@@ -156,6 +204,7 @@ void seen_ids::insert(std::span<const occurrence> all) {
         &occurrence::timestamp);
     const auto alike = all.first(static_cast<std::size_t>(end - all.begin()));
     slice_at(first).insert(alike);
+    slices_->fresh += alike.size();
     all = all.subspan(alike.size());
   }
 }
@@ -185,28 +234,73 @@ std::int64_t seen_ids::slice::first_since(std::int64_t timestamp) const {
   return *std::min_element(first_.begin() + skipped, first_.end());
 }
 
+void seen_ids::make_room() {
+  auto& all = *slices_;
+  if (!all.beyond) return;
+  const auto most_merged = std::exchange(all.fresh, 0) * merged_per_new + merged_at_least;
+  if (all.passed < all.pause) {
+    ++all.passed;
+  } else if (const auto done = all.make_room(most_merged); done) {
+    if (all.pause > 0) all.beyond->settle();
+    all.pause = 0;
+  } else {
+    all.beyond->complain(done.error());
+    all.pause = std::min(2 * all.pause + 1, longest_pause);
+    all.passed = 0;
+  }
+  all.in_memory.take(memory());
+}
+
+result<void> seen_ids::slices::make_room(std::size_t most_merged) {
+  for (auto& [number, each] : by_time)
+    if (each.wants_to_move())
+      if (auto moved = each.move_to(*beyond); !moved) return moved;
+  for (in_memory.take(memory()); beyond->is_over(); in_memory.take(memory())) {
+    const auto most = std::ranges::max_element(by_time, {}, [](const auto& each) { return each.second.movable(); });
+    if (most == by_time.end() || most->second.movable() <= beyond->memory() / least_part) break;
+    if (auto moved = most->second.move_to(*beyond); !moved) return moved;
+  }
+  for (auto& [number, each] : by_time)
+    if (auto merged = each.merge(*beyond, most_merged); !merged) return merged;
+  return {};
+}
+
 std::size_t seen_ids::size() const {
   std::size_t all = 0;
   for (const auto& [number, each] : slices_->by_time) all += each.size();
   return all;
 }
 
-std::size_t seen_ids::memory() const {
+std::size_t seen_ids::memory() const { return slices_->memory(); }
+
+std::size_t seen_ids::slices::memory() const {
   std::size_t all = 0;
-  for (const auto& [number, each] : slices_->by_time) all += each.memory();
+  for (const auto& [number, each] : by_time) all += each.memory();
+  return all;
+}
+
+std::size_t seen_ids::slice::size() const {
+  auto all = packed_.size() + fresh_.size() + crowded_.size();
+  for (const auto& each : runs_) all += each->size();
   return all;
 }
 
 std::size_t seen_ids::slice::memory() const {
   constexpr std::size_t node = sizeof(std::pair<const exact, std::int64_t>) + 32;
-  return sizeof *this + packed_.memory() + fresh_.memory() + crowded_.size() * node;
+  auto all = sizeof *this + packed_.memory() + fresh_.memory() + crowded_.size() * node;
+  if (merging_) all += merging_->memory();
+  for (const auto& each : runs_) all += each->memory();
+  return all;
 }
 
 bool seen_ids::slice::has(const occurrence& what, std::int64_t first, std::int64_t last) const {
   const auto is_before = [&](const occurrence& found) {
     return found.offset < what.offset && found.timestamp >= first && found.timestamp <= last;
   };
-  if (packed_.any(what, is_before) || fresh_.any(what, is_before)) return true;
+  return any(what, is_before) || is_crowded(what, first, last);
+}
+
+bool seen_ids::slice::is_crowded(const occurrence& what, std::int64_t first, std::int64_t last) const {
   if (crowded_.empty()) return false;
   for (auto at = crowded_.lower_bound({what.high, what.low, first}); at != crowded_.end(); ++at) {
     const auto& [high, low, timestamp] = at->first;
@@ -216,40 +310,95 @@ bool seen_ids::slice::has(const occurrence& what, std::int64_t first, std::int64
   return false;
 }
 
-void seen_ids::slice::insert(const occurrence& what) {
-  auto& first = first_[static_cast<std::size_t>((what.timestamp - begin_) / part_)];
-  first = std::min(first, what.offset);
+bool seen_ids::slice::insert(const occurrence& what, std::int64_t first, std::int64_t last) {
   int alike = 0;
-  const auto is_the_same = [&](const occurrence& found) { return ++alike, found.offset == what.offset; };
-  if (packed_.any(what, is_the_same) || fresh_.any(what, is_the_same)) return;
+  bool known = false;
+  const bool is_there = any(what, [&](const occurrence& found) {
+    ++alike;
+    known = known || (found.offset < what.offset && found.timestamp >= first && found.timestamp <= last);
+    return found.offset == what.offset;
+  });
+  // Who is there already has not looked at all of them.
+  if (is_there) return known || has(what, first, last);
+  known = known || is_crowded(what, first, last);
+  auto& earliest_of_part = first_[static_cast<std::size_t>((what.timestamp - begin_) / part_)];
+  earliest_of_part = std::min(earliest_of_part, what.offset);
   if (alike >= most_in_a_row) {
     auto& earliest = crowded_.try_emplace({what.high, what.low, what.timestamp}, what.offset).first->second;
     earliest = std::min(earliest, what.offset);
-    return;
+    return known;
   }
   fresh_.insert(what);
   if (fresh_.size() >= std::max(worth_packing, packed_.size() / packed_per_new)) pack();
+  return known;
 }
 
 // What one search waits for is on its way while those before it go on.
 void seen_ids::slice::insert(std::span<const occurrence> all) {
   constexpr std::size_t near = 8, far = 16;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (i + far < all.size()) prefetch_where(all[i + far].high);
-    if (i + near < all.size()) prefetch_what(all[i + near].high);
-    insert(all[i]);
+    if (i + far < all.size()) prefetch_where(all[i + far]);
+    if (i + near < all.size()) prefetch_what(all[i + near]);
+    insert(all[i], nothing, nothing);
   }
 }
 
 void seen_ids::slice::seal() {
   if (fresh_.size() > 0 && size() >= worth_packing) pack();
   if (fresh_.size() == 0) fresh_ = {};
+  wants_one_run_ = true;
 }
 
 void seen_ids::slice::pack() {
   if (packed_.size() + fresh_.size() > packed_occurrences::most) return;
   packed_ = {packed_, fresh_};
   fresh_.clear();
+}
+
+// A table is packed first, unless it is small beside what is: it costs the room that is wanted.
+result<void> seen_ids::slice::move_to(spill& beyond) {
+  if (fresh_.memory() > packed_.memory() || wants_to_move()) pack();
+  return spilled_occurrences::writer::begin(beyond, packed_.size())
+      .and_then([&](spilled_occurrences::writer to) {
+        result<void> written;
+        packed_.each([&](const occurrence& each) {
+          if (written) written = to.add(each);
+        });
+        return written.and_then([&] { return to.finish(); });
+      })
+      .map([&](spilled_occurrences made) {
+        runs_.push_back(std::make_shared<const spilled_occurrences>(std::move(made)));
+        packed_ = {};
+        if (fresh_.size() == 0) fresh_ = {};
+        if (runs_.size() == 1) wants_one_run_ = false;
+      });
+}
+
+result<void> seen_ids::slice::merge(spill& beyond, std::size_t most) {
+  if (!merging_) {
+    auto next = next_to_merge();
+    if (next.empty()) return {};
+    auto begun = spilled_occurrences::merging::begin(beyond, std::move(next));
+    if (!begun) return tl::unexpected{begun.error()};
+    merging_ = *std::move(begun);
+  }
+  auto made = merging_->go_on(most);
+  if (made && !*made) return {};
+  if (made) {
+    std::erase_if(runs_, [&](const auto& each) { return std::ranges::count(merging_->from(), each) > 0; });
+    runs_.push_back(*made);
+  }
+  merging_.reset();
+  return made.map([](const run&) {});
+}
+
+std::vector<seen_ids::slice::run> seen_ids::slice::next_to_merge() {
+  if (runs_.size() > 1 && std::exchange(wants_one_run_, false)) return runs_;
+  std::map<std::size_t, std::vector<run>> by_size;
+  for (const auto& each : runs_) by_size[std::bit_width(each->size()) / bits_alike].push_back(each);
+  for (auto& [size, all] : by_size)
+    if (all.size() >= runs_alike) return std::move(all);
+  return {};
 }
 
 }  // namespace flow

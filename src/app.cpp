@@ -12,6 +12,7 @@
 #include "kafka/cluster.hpp"
 #include "kafka/properties.hpp"
 #include "log.hpp"
+#include "scratch.hpp"
 #include "to_kafka.hpp"
 #include "worker_thread.hpp"
 
@@ -38,6 +39,9 @@ class no_state final : public port::state {
   }
   result<void> remember(const std::vector<port::seen_page>&, const std::vector<port::seen_page>&) override { return {}; }
   std::string dedup_key() override { return key_; }
+  result<std::unique_ptr<port::scratch>> open_scratch() override {
+    return database::open_scratch(std::filesystem::temp_directory_path());
+  }
 
  private:
   const std::string key_ = database::new_dedup_key();
@@ -237,6 +241,7 @@ class app::runtime {
       if (!opened) return tl::unexpected{opened.error()};
       state_ = std::move(*opened);
     }
+    beyond_ = std::make_unique<spill>(options_.dedup_memory, [this] { return state_->open_scratch(); }, log_);
     {
       const std::lock_guard lock{mutex_};
       status_.phase = orders_.stop ? app_phase::stopping : app_phase::running;
@@ -262,6 +267,7 @@ class app::runtime {
     const std::lock_guard starting{start_mutex_};
     asked_.reset();
     workers_.clear();
+    beyond_.reset();
     state_.reset();
   }
 
@@ -287,6 +293,7 @@ class app::runtime {
         .topology = what_,
         .clusters = std::move(clusters),
         .state = *state_,
+        .beyond = *beyond_,
         .probe = probe_,
         .wake = [box] { box->ring(); },
         .wall_clock =
@@ -382,6 +389,7 @@ class app::runtime {
   log_sink log_;
   no_probe probe_;
   std::unique_ptr<port::state> state_;
+  std::unique_ptr<spill> beyond_;
   std::mutex start_mutex_;
   mutable std::mutex mutex_;
   std::mutex change_mutex_;

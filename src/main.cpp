@@ -154,6 +154,7 @@ app_options app_settings::options() const {
   if (catch_up_limit) made.catch_up_limit = catch_up_limit->bytes_per_second;
   made.lanes = lanes;
   made.memory = memory.bytes;
+  made.dedup_memory = dedup_memory.bytes;
   made.leave_on_stop = on_stop == flow::on_stop::leave;
   made.fresh = fresh;
   made.session = session;

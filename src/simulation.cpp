@@ -54,6 +54,39 @@ void simulated_state::cut_power(std::size_t batches) {
   pages_.resize(pages_.size() - std::min(batches, pages_.size()));
 }
 
+namespace {
+
+class simulated_scratch final : public port::scratch {
+ public:
+  explicit simulated_scratch(std::shared_ptr<std::function<bool()>> fails) : fails_{std::move(fails)} {}
+
+  result<void> write(std::uint64_t at, std::span<const std::byte> what) override {
+    if ((*fails_)()) return fail(failure_kind::retriable, "the simulated disk is full");
+    content_.resize(std::max<std::size_t>(content_.size(), at + what.size()));
+    std::ranges::copy(what, content_.begin() + static_cast<std::ptrdiff_t>(at));
+    return {};
+  }
+  result<void> read(std::uint64_t at, std::span<std::byte> into) override {
+    if ((*fails_)()) return fail(failure_kind::retriable, "the simulated disk cannot be read");
+    std::ranges::copy(std::span{content_}.subspan(at, into.size()), into.begin());
+    return {};
+  }
+  void drop(std::uint64_t from, std::uint64_t until) override {
+    until = std::min<std::uint64_t>(until, content_.size());
+    for (; from < until; ++from) content_[from] = std::byte{0xff};
+  }
+
+ private:
+  std::shared_ptr<std::function<bool()>> fails_;
+  std::vector<std::byte> content_;
+};
+
+}  // namespace
+
+result<std::unique_ptr<port::scratch>> simulated_state::open_scratch() {
+  return std::make_unique<simulated_scratch>(fails_);
+}
+
 void simulated_state::clear() { batches_.clear(), pages_.clear(); }
 
 /// A process with one worker. It runs when it is rung for, and at the time that its engine names.
@@ -76,6 +109,10 @@ class process final : public port::mailbox, public port::probe, public std::enab
     how.session = options.session;
     how.purge_every = world_.purge_every;
     how.share = engine::budget::share_out(options.memory, engine::sharers_of(*what, how.home, 1));
+    const auto log = [this, instance = options.instance](severity, std::string_view text) {
+      world_.note(instance + ": " + std::string{text});
+    };
+    beyond_.emplace(options.dedup_memory, [this] { return state_.open_scratch(); }, log);
     std::map<std::string, std::unique_ptr<port::cluster>> clusters;
     for (const auto& [name, properties] : options.clusters)
       clusters[name] = memory::connect(world_.cluster(name), shared_from_this(),
@@ -85,12 +122,11 @@ class process final : public port::mailbox, public port::probe, public std::enab
         .topology = std::move(what),
         .clusters = std::move(clusters),
         .state = state_,
+        .beyond = *beyond_,
         .probe = *this,
         .wake = [this] { ring(); },
         .wall_clock = [this] { return world_.clock.wall_clock(); },
-        .log = [this, instance = options.instance](severity, std::string_view text) {
-          world_.note(instance + ": " + std::string{text});
-        },
+        .log = log,
         .open_destination = [this, instance = options.instance](const sink_spec& sink) {
           return std::make_unique<simulated_destination>(world_, sink, instance, weak_from_this());
         }});
@@ -170,6 +206,7 @@ class process final : public port::mailbox, public port::probe, public std::enab
   simulation::inside& world_;
   simulated_state& state_;
   std::vector<std::function<void()>> letters_;
+  std::optional<spill> beyond_;
   std::unique_ptr<engine::worker> engine_;
   bool frozen_ = false;
   bool crashed_ = false;

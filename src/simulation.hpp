@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -24,11 +25,15 @@ class simulated_state final : public port::state {
                       const std::function<void(const port::seen_page&)>& see) override;
   result<void> remember(const std::vector<port::seen_page>& pages, const std::vector<port::seen_page>& outdated) override;
   std::string dedup_key() override { return std::string(192, 'k'); }
+  result<std::unique_ptr<port::scratch>> open_scratch() override;
   /// Loses the newest `batches`.
   void cut_power(std::size_t batches);
   void clear();
+  /// Asked before each reading and writing of a scratch file.
+  void scratch_fails(std::function<bool()> fails) { *fails_ = std::move(fails); }
 
  private:
+  std::shared_ptr<std::function<bool()>> fails_ = std::make_shared<std::function<bool()>>([] { return false; });
   std::vector<std::map<port::lane_key, port::lane_state>> batches_;
   std::vector<port::seen_page> pages_;
 };

@@ -15,6 +15,7 @@
 
 #include "failures.hpp"
 #include "quarantine.hpp"
+#include "scratch.hpp"
 #include "values.hpp"
 
 namespace flow::database {
@@ -360,6 +361,8 @@ class state final : public port::state {
     if (key_.empty()) key_ = new_dedup_key();
     return key_;
   }
+
+  result<std::unique_ptr<port::scratch>> open_scratch() override { return database::open_scratch(directory_); }
 
  private:
   result<void> write(rocksdb::WriteBatch& batch) {

@@ -16,12 +16,15 @@
 #include <string>
 
 #include "database.hpp"
+#include "scratch.hpp"
 
 #include <flow/seen_ids.hpp>
+#include <flow/spill.hpp>
 
 /// bench_dedup [LIVE [PART...]]: random ids of 16 bytes against LIVE that are known (10 million unless told otherwise):
 /// CPU-seconds per million and bytes per id in `memory`, how long a `reload` from the state directory takes, and beside
-/// it what one would write without flow, in `rocksdb`: a get and put for each id. All parts unless some are named.
+/// it what one would write without flow, in `rocksdb`: a get and put for each id. All these unless some are named; and
+/// mostly on `disk` if that is.
 
 namespace {
 
@@ -64,7 +67,7 @@ class random_ids {
   std::mt19937_64 dice_{42};
 };
 
-constexpr std::int64_t measured = 2'000'000;
+constexpr std::int64_t least_measured = 2'000'000;
 constexpr auto window = 24h;
 
 /// Ids at an even pace, so that `live` of them lie within the window.
@@ -72,10 +75,11 @@ std::int64_t time_of(std::int64_t number, std::int64_t live) {
   return number * std::chrono::milliseconds{window}.count() / live;
 }
 
-double flow_alone(std::int64_t live) {
+double flow_alone(std::int64_t live, flow::spill* beyond = nullptr) {
   random_ids ids;
-  flow::seen_ids seen{window, flow::database::new_dedup_key()};
+  flow::seen_ids seen{window, flow::database::new_dedup_key(), beyond};
   double most = 0;
+  std::chrono::duration<double> longest{};
   const auto judge = [&](std::int64_t number) {
     const auto now = time_of(number, live);
     seen.judge(ids.next(), number, now, now);
@@ -84,20 +88,40 @@ double flow_alone(std::int64_t live) {
       seen.forget_before(now - std::chrono::milliseconds{window}.count());
       seen.take_new();
     }
+    if (beyond && number % 65'536 == 0) {
+      const auto began = std::chrono::steady_clock::now();
+      seen.make_room();
+      longest = std::max<std::chrono::duration<double>>(longest, std::chrono::steady_clock::now() - began);
+    }
   };
   const double before = resident_megabytes();
   for (std::int64_t i = 0; i < live; ++i) judge(i);
   const double bytes = (resident_megabytes() - before) * 1e6 / static_cast<double>(seen.size());
   const auto began = cpu_seconds();
+  // What is done for an eighth of the window at once is part of it.
+  const auto measured = beyond ? std::max(least_measured, live / 8) : least_measured;
   for (std::int64_t i = live; i < live + measured; ++i) judge(i);
-  const double cost = (cpu_seconds() - began) / (measured / 1e6);
-  std::printf("flow, in memory                  %6.2f cpu-s/M, %.1f bytes per id (%.1f by its own account)\n", cost,
-              bytes, static_cast<double>(seen.memory()) / static_cast<double>(seen.size()));
+  const double cost = (cpu_seconds() - began) / (static_cast<double>(measured) / 1e6);
+  std::printf("flow, %-14s             %6.2f cpu-s/M, %.1f bytes per id (%.1f by its own account)\n",
+              beyond ? "mostly on disk" : "in memory", cost, bytes,
+              static_cast<double>(seen.memory()) / static_cast<double>(seen.size()));
   // What has expired is still there until its eighth of the window has.
   std::printf("  at most %.1f bytes per live id, %.1f for a moment\n",
               (most - before) * 1e6 / static_cast<double>(live),
               (peak_megabytes() - before) * 1e6 / static_cast<double>(live));
+  if (beyond)
+    std::printf("  %.1f MB by its own account, %.1f at most, %.1f for a moment, %.1f on disk; room made in %.0f ms at most\n",
+                static_cast<double>(beyond->in_memory()) / 1e6, most - before, peak_megabytes() - before,
+                static_cast<double>(beyond->on_disk()) / 1e6, longest.count() * 1e3);
   return cost;
+}
+
+/// With 64 MiB for 100 million.
+void flow_on_disk(std::int64_t live, const std::filesystem::path& folder) {
+  const auto say = [](flow::severity, std::string_view text) { std::puts(std::string{text}.c_str()); };
+  const auto memory = static_cast<std::size_t>(live) * (64u << 20) / 100'000'000;
+  flow::spill beyond{memory, [&] { return flow::database::open_scratch(folder); }, say};
+  flow_alone(live, &beyond);
 }
 
 std::unique_ptr<flow::port::state> open_state(const std::filesystem::path& folder) {
@@ -148,8 +172,8 @@ double rocksdb_alone(std::int64_t live, const std::filesystem::path& folder) {
   };
   for (std::int64_t i = 0; i < live; ++i) judge(i);
   const auto began = cpu_seconds();
-  for (std::int64_t i = live; i < live + measured; ++i) judge(i);
-  const double cost = (cpu_seconds() - began) / (measured / 1e6);
+  for (std::int64_t i = live; i < live + least_measured; ++i) judge(i);
+  const double cost = (cpu_seconds() - began) / (least_measured / 1e6);
   std::printf("a RocksDB get and put per id     %6.2f cpu-s/M\n", cost);
   return cost;
 }
@@ -164,6 +188,7 @@ int main(int argc, char** argv) {
   const auto is_wanted = [&](const char* part) { return parts.empty() || parts.contains(part); };
   ::setlinebuf(stdout);
   const double ours = is_wanted("memory") ? flow_alone(live) : 0;
+  if (parts.contains("disk")) flow_on_disk(live, folder);
   if (is_wanted("reload")) reload(live, folder);
   const double theirs = is_wanted("rocksdb") ? rocksdb_alone(live, folder) : 0;
   if (ours > 0 && theirs > 0) std::printf("ratio                            %6.3f\n", ours / theirs);

@@ -145,6 +145,12 @@ flow::policy settings::failure_settings::in_force() const {
   return retries == 0 ? last : flow::retry(retries, {backoff.from, backoff.to}).then(last);
 }
 
+flow::app_options settings::options() const {
+  auto made = app_settings::options();
+  if (dedup) made.dedup_memory = dedup->memory.bytes;
+  return made;
+}
+
 flow::policy settings::for_malformed() const {
   switch (events ? events->malformed : malformed::dead_letter) {
     case malformed::skip:

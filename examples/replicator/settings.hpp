@@ -104,10 +104,13 @@ struct settings : flow::app_settings {
   struct dedup_settings {
     std::string id = "/id";
     std::chrono::milliseconds window = std::chrono::hours{24};
+    flow::byte_size memory{1u << 30};
 
     void bind(auto& b) {
       b("id", id, "JSON pointer to what tells an event from others");
       b("window", window, "an event is dropped if its id was there within this time, by the events' timestamps");
+      b("memory", memory, "what the ids of all partitions take; more of them go to disk")
+          .range(flow::byte_size{1u << 20}, flow::byte_size{1ull << 40});
     }
 
     void check(flow::problems& found) const;
@@ -169,6 +172,7 @@ struct settings : flow::app_settings {
   }
 
   void check(flow::problems& found) const;
+  flow::app_options options() const;
 
   /// What becomes of events that are no JSON.
   flow::policy for_malformed() const;

@@ -50,6 +50,9 @@ struct app_options {
   std::optional<std::uint64_t> catch_up_limit{};  ///< as `app::limit` of each cluster; unset: none
   std::int32_t lanes = 32;             ///< the most workers that can share the work; fixed at the first start
   std::size_t memory = 256u << 20;     ///< bytes: everything buffered, all workers and targets together
+  /// Bytes: what dedups have seen, all workers together. What is more goes to disk, into the state directory, or into
+  /// that for temporary files if nothing is kept; half a byte for each id stays in any case.
+  std::size_t dedup_memory = std::size_t{1} << 30;
   bool leave_on_stop = true;           ///< false: the lanes wait for a restart of the same instance
   bool fresh = false;                  ///< begin although the outputs hold records and no position exists
   std::chrono::milliseconds session{10'000};  ///< after which the lanes of a process that died go to others

@@ -61,6 +61,7 @@ struct app_settings {
   std::chrono::milliseconds commit_every{100};
   std::optional<byte_rate> catch_up_limit;
   byte_size memory = 256_MiB;
+  byte_size dedup_memory = 1_GiB;
   int lanes = 32;
   int threads = 1;
   std::string state = "./state";
@@ -89,10 +90,13 @@ struct app_settings {
     b("bootstrap_servers", bootstrap_servers, "of the home cluster, in place of what clusters says")
         .flag_only()
         .check(checks::servers);
+    b("dedup_memory", dedup_memory, "what all dedups have seen takes; more of it goes to disk")
+        .range(byte_size{1u << 20}, byte_size{1ull << 40});
     bind_running(b);
   }
 
-  /// All but what says which clusters there are, for programs that have words of their own for that.
+  /// All but what says which clusters there are and what dedups may take, for programs that have words of their own for
+  /// that.
   void bind_running(auto& b) {
     b("instance", instance, "of this process, stable over restarts; the host's name unless set")
         .check([](const std::string& given) { return given.empty() ? complaint{} : checks::name(given); });

@@ -169,6 +169,7 @@ struct blame {
   std::string reason;
   std::optional<std::chrono::milliseconds> again{};  ///< it is to be pushed once more after this time
   std::optional<due_calls> first{};  ///< nothing has failed: it is to be pushed once more when these have been made
+  bool is_unanswered = false;  ///< what a dedup knows cannot be read now: it has not seen the record yet
 };
 
 /// How a record has fared so far that is pushed once more.

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -271,6 +273,18 @@ struct seen_page {
   bool operator==(const seen_page&) const = default;
 };
 
+/// A file of this process alone that ends with it, however it ends. Calls come from any thread, several at once, and
+/// block as files do.
+class scratch {
+ public:
+  virtual ~scratch() = default;
+  virtual result<void> write(std::uint64_t at, std::span<const std::byte> what) = 0;
+  /// What was written there; fails if that is not all there.
+  virtual result<void> read(std::uint64_t at, std::span<std::byte> into) = 0;
+  /// Nobody asks for [from, until) any more.
+  virtual void drop(std::uint64_t from, std::uint64_t until) = 0;
+};
+
 /// The state directory of an application. Calls come from every worker's thread and return at once: writes go to the
 /// page cache, one atomic batch per commit.
 class state {
@@ -287,6 +301,9 @@ class state {
   virtual result<void> remember(const std::vector<seen_page>& pages, const std::vector<seen_page>& outdated) = 0;
   /// By which ids are hashed; the same for as long as pages are there.
   virtual std::string dedup_key() = 0;
+
+  /// Room for what does not fit into memory and nobody needs after this process. It outlives the state.
+  virtual result<std::unique_ptr<scratch>> open_scratch() = 0;
 };
 
 /// Named steps of the protocol, so that a test can crash a worker exactly there. Outside of tests nobody listens.

@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -46,26 +47,39 @@ struct occurrence {
 /// An id as occurrences have it, by the key of a `seen_ids`; at no place yet.
 occurrence hashed(bytes id, const std::string& key);
 
+/// What would decide lies on disk, and cannot be read now. The same may be asked again.
+struct unanswered : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+class spill;
+
 /// The occurrences of ids in one source partition, in slices of time that are forgotten as a whole. About 22 bytes for
-/// each. Not for use by two threads at once.
+/// each, or 0.6 and 32 on disk. Not for use by two threads at once.
 class seen_ids {
  public:
-  /// `key`: 192 random bytes at least, the same for all whose occurrences are exchanged.
-  seen_ids(std::chrono::milliseconds window, std::string key);
+  /// `key`: 192 random bytes at least, the same for all whose occurrences are exchanged. `beyond`: what they share
+  /// memory with, and where what does not fit into it goes; nullptr: all of it fits.
+  seen_ids(std::chrono::milliseconds window, std::string key, spill* beyond = nullptr);
   ~seen_ids();
   seen_ids(seen_ids&&) noexcept;
   seen_ids& operator=(seen_ids&&) noexcept;
 
   /// True if the id was there at an earlier offset, at most the window apart in time, and not more than the window
   /// behind `now`, the stream's time at this record. Remembers this occurrence too.
+  /// @throws unanswered: nothing has been remembered.
   bool judge(bytes id, std::int64_t offset, std::int64_t timestamp, std::int64_t now);
   /// What `judge` took in, elsewhere or earlier.
+  /// @throws unanswered: perhaps not all of it is in; what is may be inserted again.
   void insert(std::span<const occurrence> all);
   /// What happened before `timestamp` is not needed any more.
   void forget_before(std::int64_t timestamp);
   /// The lowest offset of what happened at `timestamp` or later, or up to a 64th of the window before; the highest
   /// number that there is if nothing did.
   std::int64_t first_since(std::int64_t timestamp) const;
+  /// To be called now and then, such as for every few thousand ids: moves some of it to disk if there is too much in
+  /// memory, and tidies up there. What the disk does not take stays; it is tried again, less and less often.
+  void make_room();
 
   /// What `judge` has remembered since the last call, in the order of its calls.
   std::vector<occurrence> take_new() { return std::exchange(new_, {}); }

@@ -59,6 +59,9 @@ struct worker_status {
   std::vector<target_status> targets;
   std::vector<node_counts> nodes;  ///< in the order of the topology's nodes
   std::optional<failure> trouble;  ///< with the cluster that is read
+  /// Bytes that what the dedups of all workers of the process have seen takes; up to some seconds old.
+  std::size_t seen_in_memory = 0;
+  std::uint64_t seen_on_disk = 0;  ///< beside the state directory's, which is all of it
 };
 
 /// Where an app stands. `stopped` and `failed` are the last.

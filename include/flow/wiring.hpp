@@ -88,6 +88,9 @@ struct seat {
   bool hold_back() const;
   /// Applies the policy to the exception that is being handled.
   void fail() const;
+
+ private:
+  void wait(const unanswered& why) const;
 };
 
 /// A record's stay at a node, and behind it.

@@ -236,7 +236,7 @@ std::optional<blame> intake::push(feed& at, const fetched_record& record) {
   for (const auto& entry : at.from->entries) {
     const auto blamed = through.push(entry, *read_, how);
     // What is looked back at got through once, or will have to by its own lane.
-    if (blamed && !looks_back) return blamed;
+    if (blamed && (!looks_back || blamed->is_unanswered)) return blamed;
     for (std::size_t i = 0; i < times_.size(); ++i)
       if (memories_.concern(i, entry.source)) times_[i] = std::max(times_[i], through.time());
   }

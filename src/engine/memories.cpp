@@ -44,8 +44,8 @@ offset_ranges offset_ranges::common_with(const offset_ranges& other) const {
   return common;
 }
 
-memories::memories(const loop& on, const plan& topology, port::state& state, log_sink log)
-    : loop_{on}, specs_{topology.dedups()}, state_{state}, log_{std::move(log)} {}
+memories::memories(const loop& on, const plan& topology, port::state& state, spill& beyond, log_sink log)
+    : loop_{on}, specs_{topology.dedups()}, state_{state}, beyond_{beyond}, log_{std::move(log)} {}
 
 memories::of_source& memories::at(const source& from) {
   const auto [known, fresh] = sources_.try_emplace(from.id);
@@ -64,22 +64,29 @@ void memories::recall(of_source& what) {
   for (std::size_t i = 0; i < specs_.size(); ++i) {
     const auto& spec = specs_[i];
     auto& seen = what.seen.emplace_back(
-        dedup_memory{.ids{spec.window, state_.dedup_key()}, .clock{}, .is_kept_outside = true});
+        dedup_memory{.ids{spec.window, state_.dedup_key(), &beyond_}, .clock{}, .is_kept_outside = true});
     what.forgotten.push_back(beginning_of_time);
     what.horizon.push_back(end_of_time);
     auto& pages = what.pages.emplace_back();
     if (!what.concerned[i]) continue;
     offset_ranges covered;
+    std::string unanswered;
     const auto found = state_.recall(spec.name, what.where, [&](const port::seen_page& each) {
-      seen.ids.insert(each.occurrences);
-      covered.add(each.from, each.until);
+      try {
+        seen.ids.insert(each.occurrences);
+        covered.add(each.from, each.until);
+      } catch (const flow::unanswered& problem) {
+        unanswered = problem.what();
+      }
+      seen.ids.make_room();
       pages.push_back({each.from, each.until});
       // What is not there any more has been forgotten on purpose.
       what.forgotten.back() = std::max(what.forgotten.back(), each.forgotten);
     });
-    if (!found)
+    if (!found) unanswered = to_string(found.error());
+    if (!unanswered.empty())
       log_(severity::warn, spec.name + ": what it has seen of " + to_string(what.where) + " is read again from the source: " +
-                               to_string(found.error()));
+                               unanswered);
     what.covered = std::exchange(first, false) ? covered : what.covered.common_with(covered);
   }
 }
@@ -135,7 +142,10 @@ bool memories::is_worth_saving() const {
 
 void memories::save() {
   saved_ = loop_.now();
-  for (auto& [id, each] : sources_) save(each);
+  for (auto& [id, each] : sources_) {
+    save(each);
+    for (auto& seen : each.seen) seen.ids.make_room();
+  }
 }
 
 std::int64_t memories::forget(of_source& what) {

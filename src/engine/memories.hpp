@@ -12,6 +12,7 @@
 #include <flow/log.hpp>
 #include <flow/plan.hpp>
 #include <flow/ports.hpp>
+#include <flow/spill.hpp>
 
 namespace flow::engine {
 
@@ -38,7 +39,7 @@ class offset_ranges {
 /// again, and what is missing there is.
 class memories {
  public:
-  memories(const loop& on, const plan& topology, port::state& state, log_sink log);
+  memories(const loop& on, const plan& topology, port::state& state, spill& beyond, log_sink log);
 
   /// The topology has dedups at all; otherwise nothing else here is called.
   bool used() const { return !specs_.empty(); }
@@ -68,7 +69,8 @@ class memories {
 
   /// Much is new, or has been for a while.
   bool is_worth_saving() const;
-  /// Writes down what is new, and forgets what is older than all that was needed since the last time.
+  /// Writes down what is new, and forgets what is older than all that was needed since the last time. What does not fit
+  /// into memory goes to disk.
   void save();
 
  private:
@@ -94,6 +96,7 @@ class memories {
   const loop& loop_;
   const std::vector<dedup_spec>& specs_;
   port::state& state_;
+  spill& beyond_;
   log_sink log_;
   std::map<source_id, of_source> sources_;
   time_point saved_{};

@@ -39,7 +39,9 @@ struct reading::look_back final : destination {
   void interrupted(course&, const failure& what) override { why = what; }
   void resolve(std::uint32_t, const std::string&) override {}
   void halt(course&, const std::string& reason) override { why = failure{failure_kind::fatal, reason, {}}; }
-  void hold(course&, const blame&) override {}
+  void hold(course&, const blame& what) override {
+    why = failure{failure_kind::retriable, what.node + ": " + what.reason, {}};
+  }
   const refusal* refused(const source_record&) const override { return nullptr; }
   void passed_over(std::uint32_t, const source&, std::int64_t, const std::string&) override {}
   void parked(const course&, std::string_view, std::int64_t) override {}
@@ -65,7 +67,7 @@ reading::reading(surroundings with)
       changed_{with_.loop},
       trouble_{with_.loop, with_.log, with_.options.home},
       operators_{with_.topology},
-      memories_{with_.loop, with_.topology, with_.state, with_.log},
+      memories_{with_.loop, with_.topology, with_.state, with_.beyond, with_.log},
       omissions_{with_.log, with_.options.home} {
   for (const auto& spec : with_.topology.sources())
     selections_.emplace_back(spec, with_.options.application, with_.options.home);

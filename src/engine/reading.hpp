@@ -30,6 +30,7 @@ class reading {
     const plan& topology;
     port::cluster& home;
     port::state& state;
+    spill& beyond;
     port::wake wake;
     std::function<std::int64_t()> wall_clock;
     log_sink log;

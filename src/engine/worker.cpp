@@ -13,6 +13,7 @@ worker::worker(surroundings with)
                 .topology = *with_.topology,
                 .home = *with_.clusters.at(with_.options.home),
                 .state = with_.state,
+                .beyond = with_.beyond,
                 .wake = with_.wake,
                 .wall_clock = with_.wall_clock,
                 .log = with_.log}} {
@@ -104,6 +105,8 @@ worker_status worker::status() const {
   for (const auto& [name, each] : targets_) now.targets.push_back(each->status());
   now.nodes = reading_.counts();
   now.trouble = reading_.trouble().current();
+  now.seen_in_memory = with_.beyond.in_memory();
+  now.seen_on_disk = with_.beyond.on_disk();
   return now;
 }
 

@@ -28,6 +28,7 @@ class worker {
     /// By the names that the topology uses; the home cluster under `options.home`.
     std::map<std::string, std::unique_ptr<port::cluster>> clusters;
     port::state& state;
+    spill& beyond;  ///< of what dedups have seen, all workers together
     port::probe& probe;
     port::wake wake;                           ///< called when a turn has something to do; from any thread
     std::function<std::int64_t()> wall_clock;  ///< milliseconds since 1970 UTC

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
+#include <memory>
 #include <mutex>
 
 #include "world.hpp"
@@ -287,6 +289,30 @@ TEST(on_change, tells_why_it_ended) {
   ASSERT_FALSE(ended);
   EXPECT_EQ(told.all().back().phase, app_phase::failed);
   EXPECT_EQ(told.all().back().ended, ended.error());
+}
+
+TEST(status, tells_what_dedups_have_in_memory_and_on_disk) {
+  world w;
+  const scratch_directory directory;
+  w.write("a"), w.write("b");
+  topology t{"copies"};
+  t.from(topic<bytes, std::string>{"orders"}) | dedup("seen", std::identity{}, 1h) | fan_out("regions", {"tokyo"});
+  const auto run = [&](const std::string& instance, const std::filesystem::path& state, std::size_t memory) {
+    auto options = w.options(instance);
+    options.application = instance;
+    options.state = state;
+    options.dedup_memory = memory;
+    auto made = std::make_unique<app>(t, options);
+    EXPECT_TRUE(made->start());
+    return made;
+  };
+  // Wherever the files lie, and where none are needed.
+  const auto kept = run("kept", directory.path(), 0), unkept = run("unkept", "", 0), small = run("small", "", 1 << 20);
+  const auto on_disk = [](const auto& each) { return each->status().workers.at(0).seen_on_disk; };
+  EXPECT_TRUE(eventually([&] {
+    return on_disk(kept) > 0 && on_disk(unkept) > 0 && small->status().workers.at(0).seen_in_memory > 0;
+  }));
+  EXPECT_EQ(on_disk(small), 0u);
 }
 
 TEST(on_change, is_called_once_at_a_time) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "scenario.hpp"
+#include "simulation.hpp"
 
 namespace flow::testing {
 namespace {
@@ -105,6 +106,99 @@ TEST_F(repeated_event, is_not_forgotten_before_the_slowest_target_has_passed_it)
   world.advance(20s);
   world.heal("oregon");
   EXPECT_TRUE(eventually([&] { return at("oregon", "orders") == at("tokyo", "orders"); }));
+}
+
+TEST_F(repeated_event, is_known_though_there_is_no_memory_for_it) {
+  options.dedup_memory = 0;
+  given(orders_0, "a"), given(orders_0, "b"), given(orders_1, "a");
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"a", "b"}, {"a"}}));
+  EXPECT_TRUE(eventually([&] { return world.status("one").seen_on_disk > 0; }));
+  given(orders_0, "b"), given(orders_0, "c"), given(orders_1, "c");
+  EXPECT_TRUE(comes_to({{"a", "b", "c"}, {"a", "c"}}));
+  stop("one");
+  start("one", once());
+  given(orders_0, "c"), given(orders_1, "a"), given(orders_0, "d");
+  EXPECT_TRUE(comes_to({{"a", "b", "c", "d"}, {"a", "c"}}));
+  EXPECT_GT(world.status("one").seen_on_disk, 0u);
+  EXPECT_EQ(dropped(), 2u);
+  EXPECT_FALSE(said("again from offset"));
+}
+
+TEST_F(repeated_event, is_known_after_what_was_seen_has_been_merged_on_disk) {
+  options.dedup_memory = 0;
+  start("one", once());
+  values expected;
+  for (int i = 0; i < 20; ++i) {
+    given(orders_0, expected.emplace_back("a" + std::to_string(i)));
+    EXPECT_TRUE(comes_to({expected, {}}));
+    world.advance(6s);
+  }
+  for (const auto& each : expected) given(orders_0, each);
+  given(orders_0, "b");
+  expected.push_back("b");
+  EXPECT_TRUE(comes_to({expected, {}}));
+  EXPECT_EQ(dropped(), 20u);
+}
+
+TEST_F(repeated_event, waits_while_the_disk_cannot_be_asked_about_it) {
+  options.dedup_memory = 0;
+  given(orders_0, "a");
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"a"}, {}}));
+  EXPECT_TRUE(eventually([&] { return world.status("one").seen_on_disk > 0; }));
+  bool fails = true;
+  world.internals().state("one").scratch_fails([&] { return fails; });
+  given(orders_0, "a"), given(orders_0, "b"), given(orders_1, "a");
+  EXPECT_TRUE(eventually([&] { return said("waits at offset 1 and tries again: seen: the simulated disk cannot be read"); }));
+  world.advance(1min);
+  EXPECT_TRUE(comes_to({{"a"}, {"a"}}));
+  fails = false;
+  EXPECT_TRUE(comes_to({{"a", "b"}, {"a"}}));
+  EXPECT_EQ(dropped(), 1u);
+}
+
+TEST_F(repeated_event, is_not_passed_over_where_failures_are_because_the_disk_cannot_be_asked) {
+  options.dedup_memory = 0;
+  topology t{"sync"};
+  t.from(topic<bytes, std::string>{"orders"}) | dedup("seen", std::identity{}, 1h).on_failure(skip) |
+      fan_out("regions", targets);
+  given(orders_0, "a");
+  start("one", t);
+  EXPECT_TRUE(comes_to({{"a"}, {}}));
+  EXPECT_TRUE(eventually([&] { return world.status("one").seen_on_disk > 0; }));
+  bool fails = true;
+  world.internals().state("one").scratch_fails([&] { return fails; });
+  given(orders_0, "a"), given(orders_0, "b");
+  EXPECT_TRUE(eventually([&] { return said("waits at offset 1"); }));
+  fails = false;
+  EXPECT_TRUE(comes_to({{"a", "b"}, {}}));
+}
+
+TEST_F(repeated_event, is_known_though_the_disk_could_not_be_asked_when_the_source_was_read_again) {
+  options.dedup_memory = 0;
+  const auto given_all = [&](std::chrono::milliseconds since, const std::string& last) {
+    for (int i = 0; i < 20; ++i) given(orders_0, "a" + std::to_string(i), since);
+    given(orders_0, last, since);
+  };
+  given_all(0min, "b");
+  start("one", once());
+  EXPECT_TRUE(eventually([&] { return world.status("one").seen_on_disk > 0; }));
+  given_all(40min, "c");
+  EXPECT_TRUE(eventually([&] { return in_tokyo().size() == 22; }));
+  world.crash("one");
+
+  // What the state directory has can be moved to disk, and is not found there.
+  bool fails = true;
+  int asked = 0;
+  world.internals().state("one").scratch_fails([&] { return fails && asked++ > 0; });
+  start("one", once());
+  EXPECT_TRUE(eventually([&] { return said("orders/0 cannot be read again from offset 21: seen: the simulated disk"); }));
+  fails = false;
+  given_all(80min, "d");
+  EXPECT_TRUE(eventually([&] { return in_tokyo().size() == 23; }));
+  world.advance(1min);
+  EXPECT_EQ(in_tokyo().size(), 23u);
 }
 
 TEST_F(repeated_event, counts_again_once_it_lies_more_than_the_window_back) {

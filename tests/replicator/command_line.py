@@ -330,6 +330,9 @@ clusters:
             LEAST + "dedup: {id: id, window: 0s}\n",
             "id, => JSON pointer 'id', position 0: a pointer begins with '/' (write '/id')",
             "0s => the window has no length that makes sense (give one of up to 366d, such as 24h)")
+        self.assertIn("seen", self.describe(LEAST + "dedup: {id: /id, memory: 64MiB}\n"))
+        self.assert_refused_in(LEAST + "dedup: {memory: 1kB}\n",
+                               "1kB => \"1kB\" is too little (write 1MiB to 1TiB)")
 
     def test_on_failure(self) -> None:
         self.assertIn("on failure retry(3).then(dead_letter(x.dlq))", self.describe(

@@ -190,6 +190,14 @@ TEST_F(sync_of, partitions_that_a_topic_gets_are_replicated_within_two_seconds) 
 
 // ---- memory
 
+TEST_F(sync_of, dedup_memory_is_what_the_dedups_share) {
+  EXPECT_EQ(s_.options().dedup_memory, std::size_t{1} << 30);
+  s_.dedup.emplace();
+  EXPECT_EQ(s_.options().dedup_memory, std::size_t{1} << 30);
+  s_.dedup->memory = flow::byte_size{64u << 20};
+  EXPECT_EQ(s_.options().dedup_memory, std::size_t{64} << 20);
+}
+
 TEST_F(sync_of, memory_bounds_what_waits_for_a_target_that_is_away) {
   s_.memory = flow::byte_size{16u << 20};
   start();

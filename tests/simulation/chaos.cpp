@@ -81,10 +81,13 @@ std::string text(const raw_record& what) {
 
 }  // namespace
 
-chaos::chaos(std::uint64_t seed) : dice_{seed}, own_{~seed}, world_{dice_.roll()} {
+chaos::chaos(std::uint64_t seed) : dice_{seed}, own_{~seed}, disk_{seed / 2}, world_{dice_.roll()} {
   world_.internals().purge_every = 1s;
   // Of its own dice, so that the other seeds stay what they were.
   is_processed_ = seed % 8 == 5;
+  // Where nothing fits into memory verdicts are the same, whatever the disk does.
+  if (seed % 2 == 0) options_.dedup_memory = 0;
+  disk_fails_ = seed % 4 == 0;
 }
 
 microseconds chaos::between(std::int64_t least_ms, std::int64_t most_ms) {
@@ -466,6 +469,8 @@ void chaos::write_something() {
 
 void chaos::start(const std::string& instance) {
   note("start " + instance);
+  if (disk_fails_)
+    world_.internals().state(instance).scratch_fails([this] { return !healed_ && disk_.roll() % 4 == 0; });
   world_.start(instance, plan_, options_);
 }
 

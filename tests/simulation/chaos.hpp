@@ -106,6 +106,7 @@ class chaos {
 
   memory::dice dice_;
   memory::dice own_;  // of what not every seed has, so that the others stay what they were
+  memory::dice disk_;
   simulation world_;
   std::shared_ptr<const plan> plan_;
   app_options options_;
@@ -120,6 +121,7 @@ class chaos {
   bool is_timed_ = false;                // records have a time of their own
   std::map<std::int32_t, std::vector<raw_record>> before_;
   std::map<std::int32_t, stream_clock> clocks_;
+  bool disk_fails_ = false;              // now and then, under what the dedups have seen
   bool is_processed_ = false;            // records are counted by key
   struct counted_key {
     int count = 0;

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <rocksdb/db.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,7 +14,9 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <span>
 #include <thread>
+#include <vector>
 
 #include "database.hpp"
 
@@ -533,6 +536,61 @@ TEST_F(state_test, what_nobody_foresaw_is_said_with_what_to_do_before_the_next_s
   EXPECT_EQ(to_string(why),
             "the state directory '/proc/no/such/place' cannot be used: No such file or directory (mend that, or choose "
             "another directory, and start again)");
+}
+
+std::vector<std::byte> some_bytes(std::size_t size) {
+  std::vector<std::byte> made(size);
+  for (std::size_t i = 0; i < size; ++i) made[i] = static_cast<std::byte>(i * 7 + i / 251);
+  return made;
+}
+
+TEST_F(state_test, scratch_files_hold_what_is_written_and_are_seen_by_nobody) {
+  auto state = open();
+  const auto before = std::distance(fs::recursive_directory_iterator{directory()}, {});
+  auto scratch = *state->open_scratch();
+  state.reset();
+  const auto content = some_bytes(100'000);
+  ASSERT_TRUE(scratch->write(8192, content));
+  EXPECT_LE(std::distance(fs::recursive_directory_iterator{directory()}, {}), before);
+  std::vector<std::byte> found(1000);
+  ASSERT_TRUE(scratch->read(8192 + 500, found));
+  EXPECT_TRUE(std::ranges::equal(found, std::span{content}.subspan(500, found.size())));
+  EXPECT_FALSE(scratch->read(8192 + content.size() - 1, found));
+}
+
+TEST_F(state_test, scratch_files_give_back_what_is_dropped) {
+  const auto state = open();
+  const auto scratch = *state->open_scratch();
+  const auto content = some_bytes(4 << 20);
+  ASSERT_TRUE(scratch->write(0, content));
+  const auto blocks = [&] {
+    for (const auto& each : fs::directory_iterator{"/proc/self/fd"}) {
+      struct stat seen {};
+      const auto name = fs::read_symlink(each.path()).string();
+      if (name.starts_with(directory().string()) && name.ends_with("(deleted)") && ::stat(each.path().c_str(), &seen) == 0)
+        return seen.st_blocks;
+    }
+    return blkcnt_t{-1};
+  };
+  const auto before = blocks();
+  scratch->drop(1 << 20, 3 << 20);
+  EXPECT_EQ((before - blocks()) * 512, 2 << 20);
+  std::vector<std::byte> found(1 << 20);
+  ASSERT_TRUE(scratch->read(3 << 20, found));
+  EXPECT_TRUE(std::ranges::equal(found, std::span{content}.last(1 << 20)));
+}
+
+TEST_F(state_test, scratch_files_say_that_the_disk_is_full_and_go_on_once_there_is_room) {
+  const auto state = open();
+  const auto scratch = *state->open_scratch();
+  const auto content = some_bytes(100'000);
+  {
+    const small_disk full{20'000};
+    const auto written = scratch->write(0, content);
+    ASSERT_FALSE(written);
+    EXPECT_EQ(written.error().text, "no space is left for " + named());
+  }
+  EXPECT_TRUE(scratch->write(0, content));
 }
 
 TEST_F(state_test, a_full_disk_is_said_and_writing_goes_on_once_there_is_room) {
