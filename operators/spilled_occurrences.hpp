@@ -52,10 +52,10 @@ class spilled_occurrences {
   std::size_t memory() const { return memory_; }
 
  private:
-  static constexpr std::size_t buckets_per_part = 512;
+  static constexpr std::size_t buckets_per_part = 1024;
   static constexpr std::size_t begins_size = (buckets_per_part + 1) * sizeof(std::uint16_t);
   static constexpr std::size_t per_part = 96 << 10;
-  static constexpr std::size_t per_read = 32;
+  static constexpr std::size_t per_read = 20;
 
   struct part {
     fuse_filter filter;
