@@ -1,6 +1,9 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <random>
 #include <string>
@@ -45,6 +48,21 @@ inline std::vector<seen> some_records(std::mt19937_64& dice, std::size_t count, 
   const auto [last, end] = std::ranges::unique(made, {}, &seen::offset);
   made.erase(last, end);
   return made;
+}
+
+/// `after_each` gets the time before which nothing is needed any more.
+void judge_as_the_rule_says(seen_ids& ids, const std::vector<seen>& records, auto after_each) {
+  const auto window = ids.window().count();
+  stream_clock clock;
+  std::vector<seen> before;
+  for (const auto& each : records) {
+    ASSERT_EQ(ids.judge(each.id, each.offset, each.timestamp, clock.now()),
+              is_duplicate(before, each, window, clock.now()))
+        << "offset " << each.offset;
+    clock.see(each.timestamp, ids.window());
+    before.push_back(each);
+    after_each(clock.now() == stream_clock::unset ? clock.now() : clock.now() - window);
+  }
 }
 
 }  // namespace flow

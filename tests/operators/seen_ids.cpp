@@ -45,18 +45,11 @@ TEST(seen_ids, judge_as_the_rule_says) {
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
     std::mt19937_64 dice{seed};
     const auto window = static_cast<std::int64_t>(1 + dice() % 300);
-    const auto records = some_records(dice, 400, window);
     seen_ids ids{std::chrono::milliseconds{window}, key};
-    stream_clock clock;
-    std::vector<seen> before;
-    for (const auto& each : records) {
-      ASSERT_EQ(ids.judge(each.id, each.offset, each.timestamp, clock.now()),
-                is_duplicate(before, each, window, clock.now()))
-          << "seed " << seed << ", offset " << each.offset;
-      clock.see(each.timestamp, std::chrono::milliseconds{window});
-      before.push_back(each);
-      if (dice() % 20 == 0 && clock.now() != stream_clock::unset) ids.forget_before(clock.now() - window);
-    }
+    SCOPED_TRACE(seed);
+    judge_as_the_rule_says(ids, some_records(dice, 400, window), [&](std::int64_t needed) {
+      if (dice() % 20 == 0) ids.forget_before(needed);
+    });
   }
 }
 

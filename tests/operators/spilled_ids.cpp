@@ -207,17 +207,11 @@ TEST_P(ids_beyond_memory, are_judged_as_the_rule_says) {
     const auto records = some_records(dice, 400, window);
     const auto often = 1 + dice() % 30;
     seen_ids ids{std::chrono::milliseconds{window}, key, &beyond_};
-    stream_clock clock;
-    std::vector<seen> before;
-    for (const auto& each : records) {
-      ASSERT_EQ(ids.judge(each.id, each.offset, each.timestamp, clock.now()),
-                is_duplicate(before, each, window, clock.now()))
-          << "seed " << seed << ", offset " << each.offset;
-      clock.see(each.timestamp, std::chrono::milliseconds{window});
-      before.push_back(each);
-      if (dice() % 20 == 0 && clock.now() != stream_clock::unset) ids.forget_before(clock.now() - window);
+    SCOPED_TRACE(seed);
+    judge_as_the_rule_says(ids, records, [&](std::int64_t needed) {
+      if (dice() % 20 == 0) ids.forget_before(needed);
       if (dice() % often == 0) ids.make_room();
-    }
+    });
   }
   EXPECT_GT(disk_.writes, 0);
   EXPECT_EQ(beyond_.in_memory(), 0u);
