@@ -230,6 +230,8 @@ bool keeping::waits_for_calls(const std::string& node, std::int64_t timestamp) c
   auto& kept = of();
   kept.see(timestamp);
   if (!kept.is_due_in_stream()) return false;
+  // It was here already, and what it has asked for would be gone without it: those calls come behind it.
+  if (kept.has_tentative()) return false;
   way->stopped = blame{.node = node, .reason = "calls come first", .first = due_calls{number, kept.clock().now()}};
   return true;
 }

@@ -64,6 +64,7 @@ class keyed_state {
   const stream_clock& clock() const { return clock_; }
   void set(const stream_clock& clock) { clock_ = clock; }
 
+  bool has_tentative() const { return !undo_.empty(); }
   /// All that was tentative is so.
   void keep() { undo_.clear(), clock_before_.reset(); }
   /// And this takes it back.

@@ -285,7 +285,9 @@ bool intake::make_calls(feed& at, const fetched_record& record, const due_calls&
   const auto rider = std::ranges::find_if(
       at.riders, [&](const auto* each) { return each->kept && each->of->to->process() == which.process; });
   auto& calling = **rider;
-  calling.kept->state.forget();
+  // The record comes again to all that it has come to.
+  for (auto* each : at.riders)
+    if (each->kept) each->kept->state.forget();
   const bool all = calling.of->to->make_calls(calling, which.stream_time);
   return find(record.source) == &at && (all || !calling.on);
 }
@@ -293,7 +295,8 @@ bool intake::make_calls(feed& at, const fetched_record& record, const due_calls&
 intake::step intake::deliver(feed& at, const fetched_record& record) {
   auto blamed = push(at, record);
   for (; blamed && blamed->first; blamed = push(at, record)) {
-    if (make_calls(at, record, *blamed->first)) continue;
+    // Behind the call that was as much as there is room for the record would be one too many.
+    if (make_calls(at, record, *blamed->first) && !is_blocked(at)) continue;
     if (find(record.source) != &at) return step::taken;
     waits_ = true;
     is_blocked(at);

@@ -736,6 +736,53 @@ TEST_F(processes, count_a_record_once_that_brings_calls) {
   EXPECT_EQ(nodes[2].received, 20u);
 }
 
+TEST_F(processes, count_a_record_once_that_brings_calls_of_another) {
+  topology t{"sync"};
+  const auto orders = t.from(topic<std::string, std::string>{"orders"});
+  orders | flow::process("made", counter{}) | fan_out("regions", targets);
+  orders | flow::process("silent", silence{}) | to("silences", {.cluster = "tokyo"});
+  give(0, "a", "1", 10'000);
+  give(0, "b", "2", 11'000);
+  give(0, "b", "3", 100'000);
+  start("one", t);
+  EXPECT_TRUE(made({{"1 is 1", "2 is 1", "3 is 2"}, {}}));
+}
+
+TEST_F(processes, a_record_that_comes_twice_may_ask_for_a_time_that_has_come) {
+  topology t{"sync"};
+  t.from(topic<std::string, std::string>{"orders"}) |
+      flat_map([](const std::string& value) { return std::vector{value, value}; }) |
+      flow::process("made", silence{}) | fan_out("regions", targets);
+  give(0, "a", "1", 200'000);
+  give(0, "a", "2", 200'000);
+  give(0, "k", "late", 10'000);
+  start("one", t);
+  EXPECT_TRUE(made({{"k is silent since late"}, {}}));
+}
+
+/// Says much of a key when its time has come.
+struct boasting {
+  using state = bool;
+  using output = std::string;
+  void operator()(const text_record& r, process_context<boasting>& here) const {
+    here.state() = true;
+    if (r.value() == "ask") here.call_at_stream_time(r.timestamp() + 60'000);
+    if (r.value() != "ask") here.emit(r.value());
+  }
+  void on_stream_time(const std::string&, process_context<boasting>& here) const { here.emit(std::string(5'000, 'x')); }
+};
+
+TEST_F(processes, pass_over_a_call_that_only_the_cluster_refuses) {
+  start("one", with(boasting{}, skip));
+  give(0, "k", "a", 10'000);
+  give(0, "k", "ask", 10'000);
+  ASSERT_TRUE(made({{"a"}, {}}));
+  world.change_settings("home", "sync.home.made.records.internal", {{"max.message.bytes", "1000"}});
+  give(0, "m", "b", 100'000);
+  give(0, "n", "c", 100'001);
+  EXPECT_TRUE(made({{"a", "b", "c"}, {}}));
+}
+
 TEST_F(processes, make_a_call_that_fails_once_for_all_topics_of_a_state) {
   create("returns", 2);
   const awaiting what{.failing = "k"};
