@@ -27,6 +27,8 @@ class stream_clock {
   void see(std::int64_t timestamp, std::chrono::milliseconds skew);
   /// `unset` until it has begun.
   std::int64_t now() const { return time; }
+  /// What it might begin with, before it has.
+  std::int64_t guess() const { return time == unset ? candidate : time; }
 
   std::int64_t time = unset;
   std::int64_t candidate = unset;

@@ -54,15 +54,20 @@ class process_context {
 
   /// Calls `on_stream_time(key, context)` when the stream has come to that time: before the record that brings it, in
   /// the order of the times; at once if it has. A later one for this key takes its place, none takes it back.
-  void call_at_stream_time(std::optional<std::int64_t> time) { kept_.stream_time = time.value_or(kept_of_key::never); }
+  void call_at_stream_time(std::optional<std::int64_t> time) { kept_.stream_time = asked(time); }
   /// Likewise `on_wall_clock(key, context)`, once the clock of the machine has come to it, whether or not there are
   /// records; after an outage, when it is over.
-  void call_at_wall_clock(std::optional<std::int64_t> time) { kept_.wall_clock = time.value_or(kept_of_key::never); }
+  void call_at_wall_clock(std::optional<std::int64_t> time) { kept_.wall_clock = asked(time); }
   void call_after(std::chrono::milliseconds on_the_wall) { call_at_wall_clock(wall_clock_ + on_the_wall.count()); }
 
  private:
   template <typename>
   friend struct process_op;
+
+  // What a call emits has its time as the timestamp, and there is none before 1.
+  static std::int64_t asked(std::optional<std::int64_t> time) {
+    return time ? std::max<std::int64_t>(*time, 1) : kept_of_key::never;
+  }
 
   void write_back() {
     if (!state_) return;
@@ -155,7 +160,7 @@ struct process_op : op<process_op<P>> {
                           {},
                           memory.way->from};
     // The record that brings a time in the stream comes behind.
-    const auto now = memory.of().clock().now();
+    const auto now = memory.of().clock().guess();
     const bool is_ahead = due.which == &kept_of_key::stream_time || now == stream_clock::unset;
     run(key, std::move(kept), at, is_ahead ? std::max(now, due.time) : now, out, memory, [&](auto& here) {
       if constexpr (requires { what.on_stream_time(at.key(), here); })

@@ -281,27 +281,28 @@ void intake::move(feed& at, std::int64_t to, const fetched_record* past) {
   if (past) at.latest = past;
 }
 
-bool intake::make_calls(feed& at, const fetched_record& record, const due_calls& which) {
+bool intake::make_calls(feed& at, const due_calls& which) {
+  const auto id = at.from->id;
   const auto rider = std::ranges::find_if(
       at.riders, [&](const auto* each) { return each->kept && each->of->to->process() == which.process; });
   auto& calling = **rider;
+  auto& to = *calling.of->to;
   // The record comes again to all that it has come to.
   for (auto* each : at.riders)
     if (each->kept) each->kept->state.forget();
-  const bool all = calling.of->to->make_calls(calling, which.stream_time);
-  return find(record.source) == &at && (all || !calling.on);
+  const bool all = to.make_calls(calling, which.stream_time);
+  // Behind the call that was as much as there is room for the record would be one too many.
+  if (find(id) != &at || is_blocked(at)) return false;
+  if (all || !calling.on) return true;
+  blocked_by_ = &to;
+  waits_ = true;
+  return false;
 }
 
 intake::step intake::deliver(feed& at, const fetched_record& record) {
   auto blamed = push(at, record);
-  for (; blamed && blamed->first; blamed = push(at, record)) {
-    // Behind the call that was as much as there is room for the record would be one too many.
-    if (make_calls(at, record, *blamed->first) && !is_blocked(at)) continue;
-    if (find(record.source) != &at) return step::taken;
-    waits_ = true;
-    is_blocked(at);
-    return step::blocked;
-  }
+  for (; blamed && blamed->first; blamed = push(at, record))
+    if (!make_calls(at, *blamed->first)) return find(record.source) == &at ? step::blocked : step::taken;
   if (blamed) {
     if (blamed->again) {
       hold(at, record, *blamed);
@@ -340,17 +341,19 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
     for (const auto node : nodes) to.parked(*at.riders[i], node, read_->offset);
     // What a process makes of a record is written as a whole, or the record is passed over.
     auto* kept = at.riders[i]->kept;
-    const bool lacks = kept && std::ranges::any_of(std::views::iota(std::size_t{0}, emissions_.size()),
-                                                   [&](auto n) { return !parcel_of(n).refused.empty(); });
-    if (lacks) kept->state.forget();
+    std::size_t lacking = 0;
+    while (kept && lacking < emissions_.size() && parcel_of(lacking).refused.empty()) ++lacking;
+    const bool is_whole = !kept || lacking == emissions_.size();
+    if (!is_whole) kept->state.forget();
     for (std::size_t n = 0; n < emissions_.size(); ++n) {
       const auto& one = parcel_of(n);
-      if (!one.refused.empty()) to.passed_over(emissions_[n].sink, *at.from, record.offset, one.refused);
-      if (one.what && !(kept && lacks)) to.append(*one.to, *one.what, *at.riders[i], record, held_);
+      if (!one.refused.empty() && (is_whole || n == lacking))
+        to.passed_over(emissions_[n].sink, *at.from, record.offset, one.refused);
+      if (one.what && is_whole) to.append(*one.to, *one.what, *at.riders[i], record, held_);
       if (one.parks) parting.emplace_back(at.riders[i], sinks_[emissions_[n].sink].name);
     }
     at.riders[i]->dirty = true;
-    if (kept && !lacks) kept->state.keep();
+    if (kept && is_whole) kept->state.keep();
   }
   for (const auto& [rider, reason] : halted) halt(*rider, reason);
   if (find(record.source) != &at) return step::taken;

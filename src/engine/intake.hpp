@@ -154,8 +154,8 @@ class intake {
   std::optional<blame> push_letter(feed& at, graph& through, const transit& how);
   void say_omissions(const feed& at);
   keyed_state* const* kept_by(const feed& at);
-  /// False: it is not the feed's turn any more, or not yet.
-  bool make_calls(feed& at, const fetched_record& record, const due_calls& which);
+  /// Those that the record at hand brings. False: it is not the feed's turn any more, or not yet.
+  bool make_calls(feed& at, const due_calls& which);
   /// Up to `to`, past the record that was pushed last or what is none.
   void move(feed& at, std::int64_t to, const fetched_record* past);
   /// One emission for one rider.

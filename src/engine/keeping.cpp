@@ -21,6 +21,7 @@ constexpr std::int64_t piece = 20'000;
 // Milliseconds. The clock of the machine may be set.
 constexpr std::int64_t longest_sleep = 1'000;
 constexpr std::string_view a_call = "a call before ";
+const std::string not_even = "not even that the call is passed over can be written: ";
 constexpr std::string_view remedy = " (mend why it fails, or let on_failure of that node skip such calls)";
 
 // What is called again after all has been taken back is the same.
@@ -29,6 +30,14 @@ std::uint64_t number_of(const keyed_state::alarm& due) {
   const auto* which = due.which == &kept_of_key::stream_time ? "stream" : "wall";
   const std::array parts{bytes{std::string_view{which}}, bytes{time}, due.key_bytes()};
   return digest_of(parts) | 1;
+}
+
+// What one has come to says nothing about another: a wall has calls while the stream waits for one of its own.
+failed_call& failures_of(kept_partition& kept, const keyed_state::alarm& due) {
+  auto& known = due.which == &kept_of_key::stream_time ? kept.in_stream : kept.on_wall;
+  const auto number = number_of(due);
+  if (known.number != number) known = {number, {}, 0};
+  return known;
 }
 
 }  // namespace
@@ -46,6 +55,7 @@ task<result<void>> writing::restore(std::vector<lane*>& lanes) {
     });
   };
   for (auto limit = patience; !closing(); limit = std::min(2 * limit, longest_patience)) {
+    if (lanes.empty()) co_return result<void>{};
     auto first = co_await find(kind::earliest);
     if (!first) {
       const auto asked = lanes.size();
@@ -148,66 +158,68 @@ time_point writing::next_call() const {
 // Those that no record brings.
 void writing::make_calls() {
   if (!at_.process) return;
+  const auto now = at_.wall_clock();
   for (auto* each : lanes_)
     for (const auto& course : each->courses)
-      if (may_call(*course)) make_calls(*course, course->kept->state.clock().now());
+      if (may_call(*course)) make_calls(*course, course->kept->state.clock().now(), now);
 }
 
+// By the clock on the wall there may always be one more, and the record has its turn.
 bool writing::make_calls(course& at, std::int64_t stream_time) {
-  const auto by = std::make_shared<held>();
+  return make_calls(at, stream_time, std::numeric_limits<std::int64_t>::min());
+}
+
+bool writing::make_calls(course& at, std::int64_t stream_time, std::int64_t wall_clock) {
   slice time{at_.wall_clock};
   while (may_call(at)) {
-    const auto due = at.kept->state.due(stream_time, at_.wall_clock());
+    const auto due = at.kept->state.due(stream_time, wall_clock);
     if (!due) return true;
-    if (full() || time.is_over() || !call(at, *due, by)) return false;
+    if (full() || time.is_over() || !call(at, *due)) return false;
   }
   if (at.on) at_.reading.leave(at);
   return false;
 }
 
 // A unit as a record is one: all that it makes is appended, with the place at which its partition stands, or nothing is.
-bool writing::call(course& at, const keyed_state::alarm& due, const std::shared_ptr<held>& by) {
+bool writing::call(course& at, const keyed_state::alarm& due) {
   const source_record is{at.from, next_of(at), number_of(due)};
   const auto& node = at_.topology.processes()[*at_.process].name;
   const auto* known = refused(is);
-  if (known && known->twice) return call_failed(at, {node, known->why}), false;
+  if (known && known->twice) return call_failed(at, due, {node, not_even + known->why}), false;
   made_call made;
-  if (!make(at, due, known ? &known->why : nullptr, by, made)) return false;
+  if (!make(at, due, known ? &known->why : nullptr, made)) return false;
   if (const auto why = made.refused; !why.empty()) {
     at.kept->state.forget();
     made = {};
-    if (!make(at, due, &why, by, made)) return false;
-    if (!made.refused.empty()) return call_failed(at, {node, made.refused}), false;
+    if (!make(at, due, &why, made)) return false;
+    if (!made.refused.empty()) return call_failed(at, due, {node, not_even + made.refused}), false;
   }
-  for (std::size_t i = 0; i < made.all.size(); ++i) {
-    by->size += size_of(made.all[i].key, made.all[i].value, made.all[i].headers);
-    enqueue(*made.where[i], made.all[i], is, by);
-  }
+  for (std::size_t i = 0; i < made.all.size(); ++i) enqueue(*made.where[i], made.all[i], is, outbox_.own());
   for (const auto& each : made.omitted)
     by_.omissions().say(each.node, each.is_kept, at.from->read_as(), is.offset, each.reason, a_call);
   at.kept->state.keep();
-  at.kept->called = {};
+  failures_of(*at.kept, due) = {};
   at.of->has_called = true;
   return true;
 }
 
-bool writing::make(course& at, const keyed_state::alarm& due, const std::string* refused,
-                   const std::shared_ptr<held>& by, made_call& into) {
+bool writing::make(course& at, const keyed_state::alarm& due, const std::string* refused, made_call& into) {
   auto& kept = *at.kept;
   const auto now = at_.wall_clock();
-  const bool again = kept.called.so_far.failed > 0;
-  if (again) kept.called.so_far.since = port::milliseconds{now - kept.called.first};
+  auto& before = failures_of(kept, due);
+  const bool again = before.so_far.failed > 0;
+  if (again) before.so_far.since = port::milliseconds{now - before.first};
   std::vector<keyed_state*> states(at_.topology.processes().size());
   states[*at_.process] = &kept.state;
   const transit how{.active = at_.sinks,
-                    .written = by->written,
+                    .written = outbox_.own()->written,
                     .out = into.all,
                     .wall_clock = now,
-                    .before = again ? &kept.called.so_far : nullptr,
+                    .before = again ? &before.so_far : nullptr,
                     .kept = states.data(),
                     .refused = refused,
                     .omitted = &into.omitted};
-  if (const auto blamed = at_.reading.call(*at_.process, *at.from, due, how)) return call_failed(at, *blamed), false;
+  if (const auto blamed = at_.reading.call(*at_.process, *at.from, due, how)) return call_failed(at, due, *blamed), false;
   for (const auto& each : into.all) {
     const auto* to = find_route(*this, *at.from, each);
     if (!to) {
@@ -225,12 +237,13 @@ bool writing::make(course& at, const keyed_state::alarm& due, const std::string*
 }
 
 // All that is kept of that partition number waits for it, whatever topics its records come from.
-void writing::call_failed(course& at, const blame& why) {
+void writing::call_failed(course& at, const keyed_state::alarm& due, const blame& why) {
   auto& kept = *at.kept;
   const auto reason = why.node + ": " + why.reason;
   kept.state.forget();
-  if (kept.called.so_far.failed == 0) kept.called = {next_of(at), {why.node, 0, {}}, at_.wall_clock()};
-  if (++kept.called.so_far.failed == 1 && why.again)
+  auto& failed = failures_of(kept, due);
+  if (failed.so_far.node != why.node) failed = {failed.number, {why.node, 0, {}}, at_.wall_clock()};
+  if (++failed.so_far.failed == 1 && why.again)
     at_.log(severity::warn, at_.name + ": " + to_string(at.from->where) + " waits at offset " +
                                 std::to_string(next_of(at)) + " and calls again: " + reason);
   if (why.again) kept.held_until = at_.loop.now() + *why.again;

@@ -54,12 +54,19 @@ struct place {
 
 struct release;
 
+/// A call that has failed and is made again.
+struct failed_call {
+  std::uint64_t number = 0;  ///< which; 0: none
+  attempts so_far;
+  std::int64_t first = 0;  ///< when it failed for the first time, as milliseconds since 1970 UTC
+};
+
 /// What a lane's process keeps of one partition number, whatever topics that is read of.
 struct kept_partition {
   kept_partition(std::int32_t partition, std::int32_t lane) : state{partition, lane} {}
 
   keyed_state state;
-  trial called{};           ///< the call that comes next, if it has failed
+  failed_call in_stream{}, on_wall{};  ///< the calls that come next, if they have failed
   time_point held_until{};  ///< before that it is not made, and nothing is read for what is kept here
 };
 

@@ -1,5 +1,6 @@
 #include "outbox.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace flow::engine {
@@ -12,13 +13,14 @@ std::size_t size_of(bytes key, bytes value, std::span<const header> headers) {
 
 void outbox::append(const route& to, const emission& what, source_record from, const std::shared_ptr<held>& by) {
   if (from != std::exchange(latest_record_, from)) ++records_;
-  if (by.get() != latest_) {
-    latest_ = by.get();
-    counted_ = 0;
+  auto known = std::ranges::find(counted_.rbegin(), counted_.rend(), by.get(), &counted::of);
+  if (known == counted_.rend()) {
+    counted_.push_back({by.get(), 0});
+    known = counted_.rbegin();
     waiting_.buffers.push_back(by);
   }
   const auto size = by->size + by->written.capacity();
-  held_ += size - std::exchange(counted_, size);
+  held_ += size - std::exchange(known->size, size);
   waiting_.size += size_of(what.key, what.value, what.headers);
   waiting_.records.push_back({.topic = to.topic,
                               .partition = partition_of(to, what),
@@ -28,10 +30,16 @@ void outbox::append(const route& to, const emission& what, source_record from, c
                               .headers = what.headers});
 }
 
+const std::shared_ptr<held>& outbox::own() {
+  if (!own_) own_ = std::make_shared<held>();
+  return own_;
+}
+
 outgoing outbox::take() {
   const auto as_many = waiting_.records.size();
-  latest_ = nullptr;
+  counted_.clear();
   held_ = 0;
+  own_.reset();
   records_ = 0;
   latest_record_ = {};
   auto taken = std::exchange(waiting_, {});

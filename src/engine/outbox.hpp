@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "lane.hpp"
 #include "routes.hpp"
@@ -35,6 +36,8 @@ class outbox {
  public:
   /// Everything that is made of one source record is appended in one go.
   void append(const route& to, const emission& what, source_record from, const std::shared_ptr<held>& by);
+  /// Keeps what no batch does, until it is taken.
+  const std::shared_ptr<held>& own();
 
   bool empty() const { return waiting_.empty(); }
   /// Bytes that are kept from being freed.
@@ -48,9 +51,14 @@ class outbox {
 
  private:
   outgoing waiting_;
+  // Operators may write more for the records that follow.
+  struct counted {
+    const held* of;
+    std::size_t size;
+  };
+  std::vector<counted> counted_;
   std::size_t held_ = 0;
-  const held* latest_ = nullptr;
-  std::size_t counted_ = 0;  // of the latest; operators may write more for the records that follow
+  std::shared_ptr<held> own_;
   std::size_t records_ = 0;
   source_record latest_record_;
 };

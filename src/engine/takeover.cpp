@@ -115,13 +115,13 @@ task<result<void>> writing::refuse_to_leave_behind(const std::vector<lane*>& lan
                  "run the former topology until nothing is left there, or give it up and delete that topic");
 }
 
-// One partition without a leader is no reason for the other lanes to wait.
+// One partition without a leader is no reason for the other lanes to wait, nor for those that have been taken over.
 task<result<void>> writing::leave_out_those_that_cannot_be_asked(std::vector<lane*>& lanes, std::string topic) {
   using offsets = std::vector<std::int64_t>;
   auto asked = co_await gather<offsets>(at_.loop, lanes.size(), [&](std::size_t i, auto done) {
     at_.cluster.find_offsets({{topic, lanes[i]->number}}, {kind::high_watermark}, std::move(done));
   });
-  if (std::none_of(asked.begin(), asked.end(), [](const auto& each) { return each.has_value(); }))
+  if (taken_lanes().empty() && std::ranges::none_of(asked, [](const auto& each) { return each.has_value(); }))
     co_return tl::unexpected{asked.front().error()};
   std::vector<lane*> left;
   for (std::size_t i = 0; i < lanes.size(); ++i) {
@@ -139,6 +139,7 @@ task<result<void>> writing::leave_out_those_that_cannot_be_asked(std::vector<lan
 
 task<result<void>> writing::read_positions(std::vector<lane*>& lanes) {
   for (auto limit = patience; !closing(); limit = std::min(2 * limit, longest_patience)) {
+    if (lanes.empty()) co_return result<void>{};
     std::vector<topic_partition> where;
     for (const auto* each : lanes) where.push_back(at_.lane_topic(each->number));
     // A pending offset is an undecided transaction: "none" would be a guess.

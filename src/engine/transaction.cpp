@@ -160,7 +160,7 @@ task<result<void>> writing::transact() {
   counted_.records_written += written.records;
   counted_.bytes_written += written.bytes;
   last_commit_ = at_.loop.now();
-  clear_suspects();
+  forget_what_is_passed();
   if (suspects_.empty() && limit_.records < std::numeric_limits<std::size_t>::max() / 2) limit_.records *= 2;
   learn_rate(began, sent);
   co_return done;
@@ -284,8 +284,11 @@ task<result<void>> writing::store(const std::vector<written_lane>& lanes) {
 void writing::narrow_down(const failure& why) {
   limit_.records = std::max<std::size_t>(in_transaction_ / 2, 1);
   if (in_transaction_ == 1) {
-    const bool twice = refused(last_sent_) != nullptr;
-    refused_[last_sent_.from] = {last_sent_, at_.name + " refuses the record: " + why.text, twice};
+    const auto others = std::ranges::remove(refused_, last_sent_, &refusal::what);
+    const bool twice = !others.empty();
+    refused_.erase(others.begin(), others.end());
+    const auto* what = last_sent_.call == 0 ? " refuses the record: " : " refuses what the call makes: ";
+    refused_.push_back({last_sent_, at_.name + what + why.text, twice});
     suspects_.clear();
     return;
   }
@@ -298,7 +301,7 @@ void writing::narrow_down(const failure& why) {
       }
 }
 
-void writing::clear_suspects() {
+void writing::forget_what_is_passed() {
   for (const auto* each : lanes_)
     for (const auto& course : each->courses) {
       const auto done = each->committed.find(course->from->where);
@@ -306,6 +309,7 @@ void writing::clear_suspects() {
       const auto clear = [&](const source* from, std::int64_t next) {
         if (const auto suspect = suspects_.find(from); suspect != suspects_.end() && next >= suspect->second)
           suspects_.erase(suspect);
+        std::erase_if(refused_, [&](const auto& known) { return known.what.from == from && known.what.offset < next; });
       };
       clear(course->from, done->second.next);
       if (const auto& parked = done->second.parked; !parked.letters.topic.empty())

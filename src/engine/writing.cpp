@@ -54,7 +54,10 @@ void writing::add(const std::vector<lane*>& lanes) {
 void writing::give_up(const std::vector<lane*>& lanes) {
   for (auto* each : lanes) {
     each->taken = false;
-    for (const auto& course : each->courses) suspects_.erase(course->from);
+    for (const auto& course : each->courses) {
+      suspects_.erase(course->from);
+      std::erase_if(refused_, [&](const auto& known) { return known.what.from == course->from; });
+    }
   }
   std::erase_if(lanes_, [&](auto* each) { return std::find(lanes.begin(), lanes.end(), each) != lanes.end(); });
 }
@@ -133,9 +136,8 @@ time_point writing::next_held() const {
 }
 
 const refusal* writing::refused(const source_record& what) const {
-  if (refused_.empty()) return nullptr;
-  const auto known = refused_.find(what.from);
-  return known == refused_.end() || known->second.what != what ? nullptr : &known->second;
+  const auto known = std::ranges::find(refused_, what, &refusal::what);
+  return known == refused_.end() ? nullptr : &*known;
 }
 
 void writing::passed_over(std::uint32_t sink, const source& from, std::int64_t offset, const std::string& reason) {

@@ -146,10 +146,10 @@ class writing final : public destination, private courier::owner {
   kept_partition& kept_in(lane& of, std::int32_t partition) const;
   bool may_call(const course& who) const;
   void make_calls();
-  bool call(course& at, const keyed_state::alarm& due, const std::shared_ptr<held>& by);
-  bool make(course& at, const keyed_state::alarm& due, const std::string* refused, const std::shared_ptr<held>& by,
-            made_call& into);
-  void call_failed(course& at, const blame& why);
+  bool make_calls(course& at, std::int64_t stream_time, std::int64_t wall_clock);
+  bool call(course& at, const keyed_state::alarm& due);
+  bool make(course& at, const keyed_state::alarm& due, const std::string* refused, made_call& into);
+  void call_failed(course& at, const keyed_state::alarm& due, const blame& why);
   time_point next_call() const;
 
   // releasing.cpp: letters of what the lanes have parked, on their way through the operators again
@@ -203,7 +203,7 @@ class writing final : public destination, private courier::owner {
   bool is_far() const;
   std::size_t room() const { return std::min(limit_.transaction, at_.options.share.transaction / by_.writings()); }
   void narrow_down(const failure& why);
-  void clear_suspects();
+  void forget_what_is_passed();
   void learn_rate(time_point began, std::size_t bytes);
   bool worth_committing() const;
   time_point next_commit() const;
@@ -259,7 +259,7 @@ class writing final : public destination, private courier::owner {
   source_record last_sent_;         // the newest of them
   // A transaction was refused for one of its records: they are somewhere before these offsets.
   std::map<const source*, std::int64_t> suspects_;
-  std::map<const source*, refusal> refused_;
+  std::vector<refusal> refused_;  // of what no commit has passed yet
   task<void> beginning_;        // a release
   time_point release_again_{};  // before that none is begun
   backoff releasing_;

@@ -783,6 +783,35 @@ TEST_F(processes, pass_over_a_call_that_only_the_cluster_refuses) {
   EXPECT_TRUE(made({{"a", "b", "c"}, {}}));
 }
 
+/// Is called on the wall again and again, and fails where the stream has come to a time.
+struct ticking {
+  using state = bool;
+  using output = std::string;
+  void operator()(const text_record& r, process_context<ticking>& here) const {
+    here.emit(r.value());
+    if (r.value() == "tick") here.call_after(100ms);
+    if (r.value() == "ask") here.call_at_stream_time(r.timestamp() + 10'000);
+  }
+  void on_stream_time(const std::string&, process_context<ticking>&) const { throw std::runtime_error{"called up"}; }
+  void on_wall_clock(const std::string&, process_context<ticking>& here) const { here.call_after(100ms); }
+};
+
+TEST_F(processes, count_how_often_a_call_has_failed_beside_others_that_do_not) {
+  start("one", with(ticking{}, retry(3, {1s, 1s}).then(skip)));
+  for (const auto* v : {"tick", "ask"}) give(0, v, v, 10'000);
+  give(0, "late", "late", 100'000);
+  EXPECT_TRUE(eventually([&] { return at("tokyo", "made") == contents{{"tick", "ask", "late"}, {}}; }));
+}
+
+TEST_F(processes, commit_many_records_at_once_that_each_bring_a_call) {
+  constexpr std::int64_t records = 2'000;
+  for (std::int64_t i = 0; i < records; ++i) give(0, std::to_string(i), std::to_string(1'000 * i + 500), 1'000 * (i + 1));
+  options.memory = 64u << 20;
+  start("one", with(awaiting{}));
+  ASSERT_TRUE(eventually([&] { return how_many_made() == static_cast<std::size_t>(records); }));
+  EXPECT_LE(working("one", "home").commits, 20u);
+}
+
 TEST_F(processes, make_a_call_that_fails_once_for_all_topics_of_a_state) {
   create("returns", 2);
   const awaiting what{.failing = "k"};
@@ -827,8 +856,11 @@ TEST_F(processes, hold_up_the_takeover_of_no_other_lane_where_the_changelog_has_
   give(0, "k", "b");
   give(1, "k", "b");
   EXPECT_TRUE(eventually([&] { return how_many_made() == 3; }));
+  const auto taken_over = [&] { return world.read("home", "sync.home.made.lanes.internal")[1].size(); };
+  const auto once = taken_over();
   world.advance(60s);
   EXPECT_EQ(how_many_made(), 3u);
+  EXPECT_EQ(taken_over(), once);
   world.recover("home", {"sync.home.made.changelog.internal", 0});
   EXPECT_TRUE(made({{"a is 1", "b is 2"}, {"a is 1", "b is 2"}}));
 }

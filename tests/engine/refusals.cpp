@@ -151,14 +151,14 @@ TEST_F(refused_record, goes_on_once_the_target_takes_it) {
 /// The limit was lowered after the program had asked for it, so that only the cluster knows.
 class record_that_only_the_cluster_refuses : public refused_record {
  protected:
-  void given_while_running(const topology& what) {
+  void given_while_running(const topology& what, int refused = 1) {
     world.create_topic("tokyo", "orders", 2);
     start("one", what);
     EXPECT_TRUE(eventually([&] { return ready("one"); }));
     world.delete_topic("tokyo", "orders");
     world.create_topic("tokyo", "orders", 2, takes_small_ones);
     write("orders", 5);
-    write(orders_0, large);
+    for (int i = 0; i < refused; ++i) write(orders_0, large);
     write("orders", 5);
   }
 };
@@ -177,6 +177,14 @@ TEST_F(record_that_only_the_cluster_refuses, is_found_and_counted_where_it_is_to
   written["orders"][0].erase(written["orders"][0].begin() + 5);
   EXPECT_TRUE(copied("orders"));
   EXPECT_EQ(working("one").records_refused, 1u);
+  EXPECT_TRUE(eventually([&] { return ready("one"); }));
+}
+
+TEST_F(record_that_only_the_cluster_refuses, is_found_beside_others_that_are_to_be_skipped) {
+  given_while_running(skipping(), 3);
+  auto& all = written["orders"][0];
+  all.erase(all.begin() + 5, all.begin() + 8);
+  EXPECT_TRUE(copied("orders"));
   EXPECT_TRUE(eventually([&] { return ready("one"); }));
 }
 
