@@ -38,13 +38,23 @@ class no_state final : public port::state {
     return {};
   }
   result<void> remember(const std::vector<port::seen_page>&, const std::vector<port::seen_page>&) override { return {}; }
-  std::string dedup_key() override { return key_; }
+  std::string dedup_key() override {
+    const std::lock_guard lock{mutex_};
+    return key_;
+  }
+  std::string settle_dedup_key(const std::string& agreed) override {
+    const std::lock_guard lock{mutex_};
+    if (!std::exchange(is_settled_, true)) key_ = agreed;
+    return key_;
+  }
   result<std::unique_ptr<port::scratch>> open_scratch() override {
     return database::open_scratch(std::filesystem::temp_directory_path());
   }
 
  private:
-  const std::string key_ = database::new_dedup_key();
+  std::mutex mutex_;
+  std::string key_ = database::new_dedup_key();
+  bool is_settled_ = false;
 };
 
 class no_probe final : public port::probe {
@@ -284,6 +294,7 @@ class app::runtime {
     how.commit_every = options_.commit_every;
     how.catch_up_limit = share_of(options_.catch_up_limit);
     how.session = options_.session;
+    how.share_seen = options_.share_seen;
     how.share = engine::budget::share_out(options_.memory, sharers_of(options_, *what_));
     std::map<std::string, std::unique_ptr<port::cluster>> clusters;
     for (const auto& [name, properties] : options_.clusters)

@@ -155,6 +155,7 @@ app_options app_settings::options() const {
   made.lanes = lanes;
   made.memory = memory.bytes;
   made.dedup_memory = dedup_memory.bytes;
+  made.share_seen = share_seen;
   made.leave_on_stop = on_stop == flow::on_stop::leave;
   made.fresh = fresh;
   made.session = session;

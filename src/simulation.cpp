@@ -49,6 +49,12 @@ result<void> simulated_state::remember(const std::vector<port::seen_page>& pages
   return {};
 }
 
+std::string simulated_state::settle_dedup_key(const std::string& agreed) {
+  if (std::exchange(is_settled_, true) || key_ == agreed) return key_;
+  pages_.clear();
+  return key_ = agreed;
+}
+
 void simulated_state::cut_power(std::size_t batches) {
   batches_.resize(batches_.size() - std::min(batches, batches_.size()));
   pages_.resize(pages_.size() - std::min(batches, pages_.size()));
@@ -87,7 +93,7 @@ result<std::unique_ptr<port::scratch>> simulated_state::open_scratch() {
   return std::make_unique<simulated_scratch>(fails_);
 }
 
-void simulated_state::clear() { batches_.clear(), pages_.clear(); }
+void simulated_state::clear() { batches_.clear(), pages_.clear(), key_ = new_key("after " + key_); }
 
 /// A process with one worker. It runs when it is rung for, and at the time that its engine names.
 class process final : public port::mailbox, public port::probe, public std::enable_shared_from_this<process> {
@@ -107,11 +113,13 @@ class process final : public port::mailbox, public port::probe, public std::enab
     how.commit_every = options.commit_every;
     how.catch_up_limit = options.catch_up_limit;
     how.session = options.session;
+    how.share_seen = options.share_seen;
     how.purge_every = world_.purge_every;
     how.share = engine::budget::share_out(options.memory, engine::sharers_of(*what, how.home, 1));
     const auto log = [this, instance = options.instance](severity, std::string_view text) {
       world_.note(instance + ": " + std::string{text});
     };
+    state_.open();
     beyond_.emplace(options.dedup_memory, [this] { return state_.open_scratch(); }, log);
     std::map<std::string, std::unique_ptr<port::cluster>> clusters;
     for (const auto& [name, properties] : options.clusters)

@@ -362,6 +362,20 @@ class state final : public port::state {
     return key_;
   }
 
+  std::string settle_dedup_key(const std::string& agreed) override {
+    const auto own = dedup_key();
+    const std::lock_guard lock{mutex_};
+    if (std::exchange(is_settled_, true) || own == agreed) return own;
+    if (!ensure_open()) return own;
+    rocksdb::WriteBatch batch;
+    const std::unique_ptr<rocksdb::Iterator> pages{open_->db->NewIterator({}, open_->family(seen))};
+    for (pages->SeekToFirst(); pages->Valid(); pages->Next()) batch.Delete(open_->family(seen), pages->key());
+    batch.Put("dedup key", agreed);
+    // With one that is not written down what is kept would be taken for something else the next time.
+    if (!write(batch)) return own;
+    return key_ = agreed;
+  }
+
   result<std::unique_ptr<port::scratch>> open_scratch() override { return database::open_scratch(directory_); }
 
  private:
@@ -386,6 +400,7 @@ class state final : public port::state {
   std::mutex mutex_;
   std::unique_ptr<open_database> open_;
   std::string key_;
+  bool is_settled_ = false;
 };
 
 }  // namespace

@@ -147,7 +147,7 @@ flow::policy settings::failure_settings::in_force() const {
 
 flow::app_options settings::options() const {
   auto made = app_settings::options();
-  if (dedup) made.dedup_memory = dedup->memory.bytes;
+  if (dedup) made.dedup_memory = dedup->memory.bytes, made.share_seen = dedup->shared;
   return made;
 }
 

@@ -105,12 +105,14 @@ struct settings : flow::app_settings {
     std::string id = "/id";
     std::chrono::milliseconds window = std::chrono::hours{24};
     flow::byte_size memory{1u << 30};
+    bool shared = true;
 
     void bind(auto& b) {
       b("id", id, "JSON pointer to what tells an event from others");
       b("window", window, "an event is dropped if its id was there within this time, by the events' timestamps");
       b("memory", memory, "what the ids of all partitions take; more of them go to disk")
           .range(flow::byte_size{1u << 20}, flow::byte_size{1ull << 40});
+      b("shared", shared, "the ids go to a topic on home too, for who takes partitions over");
     }
 
     void check(flow::problems& found) const;

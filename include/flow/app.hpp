@@ -53,6 +53,9 @@ struct app_options {
   /// Bytes: what dedups have seen, all workers together. What is more goes to disk, into the state directory, or into
   /// that for temporary files if nothing is kept; half a byte for each id stays in any case.
   std::size_t dedup_memory = std::size_t{1} << 30;
+  /// What dedups have seen is shared by a topic of the application's own on home, `<application>.<home>.seen.internal`,
+  /// so that who takes partitions over need not read them again. The same in all processes.
+  bool share_seen = true;
   bool leave_on_stop = true;           ///< false: the lanes wait for a restart of the same instance
   bool fresh = false;                  ///< begin although the outputs hold records and no position exists
   std::chrono::milliseconds session{10'000};  ///< after which the lanes of a process that died go to others

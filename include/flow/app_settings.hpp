@@ -62,6 +62,7 @@ struct app_settings {
   std::optional<byte_rate> catch_up_limit;
   byte_size memory = 256_MiB;
   byte_size dedup_memory = 1_GiB;
+  bool share_seen = true;
   int lanes = 32;
   int threads = 1;
   std::string state = "./state";
@@ -92,6 +93,7 @@ struct app_settings {
         .check(checks::servers);
     b("dedup_memory", dedup_memory, "what all dedups have seen takes; more of it goes to disk")
         .range(byte_size{1u << 20}, byte_size{1ull << 40});
+    b("share_seen", share_seen, "what dedups have seen goes to a topic on home, for who takes partitions over");
     bind_running(b);
   }
 

@@ -301,6 +301,9 @@ class state {
   virtual result<void> remember(const std::vector<seen_page>& pages, const std::vector<seen_page>& outdated) = 0;
   /// By which ids are hashed; the same for as long as pages are there.
   virtual std::string dedup_key() = 0;
+  /// It is this one from now on, which drops pages by another. Only the first call since the directory was opened
+  /// decides, before any page is recalled; each returns what it has come to.
+  virtual std::string settle_dedup_key(const std::string& agreed) = 0;
 
   /// Room for what does not fit into memory and nobody needs after this process. It outlives the state.
   virtual result<std::unique_ptr<scratch>> open_scratch() = 0;

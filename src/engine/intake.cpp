@@ -67,6 +67,7 @@ void intake::leave(course& who) {
   feed& at = *who.on;
   who.next = next_of(who);
   who.last = last_of(who);
+  if (memories_.used() && !at.letters) memories_.witness(*at.from, at.last);
   who.tried = at.tried;
   who.now = at.now;
   who.parked.keys = concerning(who.of->to->sinks(), at.parked);
@@ -171,8 +172,11 @@ bool intake::next_batch(std::size_t most) {
 }
 
 void intake::finish_batch(intake* ahead) {
-  for (const auto& at : feeds_)
-    if (at) remember_last(*at);
+  for (const auto& at : feeds_) {
+    if (!at || !at->latest) continue;
+    remember_last(*at);
+    if (memories_.used() && !at->letters) memories_.witness(*at->from, at->last);
+  }
   for (const auto& end : batch_.ends) {
     feed* at = of_batch(end.source);
     if (at) reach(*at, std::min(end.next, at->from->until), ahead);

@@ -1,6 +1,7 @@
 #include "memories.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -12,6 +13,7 @@ using namespace std::chrono_literals;
 // What a crash loses of it is read again; so often is soon enough, unless much has come together.
 constexpr auto save_every = 5s;
 constexpr std::size_t save_at = 64u << 10;
+constexpr std::size_t most_in_a_shared_page = 16u << 10;
 
 constexpr auto beginning_of_time = std::numeric_limits<std::int64_t>::min();
 constexpr auto end_of_time = std::numeric_limits<std::int64_t>::max();
@@ -44,13 +46,20 @@ offset_ranges offset_ranges::common_with(const offset_ranges& other) const {
   return common;
 }
 
-memories::memories(const loop& on, const plan& topology, port::state& state, spill& beyond, log_sink log)
-    : loop_{on}, specs_{topology.dedups()}, state_{state}, beyond_{beyond}, log_{std::move(log)} {}
+memories::memories(const loop& on, const plan& topology, port::state& state, spill& beyond, shared_pages& others,
+                   log_sink log)
+    : loop_{on},
+      specs_{topology.dedups()},
+      state_{state},
+      beyond_{beyond},
+      others_{others},
+      log_{std::move(log)} {}
 
 memories::of_source& memories::at(const source& from) {
   const auto [known, fresh] = sources_.try_emplace(from.id);
   if (fresh) {
     known->second.where = from.where;
+    known->second.lane = from.task;
     for (std::size_t i = 0; i < specs_.size(); ++i)
       known->second.concerned.push_back(std::any_of(from.entries.begin(), from.entries.end(),
                                                     [&](const auto& entry) { return concern(i, entry.source); }));
@@ -64,7 +73,7 @@ void memories::recall(of_source& what) {
   for (std::size_t i = 0; i < specs_.size(); ++i) {
     const auto& spec = specs_[i];
     auto& seen = what.seen.emplace_back(
-        dedup_memory{.ids{spec.window, state_.dedup_key(), &beyond_}, .clock{}, .is_kept_outside = true});
+        dedup_memory{.ids{spec.window, key_, &beyond_}, .clock{}, .is_kept_outside = true});
     what.forgotten.push_back(beginning_of_time);
     what.horizon.push_back(end_of_time);
     auto& pages = what.pages.emplace_back();
@@ -109,6 +118,10 @@ void memories::need(const source& from, const clocks& now) {
     what.horizon[i] = std::min(what.horizon[i], oldest_at(now[i], specs_[i]));
 }
 
+void memories::witness(const source& from, const fingerprint& last) {
+  if (last.offset >= 0) at(from).last = last;
+}
+
 std::int64_t memories::needed_from(const source& from, const clocks& now, std::int64_t next) {
   auto& what = at(from);
   for (std::size_t i = 0; i < now.size(); ++i)
@@ -118,8 +131,9 @@ std::int64_t memories::needed_from(const source& from, const clocks& now, std::i
 
 bool memories::suffice(const course& who) {
   auto& what = at(*who.from);
+  if (who.look_back_to == who.next) return true;
   for (std::size_t i = 0; i < specs_.size(); ++i)
-    if (what.forgotten[i] > oldest_at(who.now[i], specs_[i]) && what.covered.contain(who.look_back_to, who.next)) {
+    if (what.forgotten[i] > oldest_at(who.now[i], specs_[i])) {
       what.covered.clear();
       what.forgotten[i] = beginning_of_time;
     }
@@ -131,6 +145,42 @@ std::int64_t memories::first_missing(const course& who) {
 }
 
 void memories::do_without(const course& who) { at(*who.from).covered.add(who.look_back_to, who.next); }
+
+std::int64_t memories::oldest_needed(const course& who) const {
+  auto oldest = end_of_time;
+  for (std::size_t i = 0; i < specs_.size(); ++i) oldest = std::min(oldest, oldest_at(who.now[i], specs_[i]));
+  return oldest;
+}
+
+bool memories::lack(const source& from, const shared_page& what) {
+  const auto& own = at(from);
+  for (std::size_t i = 0; i < specs_.size(); ++i) {
+    const auto part = what.seen.find(specs_[i].name);
+    if (own.concerned[i] && (part == what.seen.end() || part->second.window < specs_[i].window.count())) return false;
+  }
+  return !own.covered.contain(what.from, what.until);
+}
+
+// Kept here too, so that the next start of this worker asks nobody.
+void memories::learn(const source& from, const shared_page& what) {
+  auto& own = at(from);
+  std::vector<port::seen_page> kept;
+  for (std::size_t i = 0; i < specs_.size(); ++i) {
+    if (!own.concerned[i]) continue;
+    const auto& all = what.seen.at(specs_[i].name).all;
+    try {
+      own.seen[i].ids.insert(all);
+    } catch (const flow::unanswered&) {
+      return;
+    }
+    own.seen[i].ids.make_room();
+    if (std::ranges::find(own.pages[i], what.from, &page::from) != own.pages[i].end()) continue;
+    own.pages[i].push_back({what.from, what.until});
+    kept.push_back({specs_[i].name, what.where, what.from, what.until, own.forgotten[i], all});
+  }
+  own.covered.add(what.from, what.until);
+  keep(kept, {});
+}
 
 bool memories::is_worth_saving() const {
   if (loop_.now() >= saved_ + save_every) return true;
@@ -164,6 +214,7 @@ std::int64_t memories::forget(of_source& what) {
 void memories::save(of_source& what) {
   std::vector<port::seen_page> written;
   std::vector<port::seen_page> outdated;
+  std::vector<std::vector<occurrence>> fresh(specs_.size());
   const auto needed = forget(what);
   for (std::size_t i = 0; i < specs_.size(); ++i) {
     if (!what.concerned[i]) continue;
@@ -173,16 +224,42 @@ void memories::save(of_source& what) {
       return true;
     });
     if (what.unsaved.empty()) continue;
-    auto fresh = what.seen[i].ids.take_new();
+    fresh[i] = what.seen[i].ids.take_new();
     for (const auto& [from, until] : what.unsaved) {
       port::seen_page made{specs_[i].name, what.where, from, until, what.forgotten[i], {}};
-      for (const auto& each : fresh)
+      for (const auto& each : fresh[i])
         if (each.offset >= from && each.offset < until) made.occurrences.push_back(each);
       what.pages[i].push_back({from, until});
       written.push_back(std::move(made));
     }
   }
+  for (const auto& [from, until] : what.unsaved) share(what, from, until, fresh);
   what.unsaved.clear();
+  keep(written, outdated);
+}
+
+void memories::share(const of_source& what, std::int64_t from, std::int64_t until,
+                     const std::vector<std::vector<occurrence>>& fresh) {
+  if (!others_.is_open()) return;
+  shared_page made{.key{}, .last = what.last, .where = what.where, .from = from, .until = until, .seen{}};
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < specs_.size(); ++i) {
+    if (!what.concerned[i]) continue;
+    auto& [window, all] = made.seen[specs_[i].name];
+    window = specs_[i].window.count();
+    std::ranges::copy_if(fresh[i], std::back_inserter(all),
+                         [&](const auto& each) { return each.offset >= from && each.offset < until; });
+    count += all.size();
+  }
+  if (count <= most_in_a_shared_page) return others_.publish(what.lane, std::move(made));
+  // Nobody can have what one record alone has made too much of.
+  if (until - from == 1) return;
+  const auto middle = from + (until - from) / 2;
+  share(what, from, middle, fresh);
+  share(what, middle, until, fresh);
+}
+
+void memories::keep(const std::vector<port::seen_page>& written, const std::vector<port::seen_page>& outdated) {
   if (written.empty() && outdated.empty()) return;
   const auto stored = state_.remember(written, outdated);
   if (!stored && !std::exchange(said_, true))

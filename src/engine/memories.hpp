@@ -8,6 +8,7 @@
 
 #include "lane.hpp"
 #include "loop.hpp"
+#include "shared_pages.hpp"
 
 #include <flow/log.hpp>
 #include <flow/plan.hpp>
@@ -39,8 +40,10 @@ class offset_ranges {
 /// again, and what is missing there is.
 class memories {
  public:
-  memories(const loop& on, const plan& topology, port::state& state, spill& beyond, log_sink log);
+  memories(const loop& on, const plan& topology, port::state& state, spill& beyond, shared_pages& others, log_sink log);
 
+  /// By which ids are hashed: before anything else, and once.
+  void hash_by(std::string key) { key_ = std::move(key); }
   /// The topology has dedups at all; otherwise nothing else here is called.
   bool used() const { return !specs_.empty(); }
   const std::vector<dedup_spec>& specs() const { return specs_; }
@@ -57,6 +60,8 @@ class memories {
   void cover(const source& from, std::int64_t first, std::int64_t until);
   /// Somebody reads on from these clocks, however slowly: what can be asked from there must not be forgotten.
   void need(const source& from, const clocks& now);
+  /// A record of it that somebody has read here, as others may find it.
+  void witness(const source& from, const fingerprint& last);
 
   /// Of what came before this offset nobody who goes on at `next` and these clocks needs to know anything.
   std::int64_t needed_from(const source& from, const clocks& now, std::int64_t next);
@@ -66,6 +71,12 @@ class memories {
   std::int64_t first_missing(const course& who);
   /// It cannot be read again.
   void do_without(const course& who);
+
+  /// Nothing that happened before is needed for it.
+  std::int64_t oldest_needed(const course& who) const;
+  /// What another worker has seen, as far as it is not known here.
+  bool lack(const source& from, const shared_page& what);
+  void learn(const source& from, const shared_page& what);
 
   /// Much is new, or has been for a while.
   bool is_worth_saving() const;
@@ -80,6 +91,8 @@ class memories {
   };
   struct of_source {
     topic_partition where;
+    std::int32_t lane = 0;
+    fingerprint last;
     std::vector<bool> concerned;                 // one for each dedup, as are the others
     std::vector<dedup_memory> seen;
     std::vector<std::int64_t> forgotten;         // everything before this time
@@ -90,6 +103,10 @@ class memories {
   of_source& at(const source& from);
   void recall(of_source& what);
   void save(of_source& what);
+  void keep(const std::vector<port::seen_page>& written, const std::vector<port::seen_page>& outdated);
+  /// Of what each dedup has seen newly, to other workers.
+  void share(const of_source& what, std::int64_t from, std::int64_t until,
+             const std::vector<std::vector<occurrence>>& fresh);
   /// What nobody here needs any more; the offset before which that is everything.
   std::int64_t forget(of_source& what);
 
@@ -97,7 +114,9 @@ class memories {
   const std::vector<dedup_spec>& specs_;
   port::state& state_;
   spill& beyond_;
+  shared_pages& others_;
   log_sink log_;
+  std::string key_;
   std::map<source_id, of_source> sources_;
   time_point saved_{};
   bool said_ = false;

@@ -18,6 +18,8 @@ struct names {
   std::string commands_topic() const { return prefix() + ".commands.internal"; }
   /// Who reads what the application writes for itself, on home.
   std::string readers_topic() const { return application + "." + home + ".readers.internal"; }
+  /// What the dedups of all workers have seen, on home.
+  std::string seen_topic() const { return application + "." + home + ".seen.internal"; }
   std::string group() const { return prefix() + ".lanes"; }
   /// No name has a colon, so that no sink's id is that of another instance.
   std::string transactional_id(std::string_view instance) const {

@@ -26,7 +26,8 @@ struct options {
   bool leave_on_stop = true;
   std::chrono::milliseconds commit_every{100};
   std::optional<std::uint64_t> catch_up_limit{};  ///< bytes per second that each target takes at most
-  budget share;  ///< of the application's memory
+  bool share_seen = true;  ///< what dedups have seen, with the other workers
+  budget share;            ///< of the application's memory
   std::chrono::milliseconds session{10'000};
   std::chrono::milliseconds max_poll_interval{30'000};
   std::chrono::milliseconds transaction_timeout{10'000};

@@ -8,6 +8,7 @@
 
 #include <flow/failure.hpp>
 #include <flow/parked_keys.hpp>
+#include <flow/ports.hpp>
 #include <flow/seen_ids.hpp>
 #include <flow/wire.hpp>
 
@@ -23,6 +24,7 @@ struct fingerprint {
 };
 
 fingerprint fingerprint_of(std::int64_t offset, std::int64_t timestamp, bytes key, bytes value);
+fingerprint fingerprint_of(const port::kept_record& record);
 
 /// How far a dedup has come in a source partition.
 struct dedup_position {

@@ -67,7 +67,9 @@ reading::reading(surroundings with)
       changed_{with_.loop},
       trouble_{with_.loop, with_.log, with_.options.home},
       operators_{with_.topology},
-      memories_{with_.loop, with_.topology, with_.state, with_.beyond, with_.log},
+      shared_pages_{with_.loop, with_.options, with_.topology, with_.home, with_.wall_clock, with_.log},
+      memories_{with_.loop, with_.topology, with_.state, with_.beyond, shared_pages_, with_.log},
+      learned_{with_.loop},
       omissions_{with_.log, with_.options.home} {
   for (const auto& spec : with_.topology.sources())
     selections_.emplace_back(spec, with_.options.application, with_.options.home);
@@ -101,6 +103,7 @@ task<void> reading::discover() {
       continue;
     }
     pause.reset();
+    if (version_ == 0 && memories_.used()) co_await settle_dedup_key();
     listed_.clear();
     for (const auto& topic : *topics) listed_.emplace(topic.name, topic.partitions);
     // Topics that are expanded while this runs are expanded one after the other.
@@ -124,6 +127,68 @@ task<void> reading::discover() {
     }
     co_await with_.loop.sleep(with_.options.discover_every);
   }
+}
+
+task<void> reading::settle_dedup_key() {
+  std::optional<std::string> agreed;
+  auto own = with_.state.dedup_key();
+  if (with_.options.share_seen) agreed = co_await shared_pages_.agree(own);
+  const auto key = with_.state.settle_dedup_key(agreed.value_or(own));
+  memories_.hash_by(key);
+  if (!agreed) co_return;
+  shared_pages_.open(key);
+  sharing_ = shared_pages_.run();
+  sharing_.start();
+}
+
+// Several targets may take over lanes at once that read the same.
+task<void> reading::learn(std::vector<course*> lacking) {
+  const auto suffice = [&](const auto* each) { return memories_.suffice(*each); };
+  while (learning_) co_await learned_.wait();
+  std::erase_if(lacking, suffice);
+  if (!shared_pages_.is_open() || lacking.empty()) co_return;
+  struct turn {
+    explicit turn(reading& of, const std::vector<course*>& all) : of{of} { of.learning_ = &all; }
+    ~turn() {
+      of.learning_ = nullptr;
+      of.learned_.notify();
+    }
+    reading& of;
+  };
+  const turn own{*this, lacking};
+  std::map<std::int32_t, std::vector<course*>> by_lane;
+  for (auto* each : lacking) by_lane[each->from->task].push_back(each);
+  for (const auto& [lane, courses] : by_lane) co_await learn_of_lane(courses);
+}
+
+task<void> reading::learn_of_lane(const std::vector<course*>& lacking) {
+  struct wanted final : shared_pages::learner {
+    wanted(class memories& into, const std::vector<course*>& lacking) : into{into}, lacking{lacking} {}
+    bool wants(const shared_page& what) const override {
+      return std::ranges::any_of(lacking, [&](const auto* each) {
+        return each->from->where == what.where && what.from < each->next && what.until > each->look_back_to &&
+               into.lack(*each->from, what);
+      });
+    }
+    void learn(const shared_page& what) override {
+      const auto of = std::ranges::find(lacking, what.where, [](const auto* each) { return each->from->where; });
+      into.learn(*(*of)->from, what);
+      ++pages;
+    }
+    class memories& into;
+    const std::vector<course*>& lacking;
+    std::uint64_t pages = 0;
+  };
+  wanted by{memories_, lacking};
+  auto since = std::numeric_limits<std::int64_t>::max();
+  for (const auto* each : lacking) since = std::min(since, memories_.oldest_needed(*each));
+  const auto lane = lacking.front()->from->task;
+  const auto done = co_await shared_pages_.recall(lane, since, by);
+  if (by.pages > 0)
+    with_.log(severity::info, with_.options.home + ": lane " + std::to_string(lane) + " has learned what its ids have been, from " +
+                                  std::to_string(by.pages) + " pages of other workers");
+  if (!done)
+    with_.log(severity::warn, with_.options.home + ": what other workers have seen is not all known: " + to_string(done.error()));
 }
 
 /// What a name was given for and is not there; a pattern may match nothing as long as something is read.
@@ -310,6 +375,9 @@ void reading::save_memories() {
   const auto need = [&](const feed& at) { memories_.need(*at.from, at.now); };
   shared_->each_feed(need);
   for (const auto& [to, own] : catching_up_) own->each_feed(need);
+  for (const auto& [id, each] : look_backs_) memories_.need(*each->wanted.from, each->wanted.now);
+  if (learning_)
+    for (const auto* each : *learning_) memories_.need(*each->from, each->now);
   memories_.save();
 }
 

@@ -38,6 +38,8 @@ class reading {
   explicit reading(surroundings with);
   ~reading();
 
+  /// Takes in what other workers have seen that the dedups here have to know for these courses.
+  task<void> learn(std::vector<course*> lacking);
   /// Looks for topics and partitions for as long as the worker runs.
   task<void> discover();
   /// Sources are known, and `changed` fires when there are more of them.
@@ -99,6 +101,8 @@ class reading {
   bool holds_up_others(const destination* slow) const;
   void let_laggards_leave();
   std::unique_ptr<intake> open_intake(port::cluster& of);
+  task<void> settle_dedup_key();
+  task<void> learn_of_lane(const std::vector<course*>& lacking);
   struct look_back;
   void begin_look_back(const course& who);
   bool go_on_looking_back();
@@ -119,7 +123,11 @@ class reading {
   std::map<topic_partition, source*> known_;
   std::map<std::string, std::int32_t> listed_;  // topics and their partition counts
   class operators operators_;
+  shared_pages shared_pages_;
+  task<void> sharing_;
   class memories memories_;
+  const std::vector<course*>* learning_ = nullptr;
+  signal learned_;
   class omissions omissions_;
   std::unique_ptr<intake> shared_;
   intakes catching_up_;

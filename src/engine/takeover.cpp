@@ -27,11 +27,6 @@ std::int64_t sequence_in(const std::string& metadata) {
   return sequence;
 }
 
-fingerprint fingerprint_of(const port::kept_record& record) {
-  const auto part = [](const std::optional<std::string>& text) { return text ? bytes{*text} : bytes{}; };
-  return engine::fingerprint_of(record.offset, record.timestamp, part(record.key), part(record.value));
-}
-
 template <typename T>
 const failure* first_failure(const std::vector<result<T>>& answers) {
   for (const auto& each : answers)
@@ -305,16 +300,20 @@ task<result<void>> writing::open_courses(std::vector<lane*> lanes) {
   co_return checked;
 }
 
-// What the dedups have to know is read again where it is not known here, as far as it is still there.
+// What the dedups have to know comes from other workers, and is read again where nobody knows it, as far as it is still
+// there.
 task<result<void>> writing::find_look_backs(std::vector<course*> placed) {
-  std::erase_if(placed, [&](auto* each) {
+  const auto has_all = [&](auto* each) {
     return each->interrupted || !each->halted.empty() || at_.reading.memories().suffice(*each);
-  });
+  };
+  std::erase_if(placed, has_all);
+  co_await at_.reading.learn(placed);
+  std::erase_if(placed, has_all);
   auto first = co_await find_each(placed, {kind::earliest});
   if (!first) co_return tl::unexpected{first.error()};
   for (std::size_t i = 0; i < placed.size(); ++i) {
     const auto there = (*first)[i];
-    if (!there || *there <= placed[i]->look_back_to) continue;
+    if (!there || *there <= at_.reading.memories().first_missing(*placed[i])) continue;
     placed[i]->look_back_to = *there;
     at_.log(severity::warn,
             at_.options.home + ": repetitions of what came before offset " + std::to_string(*there) + " of " +

@@ -97,7 +97,7 @@ TEST_F(program, says_what_is_wrong_with_its_clusters_where_it_stands) {
       "sasl_plaintext or sasl_ssl)\n"
       "copier.yaml:7:8: error: \"2026-02-30\" is no day of the calendar (count the days of its month)\n"
       "copier.yaml:8:1: error: \"unknown\" is not a setting (known here: application, home, clusters, dedup_memory, "
-      "instance, guarantee, start, commit_every, catch_up_limit, memory, lanes, threads, state, on_stop, session, log, into or cluster)\n");
+      "share_seen, instance, guarantee, start, commit_every, catch_up_limit, memory, lanes, threads, state, on_stop, session, log, into or cluster)\n");
 }
 
 TEST_F(program, needs_a_cluster_to_run_and_none_to_be_described) {

@@ -79,6 +79,166 @@ TEST_F(repeated_event, is_known_to_whoever_takes_over) {
   EXPECT_TRUE(comes_to({{"a", "b"}, {"a"}}));
 }
 
+/// What dedups have seen is there for other workers some seconds later.
+class event_seen_by_another : public repeated_event {
+ protected:
+  event_seen_by_another() {
+    given(orders_0, "a"), given(orders_0, "b");
+    start("one", once());
+    EXPECT_TRUE(comes_to({{"a", "b"}, {}}));
+    world.advance(10s);
+  }
+  void dies() {
+    world.crash("one");
+    world.lose_state("one");
+  }
+};
+
+TEST_F(event_seen_by_another, is_known_though_it_is_gone_from_the_source) {
+  dies();
+  world.delete_records("home", "orders", 0, 1);
+  given(orders_0, "a"), given(orders_0, "c"), given(orders_0, "b");
+  start("two", once());
+  EXPECT_TRUE(comes_to({{"a", "b", "c"}, {}}));
+  EXPECT_EQ(dropped("two"), 2u);
+  EXPECT_FALSE(said("again from offset"));
+  EXPECT_FALSE(said("are not seen"));
+}
+
+TEST_F(event_seen_by_another, is_known_beside_what_only_the_source_knows_still) {
+  given(orders_0, "c");
+  EXPECT_TRUE(comes_to({{"a", "b", "c"}, {}}));
+  dies();
+  world.delete_records("home", "orders", 0, 1);
+  for (const auto* id : {"a", "b", "c", "d"}) given(orders_0, id);
+  start("two", once());
+  EXPECT_TRUE(comes_to({{"a", "b", "c", "d"}, {}}));
+  EXPECT_TRUE(said("reads orders/0 again from offset 2 to 3"));
+  EXPECT_FALSE(said("are not seen"));
+}
+
+TEST_F(event_seen_by_another, is_known_to_who_has_learned_it_without_asking_again) {
+  dies();
+  given(orders_0, "a"), given(orders_0, "c");
+  start("two", once());
+  EXPECT_TRUE(comes_to({{"a", "b", "c"}, {}}));
+  world.delete_topic("home", "sync.home.seen.internal");
+  world.crash("two");
+  given(orders_0, "b"), given(orders_0, "d");
+  start("two", once());
+  EXPECT_TRUE(comes_to({{"a", "b", "c", "d"}, {}}));
+  EXPECT_FALSE(said("orders/0 again from offset 0"));
+}
+
+TEST_F(event_seen_by_another, is_none_in_a_topic_that_was_deleted_and_made_anew) {
+  dies();
+  world.recreate_topic("home", "orders");
+  targets = {"oregon"};
+  given(orders_0, "x"), given(orders_0, "y");
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"x", "y"}, {}}));
+  dies();
+  given(orders_0, "a"), given(orders_0, "x");
+  start("two", once());
+  EXPECT_TRUE(comes_to({{"x", "y", "a"}, {}}));
+}
+
+TEST_F(event_seen_by_another, is_known_to_several_dedups_or_read_again) {
+  dies();
+  topology t{"sync"};
+  t.from(topic<bytes, std::string>{"orders"}) |
+      filter("wanted", [](const std::string& id) { return !id.starts_with("unwanted"); }) |
+      dedup("seen", std::identity{}, 1h) | dedup("seen-too", std::identity{}, 1h) | fan_out("regions", targets);
+  given(orders_0, "a"), given(orders_0, "c");
+  start("two", t);
+  EXPECT_TRUE(comes_to({{"a", "b", "c"}, {}}));
+  EXPECT_TRUE(said("reads orders/0 again from offset 0 to 2"));
+}
+
+TEST_F(event_seen_by_another, that_came_too_late_for_its_window_is_read_again_for_a_longer_one) {
+  given(orders_0, "x", 3h), given(orders_0, "y", 3h), given(orders_0, "late", 1h);
+  EXPECT_TRUE(eventually([&] { return in_tokyo().size() == 5; }));
+  for (int i = 0; i < 20; ++i) given(orders_0, "z" + std::to_string(i), 3h);
+  given(orders_0, "late", 30min);
+  EXPECT_TRUE(eventually([&] { return in_tokyo().size() == 26; }));
+  world.advance(10s);
+  dies();
+  given(orders_0, "late", 40min);
+  given(orders_0, "end", 3h);
+  start("two", once(5h));
+  EXPECT_TRUE(eventually([&] { return in_tokyo().size() == 27; }));
+  EXPECT_EQ(in_tokyo().back(), "end");
+}
+
+TEST_F(event_seen_by_another, is_read_again_where_it_is_not_shared) {
+  dies();
+  given(orders_0, "a"), given(orders_0, "c");
+  options.share_seen = false;
+  start("two", once());
+  EXPECT_TRUE(comes_to({{"a", "b", "c"}, {}}));
+  EXPECT_TRUE(said("reads orders/0 again from offset 0 to 2"));
+}
+
+TEST_F(repeated_event, is_read_again_where_others_have_seen_it_by_another_key) {
+  start("one", once());
+  EXPECT_TRUE(eventually([&] { return ready("one"); }));
+  // Who comes now finds no key there, and offers its own.
+  world.delete_topic("home", "sync.home.seen.internal");
+  start("two", once());
+  EXPECT_TRUE(eventually([&] { return ready("two") && !working("two", "tokyo").lanes.empty(); }));
+  contents expected(2);
+  for (const auto* id : {"a", "b"}) {
+    for (const auto& where : {orders_0, orders_1}) given(where, id);
+    for (auto& each : expected) each.push_back(id);
+    EXPECT_TRUE(comes_to(expected));
+    world.advance(10s);
+  }
+  world.crash("one");
+  for (const auto& where : {orders_0, orders_1})
+    for (const auto* id : {"a", "b", "c"}) given(where, id);
+  for (auto& each : expected) each.push_back("c");
+  EXPECT_TRUE(comes_to(expected));
+}
+
+TEST_F(repeated_event, is_known_to_all_that_began_at_once) {
+  options.lanes = 8;
+  create("payments", 8);
+  topology t{"sync"};
+  t.from(topic<bytes, std::string>{"payments"}) | dedup("seen", std::identity{}, 1h) | fan_out("regions", targets);
+  for (const auto* instance : {"one", "two", "three"}) start(instance, t);
+  contents expected(8);
+  for (std::int32_t p = 0; p < 8; ++p) {
+    for (const auto* id : {"a", "b"}) given({"payments", p}, id);
+    expected[static_cast<std::size_t>(p)] = {"a", "b"};
+  }
+  EXPECT_TRUE(eventually([&] { return at("tokyo", "payments") == expected; }));
+  world.advance(10s);
+  for (const auto* instance : {"one", "two"}) world.crash(instance), world.lose_state(instance);
+  for (std::int32_t p = 0; p < 8; ++p) {
+    world.delete_records("home", "payments", p, 1);
+    for (const auto* id : {"a", "c", "b"}) given({"payments", p}, id);
+    expected[static_cast<std::size_t>(p)].push_back("c");
+  }
+  EXPECT_TRUE(eventually([&] { return at("tokyo", "payments") == expected; }));
+  EXPECT_FALSE(said("are not seen"));
+}
+
+TEST_F(repeated_event, that_is_one_of_very_many_is_shared_in_pieces) {
+  constexpr int ids = 20'000;
+  for (int i = 0; i < ids; ++i) given(orders_0, std::to_string(i));
+  start("one", once());
+  EXPECT_TRUE(eventually([&] { return in_tokyo().size() == ids; }));
+  world.advance(10s);
+  world.crash("one");
+  world.delete_records("home", "orders", 0, ids - 1);
+  for (int i = 0; i < ids; i += 400) given(orders_0, std::to_string(i));
+  given(orders_0, "a");
+  start("two", once());
+  EXPECT_TRUE(eventually([&] { return in_tokyo().size() == ids + 1; }));
+  EXPECT_EQ(in_tokyo().back(), "a");
+  EXPECT_EQ(dropped("two"), 50u);
+}
+
 TEST_F(repeated_event, is_the_same_for_a_target_that_was_away) {
   targets = {"tokyo", "oregon"};
   given(orders_0, "a"), given(orders_0, "b");
@@ -106,6 +266,25 @@ TEST_F(repeated_event, is_not_forgotten_before_the_slowest_target_has_passed_it)
   world.advance(20s);
   world.heal("oregon");
   EXPECT_TRUE(eventually([&] { return at("oregon", "orders") == at("tokyo", "orders"); }));
+}
+
+TEST_F(repeated_event, is_not_forgotten_again_while_it_is_being_read_again_for_the_slowest) {
+  options.share_seen = false;
+  targets = {"tokyo", "oregon"};
+  constexpr std::uint64_t ids = 70'000, later = 20;
+  const auto written = [&](const std::string& target) { return working("one", target).records_written; };
+  for (std::uint64_t i = 0; i < ids; ++i) given(orders_0, std::to_string(i));
+  start("one", once());
+  EXPECT_TRUE(eventually([&] { return written("tokyo") == ids && written("oregon") == ids; }));
+  world.cut("tokyo");
+  given(orders_0, "0", 30min);
+  for (std::uint64_t i = 0; i < later; ++i) given(orders_0, "later " + std::to_string(i), 5h);
+  EXPECT_TRUE(eventually([&] { return written("oregon") == ids + later; }));
+  world.crash("one");
+  world.lose_state("one");
+  world.heal("tokyo");
+  start("one", once());
+  EXPECT_TRUE(eventually([&] { return written("tokyo") == later; }));
 }
 
 TEST_F(repeated_event, is_known_though_there_is_no_memory_for_it) {

@@ -719,6 +719,7 @@ TEST_F(ordered_behind_a_dedup, judges_as_before_what_is_read_again_when_its_lane
 // What decides about a record behind the one that is stuck lies before it, and has been forgotten since.
 TEST_F(ordered, reads_again_for_its_dedups_what_the_place_it_turns_back_to_has_to_know) {
   options.lanes = 1;
+  options.share_seen = false;
   create("orders", 2);
   says = [](const delivery& what) { return what.key == "stuck" ? receipt::retriable("away") : receipt::done(); };
   const auto then = world.wall_clock();

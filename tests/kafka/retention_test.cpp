@@ -2,6 +2,7 @@
 #include <kafka_fixture.hpp>
 
 #include <array>
+#include <functional>
 #include <string>
 
 #include "../app/world.hpp"
@@ -36,6 +37,13 @@ class retention : public ::testing::Test {
     }
     to.flush(30s);
   }
+  void write_again(std::int32_t partition, int number) {
+    plain::producer to{{{"bootstrap.servers", home_}}};
+    const auto handle = to.topic(orders_);
+    const auto value = std::to_string(number);
+    to.send(handle.get(), {.partition = partition, .key = "k", .value = value, .timestamp = 1, .headers = nullptr});
+    to.flush(30s);
+  }
   void write_to_both(int count) {
     for (const int32_t partition : {0, 1}) write(partition, count);
   }
@@ -46,6 +54,20 @@ class retention : public ::testing::Test {
     topology t{name_};
     t.from(topic<bytes, bytes>{orders_}) | fan_out("regions", {"tokyo", "oregon"});
     return t;
+  }
+
+  topology copies_without_repetitions() const {
+    topology t{name_};
+    t.from(topic<bytes, std::string>{orders_}) | dedup("seen", std::identity{}, 1h) | fan_out("regions", {"tokyo", "oregon"});
+    return t;
+  }
+  /// Records in the topic by which dedups share what they have seen, the first of which only offers a key.
+  std::int64_t shared() const {
+    const auto reader = plain::make_reader(home_, "read_committed", {});
+    std::int64_t all = 0;
+    for (std::int32_t p = 0; p < options_.lanes; ++p)
+      all += plain::watermarks(reader.get(), name_ + ".home.seen.internal", p).second;
+    return all;
   }
 
   /// How many records of a partition a `read_committed` reader finds, of which each holds its own number.
@@ -125,6 +147,26 @@ TEST_F(retention, that_overtakes_a_paused_target_stops_that_partition_for_it_alo
   EXPECT_TRUE(all_arrive("oregon"));
   EXPECT_TRUE(arrives("tokyo", 1, 9));
   EXPECT_EQ(arrived("tokyo", 0), 3) << "nothing may come behind a gap";
+  EXPECT_TRUE(copying.stop(30s));
+}
+
+TEST_F(retention, of_what_a_dedup_has_seen_is_made_up_for_by_what_another_has_shared) {
+  {
+    app copying{copies_without_repetitions(), options_};
+    ASSERT_TRUE(copying.start());
+    ASSERT_TRUE(all_arrive("tokyo") && all_arrive("oregon"));
+    ASSERT_TRUE(eventually([&] { return shared() >= 3; }, 60s));
+    ASSERT_TRUE(copying.stop(30s));
+  }
+  delete_first_partition_below(2);
+  for (const auto again : {0, 2, 1}) write_again(0, again), write_again(1, again);
+  write_to_both(2);
+  const scratch_directory elsewhere;
+  options_.state = elsewhere.path();
+  app copying{copies_without_repetitions(), options_};
+  ASSERT_TRUE(copying.start());
+  EXPECT_TRUE(all_arrive("tokyo"));
+  EXPECT_TRUE(all_arrive("oregon"));
   EXPECT_TRUE(copying.stop(30s));
 }
 

@@ -179,6 +179,19 @@ TEST_F(missing_rights, to_write_a_topic_are_told_and_waited_for) {
   EXPECT_TRUE(arrives(closed_));
 }
 
+TEST_F(missing_rights, to_share_what_dedups_have_seen_hold_nothing_up) {
+  topology t{name_};
+  t.from(flow::topic<bytes, std::string>{open_}) | dedup("seen", std::identity{}, 1h) | fan_out("open", {"tokyo"});
+  for (const auto operation : {RD_KAFKA_ACL_OPERATION_CREATE, RD_KAFKA_ACL_OPERATION_WRITE}) {
+    const ban rule{"home", RD_KAFKA_RESOURCE_TOPIC, name_ + ".home.seen.internal", operation};
+    app copying{t, options_};
+    ASSERT_TRUE(copying.start());
+    EXPECT_TRUE(arrives(open_));
+    EXPECT_TRUE(eventually([&] { return copying.status().ready(); }, 60s));
+    EXPECT_TRUE(copying.stop(30s));
+  }
+}
+
 TEST_F(missing_rights, to_see_a_topic_that_is_read_are_told_and_waited_for) {
   app copying{copies(), options_};
   {

@@ -196,6 +196,9 @@ TEST_F(sync_of, dedup_memory_is_what_the_dedups_share) {
   EXPECT_EQ(s_.options().dedup_memory, std::size_t{1} << 30);
   s_.dedup->memory = flow::byte_size{64u << 20};
   EXPECT_EQ(s_.options().dedup_memory, std::size_t{64} << 20);
+  EXPECT_TRUE(s_.options().share_seen);
+  s_.dedup->shared = false;
+  EXPECT_FALSE(s_.options().share_seen);
 }
 
 TEST_F(sync_of, memory_bounds_what_waits_for_a_target_that_is_away) {

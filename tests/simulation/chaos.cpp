@@ -88,6 +88,7 @@ chaos::chaos(std::uint64_t seed) : dice_{seed}, own_{~seed}, disk_{seed / 2}, wo
   // Where nothing fits into memory verdicts are the same, whatever the disk does.
   if (seed % 2 == 0) options_.dedup_memory = 0;
   disk_fails_ = seed % 4 == 0;
+  options_.share_seen = seed % 3 != 0;
 }
 
 microseconds chaos::between(std::int64_t least_ms, std::int64_t most_ms) {

@@ -325,6 +325,26 @@ TEST_F(state_test, the_key_of_ids_stays_the_same_and_is_its_own) {
   EXPECT_NE(open()->dedup_key(), key);
 }
 
+TEST_F(state_test, a_key_that_is_agreed_on_drops_what_was_seen_by_another) {
+  const auto page = page_of("seen", {"orders", 0}, 20);
+  const std::string agreed(192, 'a');
+  {
+    const auto state = open();
+    ASSERT_TRUE(state->remember({page}, {}));
+    EXPECT_EQ(state->settle_dedup_key(state->dedup_key()), state->dedup_key());
+    // Others have begun with that one.
+    EXPECT_NE(state->settle_dedup_key(agreed), agreed);
+  }
+  EXPECT_EQ(look(directory(), "seen"), std::vector{page});
+  {
+    const auto state = open();
+    EXPECT_EQ(state->settle_dedup_key(agreed), agreed);
+    EXPECT_EQ(state->dedup_key(), agreed);
+  }
+  EXPECT_EQ(look(directory(), "seen"), std::vector<port::seen_page>{});
+  EXPECT_EQ(open()->dedup_key(), agreed);
+}
+
 TEST_F(state_test, a_lane_that_was_never_written_is_not_there) {
   const auto state = open();
   ASSERT_TRUE(state->write({{{"tokyo", 256}, {7, "here"}}}));
