@@ -1,5 +1,6 @@
 #include <flow/keyed_state.hpp>
 
+#include <algorithm>
 #include <charconv>
 
 #include <flow/codec.hpp>
@@ -91,8 +92,11 @@ std::optional<keyed_state::alarm> keyed_state::due(std::int64_t stream_time, std
 
 void keyed_state::see(std::int64_t timestamp) {
   if (timestamp < 0) return;
+  // However many pieces it comes in, it is one record: sixteen in a row would move the clock.
+  seen_ = clock_before_ ? std::max(seen_, timestamp) : timestamp;
   if (!clock_before_) clock_before_ = clock_;
-  clock_.see(timestamp, skew);
+  clock_ = *clock_before_;
+  clock_.see(seen_, skew);
 }
 
 void keyed_state::forget() {
@@ -100,6 +104,12 @@ void keyed_state::forget() {
   undo_.clear();
   if (clock_before_) clock_ = *clock_before_;
   clock_before_.reset();
+}
+
+void keyed_state::pass_over() {
+  const auto seen = clock_;
+  forget();
+  clock_ = seen;
 }
 
 std::string keyed_state::name_in_changelog(bytes key) const {

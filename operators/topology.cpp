@@ -73,6 +73,7 @@ class drawing {
     for (const wiring::draft::node& node : draft_.nodes()) add(node);
     for (std::uint32_t i = 0; i < draft_.nodes().size(); ++i) connect(i), return_to(i);
     for (std::uint32_t i = 0; i < draft_.nodes().size(); ++i) find_co_partitioned(i), find_sources(i);
+    for (std::uint32_t i = static_cast<std::uint32_t>(draft_.nodes().size()); i-- > 0;) find_way(i);
     for (std::uint32_t i = 0; i < draft_.nodes().size(); ++i) add_parking(i);
     for (const sink_spec& sink : plan_->sinks_)
       if (sink.takes_letters && std::ranges::count(sink.clusters, home) > 0) exclude_from_patterns(sink.topic);
@@ -101,7 +102,7 @@ class drawing {
     }
     if (about.dedup) {
       placed.number = static_cast<std::uint32_t>(plan_->dedups_.size());
-      plan_->dedups_.push_back({.name = spec.name, .window = about.dedup->window});
+      plan_->dedups_.push_back({.name = spec.name, .window = about.dedup->window, .reach = about.dedup->window});
     }
     if (rule != stop || draft_.on_failure() != stop)
       spec.note += (spec.note.empty() ? "" : ", ") + ("on failure " + rule.text());
@@ -235,6 +236,32 @@ class drawing {
     if (about.sink && about.sink->to.how.wants_answers) lead_to(plan_->sinks_[placed.number].answers, sources);
     if (about.is_process) lead_to(plan_->processes_[placed.process].changes, sources);
     if (placed.on_failure.what.what() == policy::kind::dead_letter) lead_to(placed.on_failure.letters, sources);
+  }
+
+  /// Those that lead to it, and itself.
+  void collect_way(std::uint32_t node, std::set<std::uint32_t>& way) const {
+    if (!way.insert(node).second) return;
+    for (const wiring::port& input : draft_.nodes()[node].inputs)
+      if (input.node < node) collect_way(input.node, way);
+  }
+
+  /// Of a dedup, once those behind it have theirs. Which topics are read does not matter to what is seen of one of them.
+  void find_way(std::uint32_t node) {
+    if (!draft_.nodes()[node].about.dedup) return;
+    dedup_spec& own = plan_->dedups_[plan_->placed_[node].number];
+    std::set<std::uint32_t> way;
+    collect_way(node, way);
+    for (const std::uint32_t each : way) {
+      const node_spec& spec = plan_->nodes_[each];
+      own.way += spec.name + " " + spec.verb + (draft_.nodes()[each].about.source ? "" : " " + spec.note);
+      for (std::size_t i = 0; i < spec.to.size(); ++i)
+        if (way.contains(spec.to[i]))
+          own.way += " > " + (spec.ports.empty() ? "" : spec.ports[i] + ": ") + plan_->nodes_[spec.to[i]].name;
+      own.way += "\n";
+      if (each == node || !draft_.nodes()[each].about.dedup) continue;
+      dedup_spec& before = plan_->dedups_[plan_->placed_[each].number];
+      before.reach = std::max(before.reach, before.window + own.reach);
+    }
   }
 
   /// Others may lead there as well, where letters go.

@@ -59,7 +59,7 @@ class keyed_state {
     return wall_alarms_.empty() ? kept_of_key::never : wall_alarms_.begin()->first;
   }
 
-  /// A record has this time, milliseconds since 1970 UTC.
+  /// A record has this time, milliseconds since 1970 UTC: the latest of those that it has until `keep`.
   void see(std::int64_t timestamp);
   const stream_clock& clock() const { return clock_; }
   void set(const stream_clock& clock) { clock_ = clock; }
@@ -69,6 +69,8 @@ class keyed_state {
   void keep() { undo_.clear(), clock_before_.reset(); }
   /// And this takes it back.
   void forget();
+  /// All but what the clock has seen.
+  void pass_over();
 
   /// The key of a changelog record: one for each of ours.
   std::string name_in_changelog(bytes key) const;
@@ -85,6 +87,7 @@ class keyed_state {
   stream_clock clock_;
   std::vector<std::pair<std::string, kept_of_key>> undo_;
   std::optional<stream_clock> clock_before_;
+  std::int64_t seen_ = 0;
 };
 
 /// The partition number and the key of a changelog's record; `corrupt` if it is none.

@@ -95,6 +95,9 @@ struct dedup_spec {
   std::string name{};  ///< the node's
   std::chrono::milliseconds window{};
   std::vector<std::uint32_t> sources{};  ///< indexes of those whose records come to it
+  /// So far back it has to know what came, for those behind it: what it lets through by mistake would count there.
+  std::chrono::milliseconds reach{};
+  std::string way{};  ///< what stands before it, in words
 };
 
 /// A node that keeps something by key (`process`).

@@ -36,8 +36,8 @@ struct for_each_op : op<for_each_op<F>> {
   F f;
 };
 
-/// Calls `f` for each record, at least once: again for those whose position was not committed before a crash, and for
-/// those that a `stop` further on sent back.
+/// Calls `f` for each record, at least once: again for those whose position was not committed before a crash, for those
+/// that a `stop` further on sent back, and for those that are tried again or bring calls of a `process`.
 template <typename F>
 for_each_op<F> for_each(F f) {
   return for_each_op<F>{std::move(f)};

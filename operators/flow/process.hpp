@@ -53,7 +53,8 @@ class process_context {
   std::int64_t wall_clock() const { return wall_clock_; }  ///< milliseconds since 1970 UTC
 
   /// Calls `on_stream_time(key, context)` when the stream has come to that time: before the record that brings it, in
-  /// the order of the times; at once if it has. A later one for this key takes its place, none takes it back.
+  /// the order of the times; if it has, behind the record that asks. A later one for this key takes its place, none takes
+  /// it back.
   void call_at_stream_time(std::optional<std::int64_t> time) { kept_.stream_time = asked(time); }
   /// Likewise `on_wall_clock(key, context)`, once the clock of the machine has come to it, whether or not there are
   /// records; after an outage, when it is over.
@@ -167,7 +168,7 @@ struct process_op : op<process_op<P>> {
         if (due.which == &kept_of_key::stream_time) what.on_stream_time(at.key(), here);
       if constexpr (requires { what.on_wall_clock(at.key(), here); })
         if (due.which == &kept_of_key::wall_clock) what.on_wall_clock(at.key(), here);
-      if (here.kept_.*due.which <= due.time)
+      if (here.kept_.*due.which <= due.time || (!is_ahead && here.kept_.stream_time <= now))
         throw permanent_error{"asks to be called again for a time that is not later than the one it was called for"};
     });
   }

@@ -348,7 +348,7 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
     std::size_t lacking = 0;
     while (kept && lacking < emissions_.size() && parcel_of(lacking).refused.empty()) ++lacking;
     const bool is_whole = !kept || lacking == emissions_.size();
-    if (!is_whole) kept->state.forget();
+    if (!is_whole) kept->state.pass_over();
     for (std::size_t n = 0; n < emissions_.size(); ++n) {
       const auto& one = parcel_of(n);
       if (!one.refused.empty() && (is_whole || n == lacking))

@@ -32,12 +32,14 @@ std::uint64_t number_of(const keyed_state::alarm& due) {
   return digest_of(parts) | 1;
 }
 
-// What one has come to says nothing about another: a wall has calls while the stream waits for one of its own.
-failed_call& failures_of(kept_partition& kept, const keyed_state::alarm& due) {
-  auto& known = due.which == &kept_of_key::stream_time ? kept.in_stream : kept.on_wall;
-  const auto number = number_of(due);
-  if (known.number != number) known = {number, {}, 0};
-  return known;
+// The wall has calls while the stream waits for one of its own.
+failed_call& last_failed(kept_partition& kept, const keyed_state::alarm& due) {
+  return due.which == &kept_of_key::stream_time ? kept.in_stream : kept.on_wall;
+}
+
+failed_call* failures_of(kept_partition& kept, const keyed_state::alarm& due) {
+  auto& known = last_failed(kept, due);
+  return known.number == number_of(due) ? &known : nullptr;
 }
 
 }  // namespace
@@ -147,6 +149,7 @@ time_point writing::next_call() const {
     for (const auto& course : each->courses) {
       if (course->kept && course->kept->held_until > at_.loop.now()) next = std::min(next, course->kept->held_until);
       if (!may_call(*course)) continue;
+      if (course->kept->state.is_due_in_stream()) return at_.loop.now();
       const auto wanted = course->kept->state.next_wall_clock();
       if (wanted == kept_of_key::never) continue;
       const auto wait = std::clamp<std::int64_t>(wanted - at_.wall_clock(), 0, longest_sleep);
@@ -155,26 +158,41 @@ time_point writing::next_call() const {
   return next;
 }
 
-// Those that no record brings.
+// Those that no record brings. What is read may fill every transaction by itself, so while they wait for room nothing is.
 void writing::make_calls() {
   if (!at_.process) return;
   const auto now = at_.wall_clock();
+  std::vector<course*> callers;
   for (auto* each : lanes_)
     for (const auto& course : each->courses)
-      if (may_call(*course)) make_calls(*course, course->kept->state.clock().now(), now);
+      if (may_call(*course) && course->kept->state.due(course->kept->state.clock().now(), now))
+        callers.push_back(course.get());
+  calls_wait_ = !callers.empty() && outbox_full();
+  if (callers.empty() || calls_wait_) return;
+  // In one slice, in which the next time those have their turn that had none.
+  std::ranges::rotate(callers, callers.begin() + static_cast<std::ptrdiff_t>(callers_ % callers.size()));
+  slice time{at_.wall_clock};
+  for (auto* each : callers) {
+    if (!make_calls(*each, each->kept->state.clock().now(), now, time) && time.is_over()) return;
+    ++callers_;
+  }
 }
 
 // By the clock on the wall there may always be one more, and the record has its turn.
 bool writing::make_calls(course& at, std::int64_t stream_time) {
-  return make_calls(at, stream_time, std::numeric_limits<std::int64_t>::min());
+  slice time{at_.wall_clock};
+  return make_calls(at, stream_time, std::numeric_limits<std::int64_t>::min(), time);
 }
 
-bool writing::make_calls(course& at, std::int64_t stream_time, std::int64_t wall_clock) {
-  slice time{at_.wall_clock};
+bool writing::make_calls(course& at, std::int64_t stream_time, std::int64_t wall_clock, slice& time) {
   while (may_call(at)) {
     const auto due = at.kept->state.due(stream_time, wall_clock);
     if (!due) return true;
-    if (full() || time.is_over() || !call(at, *due)) return false;
+    if (used_up() || outbox_full() || time.is_over()) return false;
+    if (call(at, *due)) continue;
+    // Of what has failed nothing is kept.
+    if (outbox_.empty()) outbox_.drop();
+    return false;
   }
   if (at.on) at_.reading.leave(at);
   return false;
@@ -198,7 +216,7 @@ bool writing::call(course& at, const keyed_state::alarm& due) {
   for (const auto& each : made.omitted)
     by_.omissions().say(each.node, each.is_kept, at.from->read_as(), is.offset, each.reason, a_call);
   at.kept->state.keep();
-  failures_of(*at.kept, due) = {};
+  if (auto* known = failures_of(*at.kept, due)) *known = {};
   at.of->has_called = true;
   return true;
 }
@@ -206,16 +224,15 @@ bool writing::call(course& at, const keyed_state::alarm& due) {
 bool writing::make(course& at, const keyed_state::alarm& due, const std::string* refused, made_call& into) {
   auto& kept = *at.kept;
   const auto now = at_.wall_clock();
-  auto& before = failures_of(kept, due);
-  const bool again = before.so_far.failed > 0;
-  if (again) before.so_far.since = port::milliseconds{now - before.first};
+  auto* before = failures_of(kept, due);
+  if (before) before->so_far.since = port::milliseconds{now - before->first};
   std::vector<keyed_state*> states(at_.topology.processes().size());
   states[*at_.process] = &kept.state;
   const transit how{.active = at_.sinks,
                     .written = outbox_.own()->written,
                     .out = into.all,
                     .wall_clock = now,
-                    .before = again ? &before.so_far : nullptr,
+                    .before = before ? &before->so_far : nullptr,
                     .kept = states.data(),
                     .refused = refused,
                     .omitted = &into.omitted};
@@ -241,8 +258,9 @@ void writing::call_failed(course& at, const keyed_state::alarm& due, const blame
   auto& kept = *at.kept;
   const auto reason = why.node + ": " + why.reason;
   kept.state.forget();
-  auto& failed = failures_of(kept, due);
-  if (failed.so_far.node != why.node) failed = {failed.number, {why.node, 0, {}}, at_.wall_clock()};
+  auto& failed = last_failed(kept, due);
+  if (!failures_of(kept, due) || failed.so_far.node != why.node)
+    failed = {number_of(due), {why.node, 0, {}}, at_.wall_clock()};
   if (++failed.so_far.failed == 1 && why.again)
     at_.log(severity::warn, at_.name + ": " + to_string(at.from->where) + " waits at offset " +
                                 std::to_string(next_of(at)) + " and calls again: " + reason);

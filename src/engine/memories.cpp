@@ -1,9 +1,12 @@
 #include "memories.hpp"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <limits>
 #include <utility>
+
+#include "digest.hpp"
 
 namespace flow::engine {
 namespace {
@@ -14,13 +17,15 @@ using namespace std::chrono_literals;
 constexpr auto save_every = 5s;
 constexpr std::size_t save_at = 64u << 10;
 constexpr std::size_t most_in_a_shared_page = 16u << 10;
+// Who has what it needs, and will soon go on.
+constexpr auto expected_for = 60s;
 
 constexpr auto beginning_of_time = std::numeric_limits<std::int64_t>::min();
 constexpr auto end_of_time = std::numeric_limits<std::int64_t>::max();
 
 // The oldest that may be asked about at this clock.
 std::int64_t oldest_at(const stream_clock& clock, const dedup_spec& spec) {
-  return clock.now() == stream_clock::unset ? beginning_of_time : clock.now() - spec.window.count();
+  return clock.now() == stream_clock::unset ? beginning_of_time : clock.now() - spec.reach.count();
 }
 
 }  // namespace
@@ -39,6 +44,12 @@ std::int64_t offset_ranges::first_missing(std::int64_t from, std::int64_t until)
   return std::min(from, until);
 }
 
+std::int64_t offset_ranges::first_there(std::int64_t from, std::int64_t until) const {
+  if (first_missing(from, until) > from) return from;
+  const auto behind = ranges_.upper_bound(from);
+  return behind == ranges_.end() ? until : std::min(behind->first, until);
+}
+
 offset_ranges offset_ranges::common_with(const offset_ranges& other) const {
   offset_ranges common;
   for (const auto& [from, until] : ranges_)
@@ -53,7 +64,12 @@ memories::memories(const loop& on, const plan& topology, port::state& state, spi
       state_{state},
       beyond_{beyond},
       others_{others},
-      log_{std::move(log)} {}
+      log_{std::move(log)} {
+  for (const auto& each : specs_) {
+    const std::array way{bytes{each.way}};
+    ways_.push_back(digest_of(way));
+  }
+}
 
 memories::of_source& memories::at(const source& from) {
   const auto [known, fresh] = sources_.try_emplace(from.id);
@@ -76,6 +92,7 @@ void memories::recall(of_source& what) {
         dedup_memory{.ids{spec.window, key_, &beyond_}, .clock{}, .is_kept_outside = true});
     what.forgotten.push_back(beginning_of_time);
     what.horizon.push_back(end_of_time);
+    what.expected.push_back(end_of_time);
     auto& pages = what.pages.emplace_back();
     if (!what.concerned[i]) continue;
     offset_ranges covered;
@@ -118,8 +135,22 @@ void memories::need(const source& from, const clocks& now) {
     what.horizon[i] = std::min(what.horizon[i], oldest_at(now[i], specs_[i]));
 }
 
+void memories::expect(const source& from, const clocks& now) {
+  auto& what = at(from);
+  for (std::size_t i = 0; i < now.size(); ++i)
+    what.expected[i] = std::min(what.expected[i], oldest_at(now[i], specs_[i]));
+  what.expected_until = loop_.now() + expected_for;
+}
+
 void memories::witness(const source& from, const fingerprint& last) {
-  if (last.offset >= 0) at(from).last = last;
+  auto& own = at(from).last;
+  if (last.offset > own.offset) own = last;
+}
+
+void memories::doubt(const source& from) {
+  auto& what = at(from);
+  what.last = {};
+  ++what.doubts;
 }
 
 std::int64_t memories::needed_from(const source& from, const clocks& now, std::int64_t next) {
@@ -144,6 +175,10 @@ std::int64_t memories::first_missing(const course& who) {
   return at(*who.from).covered.first_missing(who.look_back_to, who.next);
 }
 
+std::int64_t memories::next_known(const course& who) {
+  return at(*who.from).covered.first_there(first_missing(who), who.next);
+}
+
 void memories::do_without(const course& who) { at(*who.from).covered.add(who.look_back_to, who.next); }
 
 std::int64_t memories::oldest_needed(const course& who) const {
@@ -152,33 +187,38 @@ std::int64_t memories::oldest_needed(const course& who) const {
   return oldest;
 }
 
-bool memories::lack(const source& from, const shared_page& what) {
+bool memories::may_learn(const source& from, const shared_page& what) {
   const auto& own = at(from);
   for (std::size_t i = 0; i < specs_.size(); ++i) {
     const auto part = what.seen.find(specs_[i].name);
-    if (own.concerned[i] && (part == what.seen.end() || part->second.window < specs_[i].window.count())) return false;
+    if (own.concerned[i] && (part == what.seen.end() || part->second.window < specs_[i].window.count() ||
+                             part->second.way != ways_[i]))
+      return false;
   }
-  return !own.covered.contain(what.from, what.until);
+  return true;
 }
 
 // Kept here too, so that the next start of this worker asks nobody.
-void memories::learn(const source& from, const shared_page& what) {
+void memories::learn(const source& from, const shared_page& what, std::int64_t first) {
   auto& own = at(from);
+  first = std::max(first, what.from);
+  if (own.covered.contain(first, what.until)) return;
   std::vector<port::seen_page> kept;
   for (std::size_t i = 0; i < specs_.size(); ++i) {
     if (!own.concerned[i]) continue;
-    const auto& all = what.seen.at(specs_[i].name).all;
+    auto all = what.seen.at(specs_[i].name).all;
+    std::erase_if(all, [&](const auto& each) { return each.offset < first; });
     try {
       own.seen[i].ids.insert(all);
     } catch (const flow::unanswered&) {
       return;
     }
     own.seen[i].ids.make_room();
-    if (std::ranges::find(own.pages[i], what.from, &page::from) != own.pages[i].end()) continue;
-    own.pages[i].push_back({what.from, what.until});
-    kept.push_back({specs_[i].name, what.where, what.from, what.until, own.forgotten[i], all});
+    if (std::ranges::find(own.pages[i], first, &page::from) != own.pages[i].end()) continue;
+    own.pages[i].push_back({first, what.until});
+    kept.push_back({specs_[i].name, what.where, first, what.until, own.forgotten[i], std::move(all)});
   }
-  own.covered.add(what.from, what.until);
+  own.covered.add(first, what.until);
   keep(kept, {});
 }
 
@@ -202,7 +242,9 @@ std::int64_t memories::forget(of_source& what) {
   auto needed = end_of_time;
   for (std::size_t i = 0; i < specs_.size(); ++i) {
     auto& ids = what.seen[i].ids;
-    if (const auto horizon = std::exchange(what.horizon[i], end_of_time); horizon != end_of_time) {
+    if (loop_.now() >= what.expected_until) what.expected[i] = end_of_time;
+    if (auto horizon = std::exchange(what.horizon[i], end_of_time); horizon != end_of_time) {
+      horizon = std::min(horizon, what.expected[i]);
       if (horizon > what.forgotten[i]) ids.forget_before(horizon);
       what.forgotten[i] = std::max(what.forgotten[i], horizon);
     }
@@ -241,16 +283,18 @@ void memories::save(of_source& what) {
 void memories::share(const of_source& what, std::int64_t from, std::int64_t until,
                      const std::vector<std::vector<occurrence>>& fresh) {
   if (!others_.is_open()) return;
-  shared_page made{.key{}, .last = what.last, .where = what.where, .from = from, .until = until, .seen{}};
+  shared_page made{.key{}, .session = what.doubts, .last = what.last, .where = what.where, .from = from, .until = until, .seen{}};
   std::size_t count = 0;
   for (std::size_t i = 0; i < specs_.size(); ++i) {
     if (!what.concerned[i]) continue;
-    auto& [window, all] = made.seen[specs_[i].name];
+    auto& [window, way, all] = made.seen[specs_[i].name];
     window = specs_[i].window.count();
+    way = ways_[i];
     std::ranges::copy_if(fresh[i], std::back_inserter(all),
                          [&](const auto& each) { return each.offset >= from && each.offset < until; });
     count += all.size();
   }
+  if (made.seen.empty()) return;
   if (count <= most_in_a_shared_page) return others_.publish(what.lane, std::move(made));
   // Nobody can have what one record alone has made too much of.
   if (until - from == 1) return;

@@ -24,6 +24,8 @@ class offset_ranges {
   bool contain(std::int64_t from, std::int64_t until) const { return first_missing(from, until) == until; }
   /// The first offset of [from, until) that is not there; `until` if all are.
   std::int64_t first_missing(std::int64_t from, std::int64_t until) const;
+  /// And the first that is.
+  std::int64_t first_there(std::int64_t from, std::int64_t until) const;
   offset_ranges common_with(const offset_ranges& other) const;
 
   void clear() { ranges_.clear(); }
@@ -60,8 +62,12 @@ class memories {
   void cover(const source& from, std::int64_t first, std::int64_t until);
   /// Somebody reads on from these clocks, however slowly: what can be asked from there must not be forgotten.
   void need(const source& from, const clocks& now);
+  /// Likewise for who will read on from there as soon as what it lacks is there: for a minute.
+  void expect(const source& from, const clocks& now);
   /// A record of it that somebody has read here, as others may find it.
   void witness(const source& from, const fingerprint& last);
+  /// Its topic may be another than the one that has been read so far.
+  void doubt(const source& from);
 
   /// Of what came before this offset nobody who goes on at `next` and these clocks needs to know anything.
   std::int64_t needed_from(const source& from, const clocks& now, std::int64_t next);
@@ -69,14 +75,17 @@ class memories {
   bool suffice(const course& who);
   /// Where it is not: the first offset that has to be read again for that.
   std::int64_t first_missing(const course& who);
+  /// And behind that the first that has not.
+  std::int64_t next_known(const course& who);
   /// It cannot be read again.
   void do_without(const course& who);
 
   /// Nothing that happened before is needed for it.
   std::int64_t oldest_needed(const course& who) const;
-  /// What another worker has seen, as far as it is not known here.
-  bool lack(const source& from, const shared_page& what);
-  void learn(const source& from, const shared_page& what);
+  /// What another worker has seen: that it was seen on the same way, by dedups that have kept enough of it.
+  bool may_learn(const source& from, const shared_page& what);
+  /// Of what came before `first` nobody who learns it may know.
+  void learn(const source& from, const shared_page& what, std::int64_t first);
 
   /// Much is new, or has been for a while.
   bool is_worth_saving() const;
@@ -92,11 +101,14 @@ class memories {
   struct of_source {
     topic_partition where;
     std::int32_t lane = 0;
-    fingerprint last;
+    fingerprint last;       // of the highest offset
+    std::uint64_t doubts = 0;
     std::vector<bool> concerned;                 // one for each dedup, as are the others
     std::vector<dedup_memory> seen;
     std::vector<std::int64_t> forgotten;         // everything before this time
     std::vector<std::int64_t> horizon;           // nobody needs more
+    std::vector<std::int64_t> expected;          // nor who is expected
+    time_point expected_until{};
     std::vector<std::vector<page>> pages;        // in the state directory
     offset_ranges covered, unsaved;
   };
@@ -117,6 +129,7 @@ class memories {
   shared_pages& others_;
   log_sink log_;
   std::string key_;
+  std::vector<std::uint64_t> ways_;  // that lead to each dedup
   std::map<source_id, of_source> sources_;
   time_point saved_{};
   bool said_ = false;

@@ -17,11 +17,15 @@ constexpr auto patience = std::chrono::milliseconds{100};
 // What could not be read again is not asked for again at once.
 constexpr auto look_back_again = std::chrono::seconds{1};
 
+constexpr auto agreement_limit = std::chrono::seconds{5};
+// Offsets.
+constexpr std::int64_t not_worth_finding = 1'000;
+
 }  // namespace
 
 /// Reads again what the dedups have to know, for nobody: nothing that the operators make of it is wanted.
 struct reading::look_back final : destination {
-  look_back(const course& who, std::int64_t first) : wanted{who} {
+  look_back(const course& who, std::int64_t first, std::int64_t until) : wanted{who}, until{until} {
     at.from = wanted.from;
     at.of = &nobodys;
     at.next = first;
@@ -47,9 +51,10 @@ struct reading::look_back final : destination {
   void parked(const course&, std::string_view, std::int64_t) override {}
   bool make_calls(course&, std::int64_t) override { return true; }
 
-  bool is_done() const { return next_of(at) >= wanted.next; }
+  bool is_done() const { return next_of(at) >= until; }
 
   course wanted;
+  std::int64_t until;
   course at;
   std::optional<failure> why;
   time_point again = time_point::max();
@@ -103,9 +108,9 @@ task<void> reading::discover() {
       continue;
     }
     pause.reset();
-    if (version_ == 0 && memories_.used()) co_await settle_dedup_key();
     listed_.clear();
     for (const auto& topic : *topics) listed_.emplace(topic.name, topic.partitions);
+    if (version_ == 0 && memories_.used()) co_await settle_dedup_key();
     // Topics that are expanded while this runs are expanded one after the other.
     const auto unequal = not_co_partitioned(*topics);
     if (unequal && version_ == 0) {
@@ -129,10 +134,21 @@ task<void> reading::discover() {
   }
 }
 
+// Nothing waits for long for what is of use only later.
 task<void> reading::settle_dedup_key() {
-  std::optional<std::string> agreed;
   auto own = with_.state.dedup_key();
-  if (with_.options.share_seen) agreed = co_await shared_pages_.agree(own);
+  std::optional<std::string> agreed;
+  if (with_.options.share_seen) {
+    agreeing_ = agree(own);
+    agreeing_.start();
+    const auto limit = with_.loop.now() + agreement_limit;
+    while (!agreed_ && with_.loop.now() < limit) co_await learned_.wait_until(limit);
+    if (!agreed_)
+      with_.log(severity::warn, with_.options.home + ": " + shared_pages_.topic() +
+                                    " does not answer, so what the dedups have seen is not shared until the next start");
+    agreed = agreed_.value_or(std::nullopt);
+    agreeing_ = {};
+  }
   const auto key = with_.state.settle_dedup_key(agreed.value_or(own));
   memories_.hash_by(key);
   if (!agreed) co_return;
@@ -141,54 +157,83 @@ task<void> reading::settle_dedup_key() {
   sharing_.start();
 }
 
+task<void> reading::agree(std::string own) {
+  agreed_ = co_await shared_pages_.agree(std::move(own), listed_.contains(shared_pages_.topic()));
+  learned_.notify();
+}
+
 // Several targets may take over lanes at once that read the same.
 task<void> reading::learn(std::vector<course*> lacking) {
-  const auto suffice = [&](const auto* each) { return memories_.suffice(*each); };
+  if (!shared_pages_.is_open()) co_return;
   while (learning_) co_await learned_.wait();
-  std::erase_if(lacking, suffice);
-  if (!shared_pages_.is_open() || lacking.empty()) co_return;
+  std::erase_if(lacking, [&](const auto* each) { return memories_.suffice(*each); });
   struct turn {
-    explicit turn(reading& of, const std::vector<course*>& all) : of{of} { of.learning_ = &all; }
+    explicit turn(reading& of) : of{of} { of.learning_ = true; }
     ~turn() {
-      of.learning_ = nullptr;
+      of.learning_ = false;
       of.learned_.notify();
     }
     reading& of;
   };
-  const turn own{*this, lacking};
+  const turn own{*this};
   std::map<std::int32_t, std::vector<course*>> by_lane;
   for (auto* each : lacking) by_lane[each->from->task].push_back(each);
-  for (const auto& [lane, courses] : by_lane) co_await learn_of_lane(courses);
+  for (const auto& [lane, courses] : by_lane) {
+    for (const auto* each : courses) memories_.expect(*each->from, each->now);
+    co_await learn_of_lane(lane, courses);
+    for (const auto* each : courses) memories_.expect(*each->from, each->now);
+  }
 }
 
-task<void> reading::learn_of_lane(const std::vector<course*>& lacking) {
-  struct wanted final : shared_pages::learner {
-    wanted(class memories& into, const std::vector<course*>& lacking) : into{into}, lacking{lacking} {}
-    bool wants(const shared_page& what) const override {
-      return std::ranges::any_of(lacking, [&](const auto* each) {
-        return each->from->where == what.where && what.from < each->next && what.until > each->look_back_to &&
-               into.lack(*each->from, what);
-      });
+struct reading::learning final : shared_pages::learner {
+  learning(class memories& into, const std::vector<course*>& lacking) : into{into} {
+    for (const auto* each : lacking) wanted.push_back({each, false});
+  }
+
+  // A page that is of no use to a course, or lies before all that it lacks, is not the last of its kind.
+  bool wants(const shared_page& what) override {
+    bool any = false;
+    for (auto& [who, is_done] : wanted) {
+      if (is_done || who->from->where != what.where) continue;
+      const auto missing = into.first_missing(*who);
+      is_done = what.until <= missing || !into.may_learn(*who->from, what);
+      any = any || (!is_done && what.from < who->next);
     }
-    void learn(const shared_page& what) override {
-      const auto of = std::ranges::find(lacking, what.where, [](const auto* each) { return each->from->where; });
-      into.learn(*(*of)->from, what);
-      ++pages;
-    }
-    class memories& into;
-    const std::vector<course*>& lacking;
-    std::uint64_t pages = 0;
+    return any;
+  }
+  void learn(const shared_page& what) override {
+    const source* from = nullptr;
+    auto first = std::numeric_limits<std::int64_t>::max();
+    for (const auto& [who, is_done] : wanted)
+      if (who->from->where == what.where) from = who->from, first = std::min(first, who->look_back_to);
+    into.learn(*from, what, first);
+    ++pages;
+  }
+  // What is little is read again sooner than it is found.
+  bool done() const override {
+    return std::ranges::all_of(wanted, [&](const auto& each) {
+      return each.is_done || each.who->next - into.first_missing(*each.who) <= not_worth_finding;
+    });
+  }
+
+  struct wish {
+    const course* who;
+    bool is_done;
   };
-  wanted by{memories_, lacking};
+  class memories& into;
+  std::vector<wish> wanted;
+  std::uint64_t pages = 0;
+};
+
+task<void> reading::learn_of_lane(std::int32_t lane, const std::vector<course*>& lacking) {
+  learning by{memories_, lacking};
   auto since = std::numeric_limits<std::int64_t>::max();
   for (const auto* each : lacking) since = std::min(since, memories_.oldest_needed(*each));
-  const auto lane = lacking.front()->from->task;
   const auto done = co_await shared_pages_.recall(lane, since, by);
+  const auto about = with_.options.home + ": lane " + std::to_string(lane) + " has learned what its ids have been";
   if (by.pages > 0)
-    with_.log(severity::info, with_.options.home + ": lane " + std::to_string(lane) + " has learned what its ids have been, from " +
-                                  std::to_string(by.pages) + " pages of other workers");
-  if (!done)
-    with_.log(severity::warn, with_.options.home + ": what other workers have seen is not all known: " + to_string(done.error()));
+    with_.log(severity::info, about + ", from " + std::to_string(by.pages) + " pages of other workers");
+  if (!done) with_.log(severity::warn, about + " only as far as it could be asked: " + to_string(done.error()));
 }
 
 /// What a name was given for and is not there; a pattern may match nothing as long as something is read.
@@ -292,9 +337,9 @@ void reading::board(course& who) {
 void reading::begin_look_back(const course& who) {
   auto& under_way = look_backs_[who.from->id];
   if (under_way) return;
-  under_way = std::make_unique<look_back>(who, memories_.first_missing(who));
+  under_way = std::make_unique<look_back>(who, memories_.first_missing(who), memories_.next_known(who));
   with_.log(severity::info, with_.options.home + ": reads " + to_string(who.from->where) + " again from offset " +
-                                std::to_string(under_way->at.next) + " to " + std::to_string(who.next) +
+                                std::to_string(under_way->at.next) + " to " + std::to_string(under_way->until) +
                                 ", for what its ids have been");
   if (!backwards_) backwards_ = open_intake(with_.home);
   backwards_->board(under_way->at);
@@ -359,8 +404,8 @@ void reading::leave(course& who) {
 bool reading::run() {
   bool moved = shared_->run(records_per_turn, nullptr);
   let_laggards_leave();
-  if (go_on_looking_back()) moved = true;
   if (memories_.used() && memories_.is_worth_saving()) save_memories();
+  if (go_on_looking_back()) moved = true;
   for (auto& [to, own] : catching_up_)
     if (own->run(records_per_turn, shared_.get())) moved = true;
   for (auto& [to, own] : releasing_)
@@ -375,9 +420,7 @@ void reading::save_memories() {
   const auto need = [&](const feed& at) { memories_.need(*at.from, at.now); };
   shared_->each_feed(need);
   for (const auto& [to, own] : catching_up_) own->each_feed(need);
-  for (const auto& [id, each] : look_backs_) memories_.need(*each->wanted.from, each->wanted.now);
-  if (learning_)
-    for (const auto* each : *learning_) memories_.need(*each->from, each->now);
+  for (const auto& [id, each] : look_backs_) memories_.expect(*each->wanted.from, each->wanted.now);
   memories_.save();
 }
 

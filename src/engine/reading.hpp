@@ -102,7 +102,9 @@ class reading {
   void let_laggards_leave();
   std::unique_ptr<intake> open_intake(port::cluster& of);
   task<void> settle_dedup_key();
-  task<void> learn_of_lane(const std::vector<course*>& lacking);
+  task<void> agree(std::string own);
+  struct learning;
+  task<void> learn_of_lane(std::int32_t lane, const std::vector<course*>& lacking);
   struct look_back;
   void begin_look_back(const course& who);
   bool go_on_looking_back();
@@ -126,8 +128,10 @@ class reading {
   shared_pages shared_pages_;
   task<void> sharing_;
   class memories memories_;
-  const std::vector<course*>* learning_ = nullptr;
+  bool learning_ = false;
   signal learned_;
+  task<void> agreeing_;
+  std::optional<std::optional<std::string>> agreed_;
   class omissions omissions_;
   std::unique_ptr<intake> shared_;
   intakes catching_up_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <ranges>
 #include <utility>
 
@@ -16,17 +17,21 @@ using namespace std::chrono_literals;
 using kind = port::offset_query::kind;
 
 constexpr char version = 1;
+constexpr std::size_t shortest_key = 192;
 constexpr std::int32_t most_partitions = 32;
 // How long a target may be away beside the longest window, before the source is read again for it.
 constexpr auto kept_beyond_the_window = std::chrono::hours{24 * 7};
 constexpr std::string_view largest_record = "1048588";
 constexpr std::size_t most_waiting = 8u << 20;
 constexpr int attempts = 3;
-constexpr port::milliseconds read_limit = 30s;
+constexpr port::milliseconds read_limit = 5s;
+constexpr auto pause_after_a_failure = 60s;
+// Milliseconds: clocks differ, and what is needed is told in parts of the window.
+constexpr std::int64_t slack = std::chrono::milliseconds{6h}.count(), unlimited = std::numeric_limits<std::int64_t>::min();
 // Nothing is deleted before its segment is full or that old.
 constexpr std::chrono::milliseconds segment = std::chrono::hours{24};
 // Offsets that are read at once; pages are half a megabyte at most.
-constexpr std::int64_t piece = 32;
+constexpr std::int64_t piece = 64;
 
 std::uint64_t session_of(const std::string& instance, std::int64_t now) {
   const auto time = std::to_string(now);
@@ -38,7 +43,7 @@ std::uint64_t session_of(const std::string& instance, std::int64_t now) {
 std::optional<shared_page> page_in(const port::kept_record& record) {
   if (!record.value) return std::nullopt;
   auto page = decode_shared_page(*record.value);
-  return page ? std::optional{*std::move(page)} : std::nullopt;
+  return page && page->key.size() >= shortest_key ? std::optional{*std::move(page)} : std::nullopt;
 }
 
 }  // namespace
@@ -48,7 +53,7 @@ std::string encode(const shared_page& what) {
   out << what.key << what.session << what.last.offset << what.last.timestamp << what.last.hash << what.where.topic
       << what.where.partition << what.from << what.until << static_cast<std::uint32_t>(what.seen.size());
   for (const auto& [node, part] : what.seen) {
-    out << node << part.window << static_cast<std::uint32_t>(part.all.size());
+    out << node << part.window << part.way << static_cast<std::uint32_t>(part.all.size());
     for (const auto& each : part.all) out << each.high << each.low << each.offset << each.timestamp;
   }
   return out.take();
@@ -64,7 +69,7 @@ result<shared_page> decode_shared_page(std::string_view data) {
     std::string node;
     std::uint32_t count = 0;
     shared_page::part part;
-    in >> node >> part.window >> count;
+    in >> node >> part.window >> part.way >> count;
     // More cannot come, whatever it says.
     part.all.reserve(std::min<std::size_t>(count, in.left() / sizeof(occurrence)));
     for (; count > 0 && in.good(); --count) {
@@ -95,10 +100,13 @@ shared_pages::shared_pages(engine::loop& on, const engine::options& options, con
       more_{on},
       trouble_{on, log_, options.home} {}
 
-task<std::optional<std::string>> shared_pages::agree(std::string own) {
+task<std::optional<std::string>> shared_pages::agree(std::string own, bool is_made) {
   backoff pause;
   for (int failed = 0;;) {
-    auto key = co_await find_key();
+    result<std::string> key;
+    if (!is_made)
+      if (auto made = co_await make_topic(); !made) key = tl::unexpected{made.error()};
+    if (key) is_made = true, key = co_await find_key();
     if (key && key->empty()) key = co_await offer(own);
     if (key) co_return *key;
     if (key.error().kind != failure_kind::denied && ++failed < attempts) {
@@ -112,34 +120,27 @@ task<std::optional<std::string>> shared_pages::agree(std::string own) {
   }
 }
 
-// Offers are there before pages, and whoever has lost with one uses another.
+// Offers are there before pages, and whoever has lost with one uses another. A partition that does not answer may hold
+// another key; then its pages count for nothing here.
 task<result<std::string>> shared_pages::find_key() {
-  if (auto made = co_await make_topic(); !made) co_return tl::unexpected{made.error()};
-  auto first = co_await find(kind::earliest);
-  if (!first) co_return tl::unexpected{first.error()};
-  auto behind = co_await find(kind::high_watermark);
-  if (!behind) co_return tl::unexpected{behind.error()};
-  std::string key;
-  std::int64_t written = -1;
+  auto asked = co_await gather<std::vector<std::int64_t>>(loop_, static_cast<std::size_t>(partitions_), [&](auto i, auto done) {
+    home_.find_offsets({{topic_, static_cast<std::int32_t>(i)}}, {kind::high_watermark}, std::move(done));
+  });
   for (std::int32_t i = 0; i < partitions_; ++i) {
-    const auto next = (*behind)[static_cast<std::size_t>(i)];
-    if (next == (*first)[static_cast<std::size_t>(i)]) continue;
-    auto newest = co_await read(i, next - 1, next);
-    if (!newest) co_return tl::unexpected{newest.error()};
+    const auto& behind = asked[static_cast<std::size_t>(i)];
+    if (!behind || behind->front() == 0) continue;
+    auto newest = co_await read(i, behind->front() - 1, behind->front());
+    if (!newest) continue;
     for (const auto& record : newest->records)
-      if (auto page = page_in(record); page && !page->where.topic.empty() && record.timestamp > written)
-        key = page->key, written = record.timestamp;
+      if (auto page = page_in(record); page && !page->where.topic.empty()) co_return page->key;
   }
-  if (key.empty()) co_return co_await first_offer();
-  co_return key;
+  co_return co_await first_offer();
 }
 
 task<result<std::string>> shared_pages::first_offer() {
-  auto first = co_await find(kind::earliest);
-  if (!first) co_return tl::unexpected{first.error()};
-  auto behind = co_await find(kind::high_watermark);
-  if (!behind) co_return tl::unexpected{behind.error()};
-  auto offers = co_await read(0, first->front(), std::min(behind->front(), first->front() + piece));
+  auto there = co_await find(0);
+  if (!there) co_return tl::unexpected{there.error()};
+  auto offers = co_await read(0, there->begin, std::min(there->end, there->begin + piece));
   if (!offers) co_return tl::unexpected{offers.error()};
   for (const auto& record : offers->records)
     if (auto page = page_in(record)) co_return page->key;
@@ -170,11 +171,15 @@ task<result<void>> shared_pages::make_topic() {
   co_return co_await answer<void>(loop_, [&](auto done) { home_.create_topics(wanted, std::move(done)); });
 }
 
-task<result<std::vector<std::int64_t>>> shared_pages::find(port::offset_query::kind which) {
-  std::vector<topic_partition> where;
-  for (std::int32_t i = 0; i < partitions_; ++i) where.push_back({topic_, i});
-  co_return co_await answer<std::vector<std::int64_t>>(
-      loop_, [&](auto done) { home_.find_offsets(where, {which}, std::move(done)); });
+task<result<shared_pages::span>> shared_pages::find(std::int32_t partition) {
+  const std::vector<topic_partition> where{{topic_, partition}};
+  auto first = co_await answer<std::vector<std::int64_t>>(
+      loop_, [&](auto done) { home_.find_offsets(where, {kind::earliest}, std::move(done)); });
+  if (!first) co_return tl::unexpected{first.error()};
+  auto behind = co_await answer<std::vector<std::int64_t>>(
+      loop_, [&](auto done) { home_.find_offsets(where, {kind::high_watermark}, std::move(done)); });
+  if (!behind) co_return tl::unexpected{behind.error()};
+  co_return span{first->front(), behind->front()};
 }
 
 task<result<port::range_read>> shared_pages::read(std::int32_t partition, std::int64_t from, std::int64_t until) {
@@ -185,7 +190,7 @@ task<result<port::range_read>> shared_pages::read(std::int32_t partition, std::i
 }
 
 void shared_pages::add_to(outgoing& records, std::int32_t partition, shared_page what) {
-  what.session = session_;
+  what.session += session_;
   const auto encoded = std::make_shared<std::string>(encode(what));
   records.records.push_back({.topic = producer_->topic(topic_),
                              .partition = partition,
@@ -221,32 +226,36 @@ task<void> shared_pages::run() {
       co_await loop_.sleep(pause());
       continue;
     }
-    trouble_.settle();
+    if (!std::exchange(left_out_, false)) trouble_.settle();
     pause.reset();
   }
 }
 
 void shared_pages::publish(std::int32_t lane, shared_page what) {
   if (!is_open()) return;
-  if (waiting_.size >= most_waiting)
+  if (waiting_.size >= most_waiting) {
+    left_out_ = true;
     return trouble_.raise({failure_kind::retriable, topic_ + " does not take what the dedups have seen as fast as it comes",
                            "what is left out is read again from the source by whoever takes partitions over"});
+  }
   what.key = key_;
   add_to(waiting_, lane % partitions_, std::move(what));
   more_.notify();
 }
 
 task<result<void>> shared_pages::recall(std::int32_t lane, std::int64_t since, learner& by) {
-  if (!is_open()) co_return result<void>{};
-  const auto partition = lane % partitions_;
-  auto first = co_await find(kind::earliest);
-  if (!first) co_return tl::unexpected{first.error()};
-  auto behind = co_await find(kind::high_watermark);
-  if (!behind) co_return tl::unexpected{behind.error()};
-  const auto begin = (*first)[static_cast<std::size_t>(partition)];
+  if (!is_open() || loop_.now() < ask_again_) co_return result<void>{};
+  auto done = co_await recall_from(lane % partitions_, std::max(since, unlimited + slack) - slack, by);
+  if (!done) ask_again_ = loop_.now() + pause_after_a_failure;
+  co_return done;
+}
+
+task<result<void>> shared_pages::recall_from(std::int32_t partition, std::int64_t since, learner& by) {
+  auto there = co_await find(partition);
+  if (!there) co_return tl::unexpected{there.error()};
   std::map<std::pair<topic_partition, std::uint64_t>, bool> trusted;
-  for (auto until = (*behind)[static_cast<std::size_t>(partition)]; until > begin;) {
-    const auto from = std::max(begin, until - piece);
+  for (auto until = there->end; until > there->begin;) {
+    const auto from = std::max(there->begin, until - piece);
     auto some = co_await read(partition, from, until);
     if (!some) co_return tl::unexpected{some.error()};
     for (const auto& record : some->records | std::views::reverse) {
@@ -257,6 +266,7 @@ task<result<void>> shared_pages::recall(std::int32_t lane, std::int64_t since, l
       if (is_new) known->second = co_await is_of_this_source(*page);
       if (known->second) by.learn(*page);
     }
+    if (by.done()) break;
     until = from;
   }
   co_return result<void>{};

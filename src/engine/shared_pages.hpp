@@ -23,7 +23,7 @@ namespace flow::engine {
 /// What one worker's dedups have seen of [from, until) of a source partition. One of no topic only offers a key.
 struct shared_page {
   std::string key;            ///< by which the ids are hashed
-  std::uint64_t session = 0;  ///< of the worker, from its start to its end
+  std::uint64_t session = 0;  ///< of the worker, from its start to its end, or until it doubts what it reads
   fingerprint last;           ///< of a record that it has read there, at whatever offset
   topic_partition where;
   std::int64_t from = 0;
@@ -31,6 +31,7 @@ struct shared_page {
   /// By one dedup.
   struct part {
     std::int64_t window = 0;  ///< milliseconds; what came later than that was not kept
+    std::uint64_t way = 0;    ///< what stood before it
     std::vector<occurrence> all;
 
     bool operator==(const part&) const = default;
@@ -52,26 +53,29 @@ class shared_pages {
   shared_pages(engine::loop& on, const engine::options& options, const plan& topology, port::cluster& home,
                std::function<std::int64_t()> wall_clock, log_sink log);
 
-  /// Makes the topic, and finds by what key the ids in it are hashed: that of the newest page, otherwise the one that was
-  /// offered first, which may be `own`. None: the topic cannot be used, which has been said.
-  task<std::optional<std::string>> agree(std::string own);
+  /// Makes the topic unless it is there, and finds by what key the ids in it are hashed: that of one of the newest pages,
+  /// otherwise the one that was offered first, which may be `own`. None: the topic cannot be used, which has been said.
+  task<std::optional<std::string>> agree(std::string own, bool is_made);
   /// From now on pages by this key are written and read.
   void open(std::string key) { key_ = std::move(key); }
   bool is_open() const { return !key_.empty(); }
+  const std::string& topic() const { return topic_; }
 
   /// Sends pages for as long as the worker runs.
   task<void> run();
-  /// Key and session are filled in. What waits is bounded, and what is too much is left out.
+  /// The key is filled in, and the session added to. What waits is bounded, and what is too much is left out.
   void publish(std::int32_t lane, shared_page what);
 
   /// Who wants pages.
   class learner {
    public:
     virtual ~learner() = default;
-    virtual bool wants(const shared_page& what) const = 0;
+    virtual bool wants(const shared_page& what) = 0;
     virtual void learn(const shared_page& what) = 0;
+    /// Older pages would bring nothing more.
+    virtual bool done() const = 0;
   };
-  /// Goes through the pages of a lane, the newest first, back to those that were written before `since`. A page is
+  /// Goes through the pages of a lane, the newest first, back to those that were written well before `since`. A page is
   /// trusted if the source still holds a record that the worker had read which has written it: otherwise its topic may
   /// have been deleted and made anew.
   task<result<void>> recall(std::int32_t lane, std::int64_t since, learner& by);
@@ -82,10 +86,14 @@ class shared_pages {
   task<result<std::string>> find_key();
   task<result<std::string>> first_offer();
   task<result<std::string>> offer(std::string own);
-  task<result<std::vector<std::int64_t>>> find(port::offset_query::kind which);
+  struct span {
+    std::int64_t begin, end;
+  };
+  task<result<span>> find(std::int32_t partition);
   task<result<port::range_read>> read(std::int32_t partition, std::int64_t from, std::int64_t until);
   void add_to(outgoing& records, std::int32_t partition, shared_page what);
   task<result<void>> send(outgoing what);
+  task<result<void>> recall_from(std::int32_t partition, std::int64_t since, learner& by);
   task<bool> is_of_this_source(const shared_page& what);
 
   engine::loop& loop_;
@@ -101,6 +109,8 @@ class shared_pages {
   std::unique_ptr<port::producer> producer_;
   bool producer_ready_ = false;
   outgoing waiting_;
+  bool left_out_ = false;   // something, since the last time that all went well
+  time_point ask_again_{};  // before that nobody does
   signal more_;
   complaint trouble_;
 };

@@ -428,6 +428,11 @@ task<result<std::vector<std::optional<std::int64_t>>>> writing::find_each(const 
   co_return found;
 }
 
+// What is read there from now on may be another topic.
+void writing::doubt(const course& at) const {
+  if (at_.reading.memories().used()) at_.reading.memories().doubt(*at.from);
+}
+
 // Whether the source still holds what a course has read last and what it has to read next.
 task<result<void>> writing::check_places(std::vector<course*> placed) {
   auto first = co_await find_each(placed, {kind::earliest});
@@ -453,7 +458,7 @@ task<result<void>> writing::check_places(std::vector<course*> placed) {
       halt(each, "offsets " + std::to_string(each.next) + ".." + std::to_string(*(*first)[i] - 1) + " are gone from " +
                      at_.options.home + " (they were deleted before they were read" + start_over);
     else if (each.next > *(*behind)[i])
-      halt(each, to_string(where) + " on " + at_.options.home + " ends at " + std::to_string(*(*behind)[i]) +
+      doubt(each), halt(each, to_string(where) + " on " + at_.options.home + " ends at " + std::to_string(*(*behind)[i]) +
                      " (the topic was deleted and made anew, or has lost records" + start_over);
     else if (each.last.offset >= *(*first)[i])
       comparable.push_back(&each);
@@ -488,7 +493,7 @@ task<result<void>> writing::check_fingerprints(std::vector<course*> comparable) 
     }
     const bool is_there = read[i] && !read[i]->records.empty() && read[i]->records.front().offset == each.last.offset;
     if (is_there && fingerprint_of(read[i]->records.front()) != each.last)
-      halt(each, "offset " + std::to_string(each.last.offset) + " of " + to_string(each.from->where) + " on " +
+      doubt(each), halt(each, "offset " + std::to_string(each.last.offset) + " of " + to_string(each.from->where) + " on " +
                      at_.options.home + " is not the record that was read there (the topic was deleted and made " +
                      "anew; to read it from its beginning, start under another application name)");
     else

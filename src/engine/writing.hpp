@@ -19,6 +19,7 @@
 #include "outbox.hpp"
 #include "outputs.hpp"
 #include "site.hpp"
+#include "slice.hpp"
 
 #include <flow/status.hpp>
 
@@ -86,7 +87,7 @@ class writing final : public destination, private courier::owner {
   std::uint64_t sinks() const override { return at_.sinks; }
   std::optional<std::uint32_t> process() const override { return at_.process; }
   bool used_up() const override { return by_.allowance().used_up(); }
-  bool full() const override { return used_up() || outbox_full() || (courier_ && courier_->full()); }
+  bool full() const override { return used_up() || calls_wait_ || outbox_full() || (courier_ && courier_->full()); }
   bool idle() const override { return serving_ && !transacting_ && outbox_.empty() && (!courier_ || courier_->idle()); }
   void resolve(std::uint32_t sink, const std::string& topic) override;
   void interrupted(course& at, const failure& why) override;
@@ -146,7 +147,7 @@ class writing final : public destination, private courier::owner {
   kept_partition& kept_in(lane& of, std::int32_t partition) const;
   bool may_call(const course& who) const;
   void make_calls();
-  bool make_calls(course& at, std::int64_t stream_time, std::int64_t wall_clock);
+  bool make_calls(course& at, std::int64_t stream_time, std::int64_t wall_clock, slice& time);
   bool call(course& at, const keyed_state::alarm& due);
   bool make(course& at, const keyed_state::alarm& due, const std::string* refused, made_call& into);
   void call_failed(course& at, const keyed_state::alarm& due, const blame& why);
@@ -178,6 +179,7 @@ class writing final : public destination, private courier::owner {
   task<result<void>> begin_at(start_at where, std::vector<course*> opened);
   task<result<void>> begin_as_far_as(std::string other, std::vector<course*> opened);
   task<result<void>> check_places(std::vector<course*> placed);
+  void doubt(const course& at) const;
   task<result<void>> check_fingerprints(std::vector<course*> comparable);
   /// What a source partition is said to be whose topic is not there any more.
   std::string gone(const topic_partition& where) const;
@@ -260,6 +262,8 @@ class writing final : public destination, private courier::owner {
   // A transaction was refused for one of its records: they are somewhere before these offsets.
   std::map<const source*, std::int64_t> suspects_;
   std::vector<refusal> refused_;  // of what no commit has passed yet
+  bool calls_wait_ = false;       // for room
+  std::size_t callers_ = 0;       // that have had their turn
   task<void> beginning_;        // a release
   time_point release_again_{};  // before that none is begun
   backoff releasing_;

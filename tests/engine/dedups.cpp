@@ -179,6 +179,102 @@ TEST_F(event_seen_by_another, is_read_again_where_it_is_not_shared) {
   EXPECT_TRUE(said("reads orders/0 again from offset 0 to 2"));
 }
 
+TEST_F(repeated_event, that_came_before_reading_began_is_none_though_another_has_seen_it) {
+  given(orders_0, "a");
+  targets = {"oregon"};
+  options.start = {start_at::kind::latest, 0};
+  start("two", once());
+  EXPECT_TRUE(eventually([&] { return ready("two"); }));
+  given(orders_0, "b");
+  EXPECT_TRUE(comes_to({{"b"}, {}}));
+  world.crash("two");
+  world.lose_state("two");
+  targets = {"tokyo"};
+  options.start = {};
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"a", "b"}, {}}));
+  world.advance(10s);
+  given(orders_0, "a"), given(orders_0, "c");
+  targets = {"oregon"};
+  start("two", once());
+  EXPECT_TRUE(comes_to({{"b", "a", "c"}, {}}));
+}
+
+TEST_F(repeated_event, that_never_came_to_the_second_dedup_does_not_count_there_after_looking_back) {
+  options.share_seen = false;
+  topology t{"sync"};
+  t.from(topic<bytes, std::string>{"orders"}) |
+      dedup("by-id", [](const std::string& v) { return v.substr(0, v.find(':')); }, 1h) |
+      dedup("by-text", [](const std::string& v) { return v.substr(v.find(':') + 1); }, 5h) |
+      fan_out("regions", targets);
+  // The second of these is dropped by the first dedup.
+  given(orders_0, "a:x", 0min), given(orders_0, "f:f", 30min), given(orders_0, "a:y", 50min);
+  for (const auto at : {100min, 150min, 200min, 250min, 300min, 315min})
+    given(orders_0, std::to_string(at.count()) + ":" + std::to_string(at.count()), at);
+  start("one", t);
+  EXPECT_TRUE(eventually([&] { return in_tokyo().size() == 8; }));
+  world.crash("one");
+  world.lose_state("one");
+  given(orders_0, "b:y", 320min);
+  start("one", t);
+  EXPECT_TRUE(eventually([&] { return in_tokyo().size() == 9; }));
+}
+
+TEST_F(repeated_event, is_learned_though_events_have_come_all_along) {
+  start("one", once());
+  constexpr int events = 1'680;
+  for (int i = 0; i < events; ++i) {
+    given(orders_0, std::to_string(i), 5s * (i / 2));
+    if (i % 2 == 1) world.advance(5s);
+  }
+  EXPECT_TRUE(eventually([&] { return in_tokyo().size() == events; }));
+  world.advance(10s);
+  world.crash("one");
+  world.lose_state("one");
+  given(orders_0, "1679", 70min), given(orders_0, "end", 70min);
+  start("two", once());
+  EXPECT_TRUE(eventually([&] { return in_tokyo().size() == events + 1; }));
+  EXPECT_FALSE(said("again from offset"));
+}
+
+TEST_F(repeated_event, that_another_process_filters_otherwise_is_judged_by_its_own) {
+  const auto only = [&](const std::string& region) {
+    topology t{"sync"};
+    t.from(topic<bytes, std::string>{"orders"}) |
+        filter(label{region}, [region](const std::string& v) { return v.ends_with(region); }) |
+        dedup("seen", [](const std::string& v) { return v.substr(0, 1); }, 1h) | fan_out("regions", targets);
+    return t;
+  };
+  targets = {"tokyo"};
+  given(orders_0, "e/us"), given(orders_0, "x/jp");
+  start("two", only("jp"));
+  EXPECT_TRUE(comes_to({{"x/jp"}, {}}));
+  world.crash("two");
+  world.lose_state("two");
+  targets = {"oregon"};
+  start("one", only("us"));
+  EXPECT_TRUE(comes_to({{"e/us"}, {}}));
+  world.advance(10s);
+  targets = {"tokyo"};
+  given(orders_0, "e/jp");
+  start("two", only("jp"));
+  EXPECT_TRUE(comes_to({{"x/jp", "e/jp"}, {}}));
+}
+
+TEST_F(repeated_event, does_not_wait_for_a_sick_topic_of_what_others_have_seen) {
+  given(orders_0, "a");
+  start("one", once());
+  EXPECT_TRUE(comes_to({{"a"}, {}}));
+  world.advance(10s);
+  world.crash("one");
+  world.lose_state("one");
+  for (std::int32_t p = 0; p < options.lanes; ++p) world.stall("home", {"sync.home.seen.internal", p});
+  given(orders_0, "a"), given(orders_0, "b");
+  start("two", once());
+  EXPECT_TRUE(eventually([&] { return in_tokyo().size() == 2; }, 60s));
+  EXPECT_EQ(dropped("two"), 1u);
+}
+
 TEST_F(repeated_event, is_read_again_where_others_have_seen_it_by_another_key) {
   start("one", once());
   EXPECT_TRUE(eventually([&] { return ready("one"); }));

@@ -812,6 +812,60 @@ TEST_F(processes, commit_many_records_at_once_that_each_bring_a_call) {
   EXPECT_LE(working("one", "home").commits, 20u);
 }
 
+struct prompt {
+  using state = bool;
+  using output = std::string;
+  void operator()(const text_record& r, process_context<prompt>& here) const {
+    if (r.value() == "ask") here.call_after(100ms);
+    here.emit(r.value());
+  }
+  void on_wall_clock(const std::string&, process_context<prompt>& here) const { here.emit("called"); }
+};
+
+TEST_F(processes, are_called_on_the_wall_while_there_is_more_to_read_than_can_be_written) {
+  options.memory = 8u << 20;
+  constexpr std::size_t records = 20'000;
+  give(0, "k", "ask");
+  for (std::size_t i = 0; i < records; ++i) give(0, std::to_string(i), std::string(1'000, 'x'));
+  start("one", with(prompt{}));
+  ASSERT_TRUE(eventually([&] { return working("one", "tokyo").records_written == records + 2; }));
+  const auto all = at("tokyo", "made")[0];
+  EXPECT_LT(std::ranges::find(all, "called") - all.begin(), 15'000);
+}
+
+TEST_F(processes, one_absurd_timestamp_calls_nobody_in_however_many_pieces_it_comes) {
+  topology t{"sync"};
+  t.from(topic<std::string, std::string>{"orders"}) |
+      flat_map([](const std::string& value) { return std::vector(16, value); }) |
+      flow::process("made", silence{}) | fan_out("regions", targets);
+  give(0, "a", "1", 10'000);
+  give(0, "b", "2", 11'000);
+  give(0, "b", "3", world.wall_clock() + 1000 * 24 * 3600 * 1000ll);
+  give(0, "b", "4", 12'000);
+  start("one", t);
+  ASSERT_TRUE(eventually([&] { return ready("one"); }));
+  ASSERT_TRUE(eventually([&] { return changes() > 3; }));
+  EXPECT_TRUE(made({{}, {}}));
+}
+
+/// Each of its calls asks for one of the other kind.
+struct going_round {
+  using state = bool;
+  using output = std::string;
+  void operator()(const text_record& r, process_context<going_round>& here) const {
+    here.call_at_stream_time(r.timestamp() + 1'000);
+  }
+  void on_stream_time(const std::string&, process_context<going_round>& here) const { here.call_at_wall_clock(1); }
+  void on_wall_clock(const std::string&, process_context<going_round>& here) const { here.call_at_stream_time(1); }
+};
+
+TEST_F(processes, do_not_go_round_in_circles_of_two_kinds) {
+  start("one", with(going_round{}));
+  give(0, "a", "1", 10'000);
+  give(0, "b", "2", 100'000);
+  EXPECT_THAT(stops(orders_0, "one", "home").why, HasSubstr("not later than the one it was called for"));
+}
+
 TEST_F(processes, make_a_call_that_fails_once_for_all_topics_of_a_state) {
   create("returns", 2);
   const awaiting what{.failing = "k"};
