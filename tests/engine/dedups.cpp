@@ -246,7 +246,7 @@ TEST_F(repeated_event, that_another_process_filters_otherwise_is_judged_by_its_o
     return t;
   };
   targets = {"tokyo"};
-  given(orders_0, "e/us"), given(orders_0, "x/jp");
+  given(orders_0, "x/jp"), given(orders_0, "e/us");
   start("two", only("jp"));
   EXPECT_TRUE(comes_to({{"x/jp"}, {}}));
   world.crash("two");
