@@ -87,7 +87,7 @@ class opened_graph final : public graph {
     }
     const std::size_t before = how.out.size();
     const std::size_t parked_before = how.parks ? how.parks->size() : 0;
-    if (!processes_.empty()) counted_before_ = counts_;
+    if (!processes_.empty() && !how.has_come) counted_before_ = counts_;
     into.node->receive(record);
     if (!way_.is_stopped()) return std::nullopt;
     if (way_.stopped->first) counts_ = counted_before_;

@@ -219,6 +219,7 @@ struct transit {
   /// that it failed at. What other branches made of it was written then, and what stands before has let it through.
   return_visit* again = nullptr;
   keyed_state* const* kept = nullptr;     ///< one for each of `plan::processes`, of those whose sinks are wanted
+  bool has_come = false;                  ///< the record was pushed into another entry before: calls take that back too
   const std::string* refused = nullptr;  ///< why what a call makes is not taken: it fails with that at its node
   const parked_keys* parked = nullptr;  ///< whose records do not get past their nodes
   /// Where nodes are appended at which the record parks its key; nullptr: keys are not parked, only dead-lettered.

@@ -224,7 +224,7 @@ std::optional<blame> intake::push(feed& at, const fetched_record& record) {
   const bool looks_back = at.active == 0;
   auto& through = looks_back || letter_ ? operators_.looking_back() : operators_.of(record, *at.from);
   const bool parks = !topology_.parking().empty();
-  const transit how{.active = at.active,
+  transit how{.active = at.active,
                     .written = held_->written,
                     .out = emissions_,
                     .wall_clock = wall_clock_,
@@ -239,6 +239,7 @@ std::optional<blame> intake::push(feed& at, const fetched_record& record) {
   if (letter_) return push_letter(at, through, how);
   for (const auto& entry : at.from->entries) {
     const auto blamed = through.push(entry, *read_, how);
+    how.has_come = true;
     // What is looked back at got through once, or will have to by its own lane.
     if (blamed && (!looks_back || blamed->is_unanswered)) return blamed;
     for (std::size_t i = 0; i < times_.size(); ++i)

@@ -141,12 +141,15 @@ task<result<void>> target::register_as_reader() {
   const auto producer = home.open_producer({});
   done = co_await answer<void>(at_.loop, [&](auto reply) { producer->init(std::move(reply)); });
   if (!done) co_return done;
+  // It may be on its way when this worker is not there any more.
+  const auto entry = std::make_shared<std::pair<std::string, std::string>>(at_.name, at_.options.instance);
   outgoing records;
+  records.buffers.push_back(entry);
   records.records.push_back({.topic = producer->topic(topic),
                              .partition = 0,
                              .timestamp = at_.wall_clock(),
-                             .key = bytes{at_.name},
-                             .value = bytes{at_.options.instance},
+                             .key = bytes{entry->first},
+                             .value = bytes{entry->second},
                              .headers = {}});
   producer->send(std::move(records));
   auto stored = co_await answer<port::committed>(at_.loop, [&](auto reply) { producer->flush(std::move(reply)); });

@@ -56,6 +56,8 @@ bool is_said_elsewhere(std::string_view facility) {
 void on_log(const rd_kafka_t* handle, int level, const char* facility, const char* text) {
   // One set of properties configures consumers and producers, so each is told about the other's.
   if (std::string_view{text}.find("will be ignored by this") != std::string_view::npos) return;
+  // That is ours to know.
+  if (std::string_view{text}.find("enable.gapless.guarantee is experimental") != std::string_view::npos) return;
   void* opaque = rd_kafka_opaque(handle);
   const severity how = is_said_elsewhere(facility) ? severity::debug : severity_of(level);
   if (opaque) tap_of(opaque).log->say(how, text);

@@ -541,6 +541,21 @@ struct grumbling_on_the_wall {
   }
 };
 
+struct calling_at_the_beginning {
+  using state = bool;
+  using output = std::string;
+  void operator()(const text_record&, process_context<calling_at_the_beginning>& here) const {
+    here.call_at_wall_clock(0);
+  }
+  void on_wall_clock(const std::string&, process_context<calling_at_the_beginning>& here) const { here.emit("called"); }
+};
+
+TEST_F(processes, may_ask_for_a_time_before_all_that_a_record_can_have) {
+  start("one", with(calling_at_the_beginning{}));
+  give(0, "k", "a");
+  EXPECT_TRUE(made({{"called"}, {}}));
+}
+
 TEST_F(processes, say_which_call_is_passed_over) {
   start("one", with(grumbling_on_the_wall{}, skip));
   give(0, "k", "a", 1'000);
@@ -734,6 +749,19 @@ TEST_F(processes, count_a_record_once_that_brings_calls) {
   const auto nodes = world.status("one").nodes;
   EXPECT_EQ(nodes[1].received, 20u);
   EXPECT_EQ(nodes[2].received, 20u);
+}
+
+TEST_F(processes, count_a_record_once_that_brings_calls_and_comes_by_two_sources) {
+  topology t{"sync"};
+  t.from(topic<std::string, std::string>{"orders"}) | filter("all", [](const std::string&) { return true; }) |
+      to("copies", {.cluster = "tokyo"});
+  t.from(topic<std::string, std::string>{"orders"}) | flow::process("made", silence{}) | fan_out("regions", targets);
+  for (int i = 0; i < 20; ++i) give(0, std::to_string(i), "x", 100'000 * (i + 1));
+  start("one", t);
+  ASSERT_TRUE(eventually([&] { return how_many_made() == 19; }));
+  const auto nodes = world.status("one").nodes;
+  EXPECT_EQ(nodes[1].received, 20u);
+  EXPECT_EQ(nodes[4].received, 20u);
 }
 
 TEST_F(processes, count_a_record_once_that_brings_calls_of_another) {
