@@ -756,8 +756,10 @@ TEST_F(processes, count_a_record_once_that_brings_calls_and_comes_by_two_sources
   t.from(topic<std::string, std::string>{"orders"}) | filter("all", [](const std::string&) { return true; }) |
       to("copies", {.cluster = "tokyo"});
   t.from(topic<std::string, std::string>{"orders"}) | flow::process("made", silence{}) | fan_out("regions", targets);
-  for (int i = 0; i < 20; ++i) give(0, std::to_string(i), "x", 100'000 * (i + 1));
   start("one", t);
+  // Both are read together then.
+  ASSERT_TRUE(eventually([&] { return ready("one"); }));
+  for (int i = 0; i < 20; ++i) give(0, std::to_string(i), "x", 100'000 * (i + 1));
   ASSERT_TRUE(eventually([&] { return how_many_made() == 19; }));
   const auto nodes = world.status("one").nodes;
   EXPECT_EQ(nodes[1].received, 20u);
