@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -203,6 +204,9 @@ class Fixture:
     def _await_ready(self, clusters: list[Cluster], limit: float, brokers: list[Started]) -> None:
         """Returns when a probe of each cluster has produced and consumed, raises as soon as a broker has ended."""
         probe = self._file(".kafka_fixture").read_text()
+        # Its cluster may not have noticed yet that a broker was killed, and then nobody misses it.
+        for broker in brokers:
+            await_connections(broker, limit)
         # A process that was started a moment ago may not have its command line yet, by which it is known.
         started = {broker.node for broker in brokers}
         running = {cluster.name: subprocess.Popen(
@@ -262,6 +266,20 @@ class Started:
     cluster: str
     node: Node
     process: subprocess.Popen[bytes]
+
+
+def await_connections(broker: Started, limit: float) -> None:
+    deadline = time.monotonic() + limit
+    while True:
+        if broker.process.poll() is not None:
+            raise refused(f"broker {broker.node.number} of {broker.cluster} has ended; its log is above")
+        try:
+            socket.create_connection(("127.0.0.1", broker.node.port), 1).close()
+            return
+        except OSError as problem:
+            if time.monotonic() > deadline:
+                raise refused(f"broker {broker.node.number} of {broker.cluster} takes no connections: {problem}")
+        time.sleep(0.05)
 
 
 def start_all(cluster: str, nodes: list[Node]) -> list[Started]:
