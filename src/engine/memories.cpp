@@ -283,7 +283,13 @@ void memories::save(of_source& what) {
 void memories::share(const of_source& what, std::int64_t from, std::int64_t until,
                      const std::vector<std::vector<occurrence>>& fresh) {
   if (!others_.is_open()) return;
-  shared_page made{.key{}, .session = what.doubts, .last = what.last, .where = what.where, .from = from, .until = until, .seen{}};
+  shared_page made{.key{},
+                   .session = what.doubts,
+                   .last = what.last,
+                   .where = what.where,
+                   .from = from,
+                   .until = until,
+                   .seen{}};
   std::size_t count = 0;
   for (std::size_t i = 0; i < specs_.size(); ++i) {
     if (!what.concerned[i]) continue;

@@ -120,13 +120,14 @@ task<std::optional<std::string>> shared_pages::agree(std::string own, bool is_ma
   }
 }
 
-// Offers are there before pages, and whoever has lost with one uses another. A partition that does not answer may hold
-// another key; then its pages count for nothing here.
+// Offers are there before pages, and whoever has lost with one uses another.
 task<result<std::string>> shared_pages::find_key() {
-  auto asked = co_await gather<std::vector<std::int64_t>>(loop_, static_cast<std::size_t>(partitions_), [&](auto i, auto done) {
+  const auto count = static_cast<std::size_t>(partitions_);
+  auto asked = co_await gather<std::vector<std::int64_t>>(loop_, count, [&](std::size_t i, auto done) {
     home_.find_offsets({{topic_, static_cast<std::int32_t>(i)}}, {kind::high_watermark}, std::move(done));
   });
   for (std::int32_t i = 0; i < partitions_; ++i) {
+    // That of a partition that does not answer may be another; then its pages count for nothing here.
     const auto& behind = asked[static_cast<std::size_t>(i)];
     if (!behind || behind->front() == 0) continue;
     auto newest = co_await read(i, behind->front() - 1, behind->front());
