@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -38,13 +39,14 @@ class simulated_state final : public port::state {
   void scratch_fails(std::function<bool()> fails) { *fails_ = std::move(fails); }
 
  private:
-  std::shared_ptr<std::function<bool()>> fails_ = std::make_shared<std::function<bool()>>([] { return false; });
-  std::vector<std::map<port::lane_key, port::lane_state>> batches_;
-  std::vector<port::seen_page> pages_;
   static std::string new_key(const std::string& of) {
     std::string key(192, 'k');
     return key.replace(0, std::min<std::size_t>(of.size(), key.size()), of);
   }
+
+  std::shared_ptr<std::function<bool()>> fails_ = std::make_shared<std::function<bool()>>([] { return false; });
+  std::vector<std::map<port::lane_key, port::lane_state>> batches_;
+  std::vector<port::seen_page> pages_;
   std::string key_;
   bool is_settled_ = false;
 };

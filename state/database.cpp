@@ -370,6 +370,7 @@ class state final : public port::state {
     rocksdb::WriteBatch batch;
     const std::unique_ptr<rocksdb::Iterator> pages{open_->db->NewIterator({}, open_->family(seen))};
     for (pages->SeekToFirst(); pages->Valid(); pages->Next()) batch.Delete(open_->family(seen), pages->key());
+    if (!pages->status().ok()) return own;
     batch.Put("dedup key", agreed);
     // With one that is not written down what is kept would be taken for something else the next time.
     if (!write(batch)) return own;

@@ -66,8 +66,8 @@ bool intake::board(course& who) {
 void intake::leave(course& who) {
   feed& at = *who.on;
   who.next = next_of(who);
-  who.last = last_of(who);
-  if (memories_.used() && !at.letters) memories_.witness(*at.from, at.last);
+  remember(at);
+  who.last = at.last;
   who.tried = at.tried;
   who.now = at.now;
   who.parked.keys = concerning(who.of->to->sinks(), at.parked);
@@ -85,6 +85,11 @@ void intake::leave(course& who) {
 feed* intake::of_batch(source_id id) const {
   feed* at = find(id);
   return at && at->since < batches_ ? at : nullptr;
+}
+
+void intake::remember(feed& at) {
+  remember_last(at);
+  if (memories_.used() && !at.letters) memories_.witness(*at.from, at.last);
 }
 
 void intake::drop(source_id id) {
@@ -172,11 +177,8 @@ bool intake::next_batch(std::size_t most) {
 }
 
 void intake::finish_batch(intake* ahead) {
-  for (const auto& at : feeds_) {
-    if (!at || !at->latest) continue;
-    remember_last(*at);
-    if (memories_.used() && !at->letters) memories_.witness(*at->from, at->last);
-  }
+  for (const auto& at : feeds_)
+    if (at && at->latest) remember(*at);
   for (const auto& end : batch_.ends) {
     feed* at = of_batch(end.source);
     if (at) reach(*at, std::min(end.next, at->from->until), ahead);
@@ -225,16 +227,16 @@ std::optional<blame> intake::push(feed& at, const fetched_record& record) {
   auto& through = looks_back || letter_ ? operators_.looking_back() : operators_.of(record, *at.from);
   const bool parks = !topology_.parking().empty();
   transit how{.active = at.active,
-                    .written = held_->written,
-                    .out = emissions_,
-                    .wall_clock = wall_clock_,
-                    .before = again ? &at.tried.so_far : nullptr,
-                    .seen = memories_.used() && !letter_ ? memories_.of(*at.from, at.now) : nullptr,
-                    .again = letter_ ? &visit : nullptr,
-                    .kept = kept_by(at),
-                    .parked = parks ? &at.parked : nullptr,
-                    .parks = parks ? &parks_ : nullptr,
-                    .omitted = looks_back ? nullptr : &omitted_};
+              .written = held_->written,
+              .out = emissions_,
+              .wall_clock = wall_clock_,
+              .before = again ? &at.tried.so_far : nullptr,
+              .seen = memories_.used() && !letter_ ? memories_.of(*at.from, at.now) : nullptr,
+              .again = letter_ ? &visit : nullptr,
+              .kept = kept_by(at),
+              .parked = parks ? &at.parked : nullptr,
+              .parks = parks ? &parks_ : nullptr,
+              .omitted = looks_back ? nullptr : &omitted_};
   times_.assign(memories_.specs().size(), -1);
   if (letter_) return push_letter(at, through, how);
   for (const auto& entry : at.from->entries) {

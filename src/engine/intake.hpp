@@ -187,6 +187,8 @@ class intake {
   void interrupt(course& who);
   /// The feed that a part of the batch at hand belongs to.
   feed* of_batch(source_id id) const;
+  /// What was read last, also for other workers.
+  void remember(feed& at);
   void drop(source_id id);
   void finish_batch(intake* ahead);
   bool next_batch(std::size_t most);

@@ -38,8 +38,6 @@ class reading {
   explicit reading(surroundings with);
   ~reading();
 
-  /// Takes in what other workers have seen that the dedups here have to know for these courses.
-  task<void> learn(std::vector<course*> lacking);
   /// Looks for topics and partitions for as long as the worker runs.
   task<void> discover();
   /// Sources are known, and `changed` fires when there are more of them.
@@ -53,6 +51,8 @@ class reading {
   bool selects(std::string_view topic) const;
   const mapping& how() const { return how_; }
   class memories& memories() { return memories_; }
+  /// Takes in what other workers have seen that the dedups here have to know for these courses.
+  task<void> learn(std::vector<course*> lacking);
   void save_memories();
   /// The partition was there when the cluster was last asked for all of them.
   bool is_listed(const topic_partition& where) const {
@@ -101,10 +101,6 @@ class reading {
   bool holds_up_others(const destination* slow) const;
   void let_laggards_leave();
   std::unique_ptr<intake> open_intake(port::cluster& of);
-  task<void> settle_dedup_key();
-  task<void> agree(std::string own);
-  struct learning;
-  task<void> learn_of_lane(std::int32_t lane, const std::vector<course*>& lacking);
   struct look_back;
   void begin_look_back(const course& who);
   bool go_on_looking_back();
@@ -112,6 +108,12 @@ class reading {
   /// The intake of a target that reads for itself.
   std::unique_ptr<intake>& own_intake(intakes& among, destination* to, port::cluster& of);
   std::unique_ptr<intake>& own_intake(destination* to) { return own_intake(catching_up_, to, with_.home); }
+
+  // learning.cpp: what dedups know from other workers
+  task<void> settle_dedup_key();
+  task<void> agree(std::string own);
+  struct learning;
+  task<void> learn_of_lane(std::int32_t lane, const std::vector<course*>& lacking);
 
   surroundings with_;
   const mapping& how_;

@@ -216,8 +216,7 @@ class Fixture:
         try:
             while running:
                 for broker in brokers:
-                    if broker.process.poll() is not None:
-                        raise refused(f"broker {broker.node.number} of {broker.cluster} has ended; its log is above")
+                    broker.demand_that_it_runs()
                 for name, process in list(running.items()):
                     if process.poll() is None:
                         continue
@@ -267,12 +266,15 @@ class Started:
     node: Node
     process: subprocess.Popen[bytes]
 
+    def demand_that_it_runs(self) -> None:
+        if self.process.poll() is not None:
+            raise refused(f"broker {self.node.number} of {self.cluster} has ended; its log is above")
+
 
 def await_connections(broker: Started, limit: float) -> None:
     deadline = time.monotonic() + limit
     while True:
-        if broker.process.poll() is not None:
-            raise refused(f"broker {broker.node.number} of {broker.cluster} has ended; its log is above")
+        broker.demand_that_it_runs()
         try:
             socket.create_connection(("127.0.0.1", broker.node.port), 1).close()
             return
