@@ -65,8 +65,8 @@ bool intake::board(course& who) {
 
 void intake::leave(course& who) {
   feed& at = *who.on;
-  who.next = next_of(who);
   remember(at);
+  who.next = next_of(who);
   who.last = at.last;
   who.tried = at.tried;
   who.now = at.now;
