@@ -260,10 +260,14 @@ target_status target::status() const {
   return now;
 }
 
+std::string target::instance_id() const {
+  return at_.names.prefix() + "." + at_.options.instance;
+}
+
 std::unique_ptr<port::member> target::join() {
   return at_.cluster.join({.group = at_.names.group(),
                            .topic = at_.names.lanes_topic(),
-                           .instance_id = at_.names.prefix() + "." + at_.options.instance,
+                           .instance_id = instance_id(),
                            .session = at_.options.session,
                            .max_poll_interval = at_.options.max_poll_interval},
                           at_.wake);
@@ -315,12 +319,16 @@ task<void> target::follow_group() {
         member_->release();
         break;
       case port::group_event::kind::failed:
+        trouble_.raise(event.why);
         if (event.why.kind == failure_kind::fenced_member) {
           drop_session();
-          end(event.why);
+          assignment_ = {};
+          if (co_await place_is_given_up())
+            member_ = join();
+          else
+            end(event.why);
           break;
         }
-        trouble_.raise(event.why);
         if (event.why.kind != failure_kind::fatal) break;
         // That was this membership's last word.
         drop_session();
@@ -333,6 +341,30 @@ task<void> target::follow_group() {
   drop_session();
   member_.reset();
   left_ = true;
+}
+
+// An earlier request of this worker to join, which it had given up while its broker went away, can take its place too.
+// Nobody gives a sign of life for that one, so its session ends; a coordinator that is new counts it from the beginning.
+task<bool> target::place_is_given_up() {
+  const auto is_ours = [this](const port::group_member& each) { return each.instance_id == instance_id(); };
+  std::optional<time_point> believed;
+  backoff pause{100ms, 1s};
+  while (!is_over()) {
+    const auto members = co_await answer<std::vector<port::group_member>>(
+        at_.loop, [&](auto done) { at_.cluster.group_members(at_.names.group(), std::move(done)); });
+    if (members && std::none_of(members->begin(), members->end(), is_ours)) co_return true;
+    if (!members) {
+      trouble_.raise(members.error());
+      believed.reset();
+    } else if (!believed) {
+      believed = at_.loop.now() + 2 * at_.options.session;
+    } else if (at_.loop.now() >= *believed) {
+      break;
+    }
+    const auto again = at_.loop.now() + pause();
+    while (!is_over() && at_.loop.now() < again) co_await changed_.wait_until(again);
+  }
+  co_return false;
 }
 
 // A lane that stayed keeps what it has, and who writes it.

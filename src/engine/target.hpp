@@ -64,7 +64,10 @@ class target final : private writing::owner {
   task<result<void>> prepare_topics();
   /// Before it begins: what the application writes for itself is deleted only when everybody has read it.
   task<result<void>> register_as_reader();
+  std::string instance_id() const;
   std::unique_ptr<port::member> join();
+  /// After the group has given it to somebody: whether that one is gone. False at a stop too.
+  task<bool> place_is_given_up();
   task<void> follow_group();
   void assign(const port::group_event& event);
   void bring_together();

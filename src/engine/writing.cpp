@@ -273,12 +273,13 @@ task<void> writing::serve() {
     if (done) break;
     finding = {};
     ready_ = false;
-    if (done.error().kind == failure_kind::refused || done.error().kind == failure_kind::fenced_member) {
+    if (done.error().kind == failure_kind::refused) {
       by_.end(done.error());
       co_return;
     }
     trouble_.raise(done.error());
-    const bool lost = done.error().kind == failure_kind::lost_member;
+    // The membership that the transaction named may be one that this worker itself has replaced by now.
+    const bool lost = done.error().kind == failure_kind::lost_member || done.error().kind == failure_kind::fenced_member;
     co_await recover(done.error());
     if (lost) break;  // the group's own event says what comes next
     const auto again = at_.loop.now() + pause();

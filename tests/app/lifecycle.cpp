@@ -346,7 +346,9 @@ TEST(wait, returns_the_failure_that_ended_it) {
 
 TEST(wait, returns_for_the_loser_of_two_with_the_same_instance) {
   world w;
-  app first{copies(), w.options()};
+  auto options = w.options();
+  options.session = 1s;
+  app first{copies(), options};
   ASSERT_TRUE(first.start());
   ASSERT_TRUE(eventually([&] { return first.status().ready(); }));
   app second{copies(), w.options()};
@@ -363,6 +365,7 @@ TEST(wait, ends_all_workers_when_one_of_them_cannot_go_on) {
   world w{3};
   auto options = w.options();
   options.threads = 3;
+  options.session = 1s;
   app all{copies(), options};
   ASSERT_TRUE(all.start());
   ASSERT_TRUE(eventually([&] { return all.status().ready(); }));

@@ -40,7 +40,39 @@ TEST_F(instances, that_were_replaced_while_they_stood_still_end_and_repeat_nothi
   EXPECT_TRUE(ready("the same again"));
 }
 
-// A member that joins anew while its broker comes back can be told so by itself.
+// A broker that comes back may know a request to join that this worker had given up long since.
+TEST_F(instances, that_were_replaced_by_nobody_who_lives_go_on) {
+  create("orders", 4);
+  write("orders", 3);
+  start("one");
+  ASSERT_TRUE(copied("orders"));
+  options.instance = "one";
+  start("a ghost");
+  ASSERT_TRUE(eventually([&] { return working("one").trouble.has_value(); }));
+  EXPECT_THAT(working("one").trouble->text, HasSubstr("has joined as instance"));
+  world.crash("a ghost");
+  write("orders", 3);
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_TRUE(eventually([&] { return ready("one"); }));
+}
+
+TEST_F(instances, wait_for_a_cluster_that_cannot_say_who_has_replaced_them) {
+  create("orders", 4);
+  write("orders", 3);
+  start("one");
+  ASSERT_TRUE(copied("orders"));
+  options.instance = "one";
+  start("a ghost");
+  ASSERT_TRUE(eventually([&] { return working("one").trouble.has_value(); }));
+  world.crash("a ghost");
+  world.cut("tokyo");
+  world.advance(10min);
+  EXPECT_TRUE(world.is_running("one"));
+  world.heal("tokyo");
+  write("orders", 3);
+  EXPECT_TRUE(copied("orders"));
+}
+
 TEST_F(instances, that_are_replaced_on_their_way_out_end_well) {
   create("orders", 4);
   write("orders", 3);

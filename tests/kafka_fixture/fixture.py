@@ -27,7 +27,7 @@ from warm import FAST_JVM, SMALL_JVM, broker_java, checkpoint, warm
 # The argument by which the guardian of a folder is known.
 GUARD_MARK = "--guarded="
 START_LIMIT = 120
-RESTART_LIMIT = 60
+RESTART_LIMIT = 120
 
 
 class refused(Exception):
