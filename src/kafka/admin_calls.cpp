@@ -55,6 +55,17 @@ constexpr std::chrono::minutes life_with_unanswered{1};
 // that is made a moment later, when the brokers know, finds the next.
 constexpr std::chrono::milliseconds life_with_misdirected{200};
 
+// A client waits for the controller that it has heard of last, also if that is gone, and all the while connects to it
+// without a pause (librdkafka 2.0.2). Only who asks who is there makes it hear of another.
+constexpr std::chrono::seconds look_every{1};
+constexpr int look_limit_ms = 1'000;
+
+void look_who_is_there(const client& by) {
+  const rd_kafka_metadata_t* got = nullptr;
+  if (rd_kafka_metadata(by.get(), 0, nullptr, &got, look_limit_ms) == RD_KAFKA_RESP_ERR_NO_ERROR)
+    rd_kafka_metadata_destroy(got);
+}
+
 rd_kafka_resp_err_t error_of_group(rd_kafka_event_t* answer) {
   std::size_t count = 0;
   const auto* found = rd_kafka_event_DescribeConsumerGroups_result(answer);
@@ -70,7 +81,9 @@ bool is_misdirected(rd_kafka_event_t* answer) {
 }  // namespace
 
 admin_call::admin_call(std::shared_ptr<client> by, rd_kafka_admin_op_t what, const sending& send, bool stable)
-    : by_{std::move(by)}, answers_{rd_kafka_queue_new(by_->get())} {
+    : by_{std::move(by)},
+      answers_{rd_kafka_queue_new(by_->get())},
+      look_at_{std::chrono::steady_clock::now() + look_every} {
   const admin_options_ptr options{rd_kafka_AdminOptions_new(by_->get(), what)};
   std::array<char, 256> unused{};
   rd_kafka_AdminOptions_set_request_timeout(options.get(), longest_limit_ms, unused.data(), unused.size());
@@ -87,6 +100,10 @@ admin_call::~admin_call() {
 event_ptr admin_call::poll(port::milliseconds patience) {
   event_ptr answer{rd_kafka_queue_poll(answers_.get(), static_cast<int>(patience.count()))};
   answered_ = answer != nullptr;
+  if (!answered_ && std::chrono::steady_clock::now() >= look_at_) {
+    look_who_is_there(*by_);
+    look_at_ = std::chrono::steady_clock::now() + look_every;
+  }
   if (answered_ && is_misdirected(answer.get())) by_->retire_after(life_with_misdirected);
   return answer;
 }

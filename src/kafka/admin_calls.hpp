@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -25,6 +26,7 @@ class admin_call {
  private:
   std::shared_ptr<client> by_;
   queue_ptr answers_;
+  std::chrono::steady_clock::time_point look_at_;
   bool answered_ = false;
 };
 
