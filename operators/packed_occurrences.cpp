@@ -137,8 +137,4 @@ void packed_occurrences::walk(See see) const {
       see(how.read(range, *tag++, entry));
 }
 
-void packed_occurrences::each(const std::function<void(const occurrence&)>& see) const {
-  walk([&](const occurrence& one) { see(one); });
-}
-
 }  // namespace flow

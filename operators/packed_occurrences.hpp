@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <vector>
 
@@ -21,6 +20,8 @@ namespace flow {
 /// not there. Entries have the rest: all other bits of the hash, offset and time.
 class packed_occurrences {
  public:
+  class reader;
+
   static constexpr std::size_t most = std::numeric_limits<std::int32_t>::max();
 
   packed_occurrences() = default;
@@ -50,9 +51,6 @@ class packed_occurrences {
     }
     return false;
   }
-
-  /// In order.
-  void each(const std::function<void(const occurrence&)>& see) const;
 
   std::size_t size() const { return size_; }
   /// Bytes.
@@ -91,6 +89,24 @@ class packed_occurrences {
   std::uint32_t* directory_ = nullptr;
   std::uint8_t* tags_ = nullptr;
   std::uint8_t* entries_ = nullptr;
+};
+
+/// Hands them out in order.
+class packed_occurrences::reader {
+ public:
+  explicit reader(const packed_occurrences& from) : from_{&from} {}
+
+  bool done() const { return number_ == from_->size_; }
+  /// Unless it is done.
+  occurrence next() {
+    while (number_ >= from_->directory_[range_ + 1]) ++range_;
+    return from_->at(range_, number_++);
+  }
+
+ private:
+  const packed_occurrences* from_;
+  std::uint64_t range_ = 0;
+  std::uint32_t number_ = 0;
 };
 
 }  // namespace flow

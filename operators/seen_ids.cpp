@@ -33,8 +33,9 @@ constexpr std::size_t least_part = 1024;
 // occurrence once more.
 constexpr std::size_t runs_alike = 4;
 constexpr std::size_t bits_alike = std::bit_width(runs_alike) - 1;
-// How far merging goes at once: for each that is new, and in any case.
+// How far merging goes at once: for each that is new, and in any case. And how far moving to disk, whose memory is needed.
 constexpr std::size_t merged_per_new = 8, merged_at_least = 16u << 10;
+constexpr std::size_t moved_per_new = 16, moved_at_least = 16u << 10;
 // Calls of `make_room` that pass at most before a disk that has failed is asked again.
 constexpr unsigned longest_pause = 64;
 constexpr auto nothing = std::numeric_limits<std::int64_t>::max();
@@ -70,9 +71,13 @@ class seen_ids::slice {
   /// These two before `has` and `insert`.
   void prefetch_where(const occurrence& what) const {
     packed_.prefetch_directory(what.high), fresh_.prefetch(what.high);
+    if (moving_) moving_->what.prefetch_directory(what.high);
     for (const auto& each : runs_) each->prefetch(what);
   }
-  void prefetch_what(const occurrence& what) const { packed_.prefetch_tags(what.high); }
+  void prefetch_what(const occurrence& what) const {
+    packed_.prefetch_tags(what.high);
+    if (moving_) moving_->what.prefetch_tags(what.high);
+  }
   /// The id was there before `offset`, within [first, last].
   bool has(const occurrence& what, std::int64_t first, std::int64_t last) const;
   /// The same, and from now on it is there at this offset too.
@@ -83,16 +88,20 @@ class seen_ids::slice {
   /// The lowest offset of the part that `timestamp` lies in, and of those behind it.
   std::int64_t first_since(std::int64_t timestamp) const;
 
-  /// Bytes that `move_to` would make free, in one or two calls.
-  std::size_t movable() const { return fresh_.size() + packed_.size() > 0 ? packed_.memory() + fresh_.memory() : 0; }
+  /// Bytes that moving would make free, at once or in two goes.
+  std::size_t movable() const;
   /// Of what is sealed the last goes where most of it is, and is merged with it.
   bool wants_to_move() const { return wants_one_run_ && !merging_ && !runs_.empty() && movable() > 0; }
-  result<void> move_to(spill& beyond);
+  /// It is there still until all of it is on disk.
+  result<void> begin_to_move(spill& beyond);
+  result<void> go_on_moving(std::size_t most);
   /// Of what lies on disk, `most` occurrences.
   result<void> merge(spill& beyond, std::size_t most);
 
   std::size_t size() const;
   std::size_t memory() const;
+  /// Of that, what is being moved.
+  std::size_t leaving() const { return is_moving() ? moving_->what.memory() : 0; }
 
  private:
   using exact = std::tuple<std::uint64_t, std::uint64_t, std::int64_t>;
@@ -101,9 +110,11 @@ class seen_ids::slice {
   /// True as soon as `is_wanted` is of one that has the id of `what`, the crowded ones aside.
   bool any(const occurrence& what, auto is_wanted) const {
     return packed_.any(what, is_wanted) || fresh_.any(what, is_wanted) ||
+           (moving_ && moving_->what.any(what, is_wanted)) ||
            std::ranges::any_of(runs_, [&](const auto& each) { return each->any(what, is_wanted); });
   }
   bool is_crowded(const occurrence& what, std::int64_t first, std::int64_t last) const;
+  bool is_moving() const { return moving_ && moving_->to; }
   void pack();
   std::vector<run> next_to_merge();
 
@@ -112,6 +123,13 @@ class seen_ids::slice {
   std::array<std::int64_t, parts_per_slice> first_;
   packed_occurrences packed_;
   occurrence_table fresh_;
+  // To disk. Without a writer it has to begin again.
+  struct moving {
+    packed_occurrences what;
+    packed_occurrences::reader next{what};
+    std::optional<spilled_occurrences::writer> to{};
+  };
+  std::unique_ptr<moving> moving_;
   std::vector<run> runs_;
   std::optional<spilled_occurrences::merging> merging_;  // of some of them
   bool wants_one_run_ = false;
@@ -123,7 +141,9 @@ struct seen_ids::slices {
   explicit slices(spill* beyond) : beyond{beyond}, in_memory{beyond} {}
 
   std::size_t memory() const;
-  result<void> make_room(std::size_t most_merged);
+  /// What is on its way to disk needs no more room than it has.
+  void count();
+  result<void> make_room(std::size_t fresh);
 
   std::map<std::int64_t, slice> by_time;
   spill* beyond;
@@ -237,10 +257,10 @@ std::int64_t seen_ids::slice::first_since(std::int64_t timestamp) const {
 void seen_ids::make_room() {
   auto& all = *slices_;
   if (!all.beyond) return;
-  const auto most_merged = std::exchange(all.fresh, 0) * merged_per_new + merged_at_least;
+  const auto fresh = std::exchange(all.fresh, 0);
   if (all.passed < all.pause) {
     ++all.passed;
-  } else if (const auto done = all.make_room(most_merged); done) {
+  } else if (const auto done = all.make_room(fresh); done) {
     if (all.pause > 0) all.beyond->settle();
     all.pause = 0;
   } else {
@@ -248,20 +268,28 @@ void seen_ids::make_room() {
     all.pause = std::min(2 * all.pause + 1, longest_pause);
     all.passed = 0;
   }
-  all.in_memory.take(memory());
+  all.count();
 }
 
-result<void> seen_ids::slices::make_room(std::size_t most_merged) {
+void seen_ids::slices::count() {
+  auto all = memory();
+  for (const auto& [number, each] : by_time) all -= each.leaving();
+  in_memory.take(all);
+}
+
+result<void> seen_ids::slices::make_room(std::size_t fresh) {
   for (auto& [number, each] : by_time)
     if (each.wants_to_move())
-      if (auto moved = each.move_to(*beyond); !moved) return moved;
-  for (in_memory.take(memory()); beyond->is_over(); in_memory.take(memory())) {
+      if (auto begun = each.begin_to_move(*beyond); !begun) return begun;
+  for (count(); beyond->is_over(); count()) {
     const auto most = std::ranges::max_element(by_time, {}, [](const auto& each) { return each.second.movable(); });
     if (most == by_time.end() || most->second.movable() <= beyond->memory() / least_part) break;
-    if (auto moved = most->second.move_to(*beyond); !moved) return moved;
+    if (auto begun = most->second.begin_to_move(*beyond); !begun) return begun;
   }
-  for (auto& [number, each] : by_time)
-    if (auto merged = each.merge(*beyond, most_merged); !merged) return merged;
+  for (auto& [number, each] : by_time) {
+    if (auto moved = each.go_on_moving(fresh * moved_per_new + moved_at_least); !moved) return moved;
+    if (auto merged = each.merge(*beyond, fresh * merged_per_new + merged_at_least); !merged) return merged;
+  }
   return {};
 }
 
@@ -280,7 +308,7 @@ std::size_t seen_ids::slices::memory() const {
 }
 
 std::size_t seen_ids::slice::size() const {
-  auto all = packed_.size() + fresh_.size() + crowded_.size();
+  auto all = packed_.size() + fresh_.size() + crowded_.size() + (moving_ ? moving_->what.size() : 0);
   for (const auto& each : runs_) all += each->size();
   return all;
 }
@@ -288,6 +316,8 @@ std::size_t seen_ids::slice::size() const {
 std::size_t seen_ids::slice::memory() const {
   constexpr std::size_t node = sizeof(std::pair<const exact, std::int64_t>) + 32;
   auto all = sizeof *this + packed_.memory() + fresh_.memory() + crowded_.size() * node;
+  if (moving_) all += moving_->what.memory();
+  if (is_moving()) all += moving_->to->memory();
   if (merging_) all += merging_->memory();
   for (const auto& each : runs_) all += each->memory();
   return all;
@@ -355,23 +385,36 @@ void seen_ids::slice::pack() {
   fresh_.clear();
 }
 
+std::size_t seen_ids::slice::movable() const {
+  if (moving_) return is_moving() ? 0 : moving_->what.memory();
+  return fresh_.size() + packed_.size() > 0 ? packed_.memory() + fresh_.memory() : 0;
+}
+
 // A table is packed first, unless it is small beside what is: it costs the room that is wanted.
-result<void> seen_ids::slice::move_to(spill& beyond) {
-  if (fresh_.memory() > packed_.memory() || wants_to_move()) pack();
-  return spilled_occurrences::writer::begin(beyond, packed_.size())
-      .and_then([&](spilled_occurrences::writer to) {
-        result<void> written;
-        packed_.each([&](const occurrence& each) {
-          if (written) written = to.add(each);
-        });
-        return written.and_then([&] { return to.finish(); });
-      })
-      .map([&](spilled_occurrences made) {
-        runs_.push_back(std::make_shared<const spilled_occurrences>(std::move(made)));
-        packed_ = {};
-        if (fresh_.size() == 0) fresh_ = {};
-        if (runs_.size() == 1) wants_one_run_ = false;
-      });
+result<void> seen_ids::slice::begin_to_move(spill& beyond) {
+  if (!moving_) {
+    if (fresh_.memory() > packed_.memory() || wants_to_move()) pack();
+    moving_ = std::make_unique<moving>(std::exchange(packed_, {}));
+    if (fresh_.size() == 0) fresh_ = {};
+  }
+  return spilled_occurrences::writer::begin(beyond, moving_->what.size()).map([&](spilled_occurrences::writer to) {
+    moving_->next = packed_occurrences::reader{moving_->what};
+    moving_->to = std::move(to);
+  });
+}
+
+result<void> seen_ids::slice::go_on_moving(std::size_t most) {
+  if (!is_moving()) return {};
+  result<void> written;
+  for (; written && most > 0 && !moving_->next.done(); --most) written = moving_->to->add(moving_->next.next());
+  if (written && !moving_->next.done()) return {};
+  auto made = written.and_then([&] { return moving_->to->finish(); });
+  moving_->to.reset();
+  if (!made) return tl::unexpected{made.error()};
+  moving_.reset();
+  runs_.push_back(std::make_shared<const spilled_occurrences>(*std::move(made)));
+  if (runs_.size() == 1) wants_one_run_ = false;
+  return {};
 }
 
 result<void> seen_ids::slice::merge(spill& beyond, std::size_t most) {
@@ -393,7 +436,7 @@ result<void> seen_ids::slice::merge(spill& beyond, std::size_t most) {
 }
 
 std::vector<seen_ids::slice::run> seen_ids::slice::next_to_merge() {
-  if (runs_.size() > 1 && std::exchange(wants_one_run_, false)) return runs_;
+  if (!moving_ && runs_.size() > 1 && std::exchange(wants_one_run_, false)) return runs_;
   std::map<std::size_t, std::vector<run>> by_size;
   for (const auto& each : runs_) by_size[std::bit_width(each->size()) / bits_alike].push_back(each);
   for (auto& [size, all] : by_size)

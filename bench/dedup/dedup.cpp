@@ -88,7 +88,7 @@ double flow_alone(std::int64_t live, flow::spill* beyond = nullptr) {
       seen.forget_before(now - std::chrono::milliseconds{window}.count());
       seen.take_new();
     }
-    if (beyond && number % 65'536 == 0) {
+    if (beyond && number % 4'096 == 0) {
       const auto began = std::chrono::steady_clock::now();
       seen.make_room();
       longest = std::max<std::chrono::duration<double>>(longest, std::chrono::steady_clock::now() - began);

@@ -16,6 +16,8 @@ using namespace std::chrono_literals;
 // What a crash loses of it is read again; so often is soon enough, unless much has come together.
 constexpr auto save_every = 5s;
 constexpr std::size_t save_at = 64u << 10;
+// Nobody notices how long that takes, after so few.
+constexpr std::size_t make_room_at = 4u << 10;
 constexpr std::size_t most_in_a_shared_page = 16u << 10;
 // Who has what it needs, and will soon go on.
 constexpr auto expected_for = 60s;
@@ -223,11 +225,14 @@ void memories::learn(const source& from, const shared_page& what, std::int64_t f
 }
 
 bool memories::is_worth_saving() const {
-  if (loop_.now() >= saved_ + save_every) return true;
+  return loop_.now() >= saved_ + save_every || count_of_new() >= save_at;
+}
+
+std::size_t memories::count_of_new() const {
   std::size_t fresh = 0;
   for (const auto& [id, each] : sources_)
     for (const auto& seen : each.seen) fresh += seen.ids.count_of_new();
-  return fresh >= save_at;
+  return fresh;
 }
 
 void memories::save() {
@@ -236,6 +241,15 @@ void memories::save() {
     save(each);
     for (auto& seen : each.seen) seen.ids.make_room();
   }
+  room_is_for_ = 0;
+}
+
+void memories::make_room() {
+  const auto fresh = count_of_new();
+  if (fresh < room_is_for_ + make_room_at) return;
+  room_is_for_ = fresh;
+  for (auto& [id, each] : sources_)
+    for (auto& seen : each.seen) seen.ids.make_room();
 }
 
 std::int64_t memories::forget(of_source& what) {
@@ -265,8 +279,9 @@ void memories::save(of_source& what) {
       outdated.push_back({.node = specs_[i].name, .where = what.where, .from = each.from, .occurrences = {}});
       return true;
     });
-    if (what.unsaved.empty()) continue;
+    // What is tried again is judged again, and counts once it is through.
     fresh[i] = what.seen[i].ids.take_new();
+    if (what.unsaved.empty()) continue;
     for (const auto& [from, until] : what.unsaved) {
       port::seen_page made{specs_[i].name, what.where, from, until, what.forgotten[i], {}};
       for (const auto& each : fresh[i])

@@ -89,9 +89,10 @@ class memories {
 
   /// Much is new, or has been for a while.
   bool is_worth_saving() const;
-  /// Writes down what is new, and forgets what is older than all that was needed since the last time. What does not fit
-  /// into memory goes to disk.
+  /// Writes down what is new, and forgets what is older than all that was needed since the last time.
   void save();
+  /// What does not fit into memory goes to disk, little by little.
+  void make_room();
 
  private:
   struct page {
@@ -112,6 +113,7 @@ class memories {
     std::vector<std::vector<page>> pages;        // in the state directory
     offset_ranges covered, unsaved;
   };
+  std::size_t count_of_new() const;
   of_source& at(const source& from);
   void recall(of_source& what);
   void save(of_source& what);
@@ -132,6 +134,7 @@ class memories {
   std::vector<std::uint64_t> ways_;  // that lead to each dedup
   std::map<source_id, of_source> sources_;
   time_point saved_{};
+  std::size_t room_is_for_ = 0;  // of what is new
   bool said_ = false;
 };
 

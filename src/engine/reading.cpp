@@ -298,7 +298,10 @@ void reading::leave(course& who) {
 bool reading::run() {
   bool moved = shared_->run(records_per_turn, nullptr);
   let_laggards_leave();
-  if (memories_.used() && memories_.is_worth_saving()) save_memories();
+  if (memories_.used()) {
+    memories_.make_room();
+    if (memories_.is_worth_saving()) save_memories();
+  }
   if (go_on_looking_back()) moved = true;
   for (auto& [to, own] : catching_up_)
     if (own->run(records_per_turn, shared_.get())) moved = true;

@@ -297,8 +297,9 @@ TEST_P(ids_beyond_memory, know_from_which_offset_on_they_are_needed) {
 
 /// Random ids, of which a few lie in memory and each is there once.
 struct many_ids {
+  std::size_t memory = 200'000;
   disk on{};
-  spill beyond = on.holding(200'000);
+  spill beyond = on.holding(memory);
   seen_ids ids{1h, key, &beyond};
   std::int64_t next = 0;
 
@@ -321,6 +322,27 @@ TEST(ids_on_disk, take_little_memory) {
   EXPECT_EQ(all.ids.memory(), all.beyond.in_memory());
   EXPECT_GT(all.beyond.on_disk(), 90'000u * sizeof(occurrence));
   EXPECT_LT(all.beyond.on_disk(), 200'000u * sizeof(occurrence));
+}
+
+TEST(ids_on_disk, get_there_little_by_little) {
+  many_ids all{.memory = 3'000'000};
+  const auto all_are_known = [&] {
+    const auto size = all.ids.size();
+    for (std::int64_t i = 0; i < all.next; i += 10) EXPECT_TRUE(all.judge(i, all.next + i)) << i;
+    EXPECT_EQ(all.ids.size(), size + static_cast<std::size_t>(all.next + 9) / 10);
+  };
+  while (all.on.writes == 0 && all.next < 1'000'000) all.add(1000);
+  EXPECT_GT(all.ids.memory(), 3'000'000u);
+  all_are_known();
+  all.on.is_full = true;
+  all.add(1000);
+  EXPECT_FALSE(all.on.said.empty());
+  all_are_known();
+  all.on.is_full = false;
+  for (int i = 0; i < 20 && all.ids.memory() > 3'000'000; ++i) all.add(1000);
+  EXPECT_LT(all.ids.memory(), 3'000'000u);
+  EXPECT_EQ(all.ids.memory(), all.beyond.in_memory());
+  all_are_known();
 }
 
 TEST(ids_on_disk, are_judged_all_the_same_while_the_disk_is_full) {
