@@ -265,12 +265,13 @@ bool passage::follow(std::string_view node, std::uint32_t sink, std::uint32_t wh
 
 // Whatever the node's policy is: nobody has decided about the record, so there is nothing to pass over.
 void seat::wait(const unanswered& why) const {
-  const bool again = way->before && way->before->node == *name;
+  const auto* before = way->before ? way->before->at(*name, turn) : nullptr;
   ++counts->retried;
   way->stopped = blame{.node = *name,
                        .reason = why.what(),
-                       .again = pause_after(1 + (again ? way->before->failed : 0), pauses{}, way->from),
-                       .is_unanswered = true};
+                       .again = pause_after(1 + (before ? before->failed : 0), pauses{}, way->from),
+                       .is_unanswered = true,
+                       .which = turn};
 }
 
 bool seat::hold_back() const {
@@ -303,12 +304,16 @@ void seat::fail() const {
     text = e.what();
   } catch (...) {
   }
-  const bool again = way->before && way->before->node == *name;
-  const int failed = 1 + (again ? way->before->failed : 0);
+  const auto* before = way->before ? way->before->at(*name, turn) : nullptr;
+  const int failed = 1 + (before ? before->failed : 0);
   const auto& tries = rule->what.tries();
-  if (!is_permanent && failed <= tries.times && (!again || way->before->since < tries.within)) {
+  const bool in_time = !before || std::chrono::milliseconds{way->wall_clock - before->first} < tries.within;
+  if (!is_permanent && failed <= tries.times && in_time) {
     ++counts->retried;
-    way->stopped = blame{*name, std::move(text), pause_after(failed, tries.between, way->from)};
+    way->stopped = blame{.node = *name,
+                         .reason = std::move(text),
+                         .again = pause_after(failed, tries.between, way->from),
+                         .which = turn};
     return;
   }
   switch (rule->what.what()) {

@@ -344,20 +344,18 @@ class passage_of_source {
     emissions_.clear();
     written_ = arena{};
     for (const auto& entry : from_.entries) {
-      attempts before{};
+      attempts before;
       for (int tries = 1;; ++tries) {
         const auto blamed = graph_->push(entry, record,
                                          {.active = sinks_,
                                           .written = written_,
                                           .out = emissions_,
                                           .wall_clock = record.timestamp,
-                                          .before = tries > 1 ? &before : nullptr,
+                                          .before = &before,
                                           .seen = seen_.data()});
         if (!blamed) break;
         if (!blamed->again || tries == most_tries) return tl::unexpected{blamed->node + ": " + blamed->reason};
-        if (before.node != blamed->node) before = {.node = blamed->node};
-        ++before.failed;
-        before.since = std::chrono::hours{24 * 365};
+        before.add(*blamed, record.timestamp - std::chrono::milliseconds{std::chrono::hours{24 * 365}}.count());
       }
     }
     note(record);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <compare>
 #include <cstdint>
@@ -173,13 +174,38 @@ struct blame {
   std::optional<std::chrono::milliseconds> again{};  ///< it is to be pushed once more after this time
   std::optional<due_calls> first{};  ///< nothing has failed: it is to be pushed once more when these have been made
   bool is_unanswered = false;  ///< what a dedup knows cannot be read now: it has not seen the record yet
+  std::uint32_t which = 0;     ///< of what that node has got of the record, from zero
 };
 
-/// How a record has fared so far that is pushed once more.
-struct attempts {
-  std::string node;                   ///< where it failed last
-  int failed = 0;                     ///< how often in a row
-  std::chrono::milliseconds since{};  ///< the first of them
+/// How a record has fared so far that is pushed once more: at each node, with each of what that has got of it.
+class attempts {
+ public:
+  struct at_node {
+    std::string node;
+    std::uint32_t which = 0;
+    int failed = 0;          ///< how often
+    std::int64_t first = 0;  ///< the first time, as milliseconds since 1970 UTC
+  };
+
+  void add(const blame& why, std::int64_t now) {
+    auto known = std::ranges::find_if(all_, [&](const auto& each) { return is(each, why.node, why.which); });
+    if (known == all_.end()) known = all_.insert(known, {why.node, why.which, 0, now});
+    ++known->failed;
+  }
+  /// nullptr: it has not failed there.
+  const at_node* at(std::string_view node, std::uint32_t which) const {
+    const auto known = std::ranges::find_if(all_, [&](const auto& each) { return is(each, node, which); });
+    return known == all_.end() ? nullptr : &*known;
+  }
+  /// It has failed once, at one of them.
+  bool is_first() const { return all_.size() == 1 && all_.front().failed == 1; }
+
+ private:
+  static bool is(const at_node& one, std::string_view node, std::uint32_t which) {
+    return one.which == which && one.node == node;
+  }
+
+  std::vector<at_node> all_;
 };
 
 /// A record that a node's policy has passed over.

@@ -70,8 +70,8 @@ class policy {
   std::string topic_;
 };
 
-/// The record's partition goes no further; the others go on. The record is tried anew when the application is started
-/// again.
+/// The record's partition goes no further; the others go on. The record is tried anew when its lane is taken over again,
+/// as when the application is started.
 inline constexpr policy stop{policy::kind::stop};
 /// The record ends at that node and is counted.
 inline constexpr policy skip{policy::kind::skip};

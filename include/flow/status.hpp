@@ -13,7 +13,7 @@
 /// What a running application says of itself: values, taken at one moment.
 namespace flow {
 
-/// A source partition that goes no further on one target, until the application is started anew.
+/// A source partition that goes no further on one target, until its lane is taken over anew, as by a start.
 struct halted_partition {
   topic_partition where;
   std::int64_t offset = 0;  ///< the first that is not written

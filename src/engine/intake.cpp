@@ -9,7 +9,7 @@ namespace flow::engine {
 namespace {
 
 constexpr std::string_view remedy =
-    " (mend why it fails, or let on_failure of that node skip such records or dead-letter them)";
+    " (mend why it fails, or let the policy of that node skip such records or dead-letter them)";
 
 void remember_last(feed& at) {
   if (!at.latest) return;
@@ -221,8 +221,6 @@ std::optional<blame> intake::push(feed& at, const fetched_record& record) {
     read_ = &original_;
     visit.of = &*letter_;
   }
-  const bool again = at.tried.offset == record.offset;
-  if (again) at.tried.so_far.since = std::chrono::milliseconds{wall_clock_ - at.tried.first};
   const bool looks_back = at.active == 0;
   auto& through = looks_back || letter_ ? operators_.looking_back() : operators_.of(record, *at.from);
   const bool parks = !topology_.parking().empty();
@@ -230,7 +228,7 @@ std::optional<blame> intake::push(feed& at, const fetched_record& record) {
               .written = held_->written,
               .out = emissions_,
               .wall_clock = wall_clock_,
-              .before = again ? &at.tried.so_far : nullptr,
+              .before = at.tried.offset == record.offset ? &at.tried.so_far : nullptr,
               .seen = memories_.used() && !letter_ ? memories_.of(*at.from, at.now) : nullptr,
               .again = letter_ ? &visit : nullptr,
               .kept = kept_by(at),
@@ -465,9 +463,8 @@ void intake::halt(course& who, const std::string& reason) {
 }
 
 void intake::hold(feed& at, const fetched_record& record, const blame& why) {
-  if (at.tried.offset != record.offset || at.tried.so_far.node != why.node)
-    at.tried = {record.offset, {why.node, 0, {}}, wall_clock_};
-  ++at.tried.so_far.failed;
+  if (at.tried.offset != record.offset) at.tried = {record.offset, {}};
+  at.tried.so_far.add(why, wall_clock_);
   const auto riders = at.riders;
   for (auto* rider : riders) {
     leave(*rider);

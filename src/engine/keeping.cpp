@@ -22,7 +22,7 @@ constexpr std::int64_t piece = 20'000;
 constexpr std::int64_t longest_sleep = 1'000;
 constexpr std::string_view a_call = "a call before ";
 const std::string not_even = "not even that the call is passed over can be written: ";
-constexpr std::string_view remedy = " (mend why it fails, or let on_failure of that node skip such calls)";
+constexpr std::string_view remedy = " (mend why it fails, or let the policy of that node skip such calls)";
 
 // What is called again after all has been taken back is the same.
 std::uint64_t number_of(const keyed_state::alarm& due) {
@@ -224,8 +224,7 @@ bool writing::call(course& at, const keyed_state::alarm& due) {
 bool writing::make(course& at, const keyed_state::alarm& due, const std::string* refused, made_call& into) {
   auto& kept = *at.kept;
   const auto now = at_.wall_clock();
-  auto* before = failures_of(kept, due);
-  if (before) before->so_far.since = port::milliseconds{now - before->first};
+  const auto* before = failures_of(kept, due);
   std::vector<keyed_state*> states(at_.topology.processes().size());
   states[*at_.process] = &kept.state;
   const transit how{.active = at_.sinks,
@@ -259,9 +258,9 @@ void writing::call_failed(course& at, const keyed_state::alarm& due, const blame
   const auto reason = why.node + ": " + why.reason;
   kept.state.forget();
   auto& failed = last_failed(kept, due);
-  if (!failures_of(kept, due) || failed.so_far.node != why.node)
-    failed = {number_of(due), {why.node, 0, {}}, at_.wall_clock()};
-  if (++failed.so_far.failed == 1 && why.again)
+  if (!failures_of(kept, due)) failed = {number_of(due), {}};
+  failed.so_far.add(why, at_.wall_clock());
+  if (failed.so_far.is_first() && why.again)
     at_.log(severity::warn, at_.name + ": " + to_string(at.from->where) + " waits at offset " +
                                 std::to_string(next_of(at)) + " and calls again: " + reason);
   if (why.again) kept.held_until = at_.loop.now() + *why.again;

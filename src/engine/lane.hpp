@@ -38,7 +38,6 @@ struct source {
 struct trial {
   std::int64_t offset = -1;
   attempts so_far;
-  std::int64_t first = 0;  ///< when it failed for the first time, as milliseconds since 1970 UTC
 };
 
 /// The time at each dedup of the topology.
@@ -58,7 +57,6 @@ struct release;
 struct failed_call {
   std::uint64_t number = 0;  ///< which; 0: none
   attempts so_far;
-  std::int64_t first = 0;  ///< when it failed for the first time, as milliseconds since 1970 UTC
 };
 
 /// What a lane's process keeps of one partition number, whatever topics that is read of.

@@ -118,7 +118,7 @@ void writing::look_soon() {
 
 void writing::hold(course& at, const blame& why) {
   at.held_until = at_.loop.now() + *why.again;
-  if (at.tried.so_far.failed == 1)
+  if (at.tried.so_far.is_first())
     at_.log(severity::warn, at_.name + ": " + to_string(at.from->where) + " waits at offset " + std::to_string(at.next) +
                                   " and tries again: " + why.node + ": " + why.reason);
   turned_.notify();

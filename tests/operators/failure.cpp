@@ -1,3 +1,4 @@
+#include <map>
 #include <stdexcept>
 
 #include <flow/dead_letter.hpp>
@@ -18,6 +19,24 @@ std::int32_t positive(std::int32_t n) {
 std::string number(std::int32_t n) {
   std::string room;
   return codec<std::int32_t>::encode(n, room).str();
+}
+
+/// As the engine counts.
+attempts failed_before(const std::string& node, int times, std::int64_t first = 0) {
+  attempts so_far;
+  for (; times > 0; --times) so_far.add({.node = node, .reason = {}}, first);
+  return so_far;
+}
+
+/// Until nothing is to be tried again; how often it was pushed.
+int push_until_done(running& r, const given& what) {
+  attempts so_far;
+  for (int pushed = 1; pushed < 100; ++pushed) {
+    const auto failed = r.push(what, ~0ull, &so_far);
+    if (!failed || !failed->again) return pushed;
+    so_far.add(*failed, 0);
+  }
+  return 100;
 }
 
 TEST(stop, blames_the_node_and_emits_nothing_of_the_record) {
@@ -225,14 +244,15 @@ TEST(retry, asks_for_the_same_record_again_until_the_limit) {
   t.from(topic<bytes, std::int32_t>{"in"}) |
       map("call", positive).on_failure(retry(2, {10ms, 15ms}).then(dead_letter("letters"))) | to("out");
   running r{t};
-  attempts so_far{"call", 0, {}};
-  for (so_far.failed = 0; so_far.failed < 2; ++so_far.failed) {
+  attempts so_far;
+  for (int failures = 0; failures < 2; ++failures) {
     const auto failed = r.push(value(number(-1)), ~0ull, &so_far);
     ASSERT_TRUE(failed);
     EXPECT_EQ(failed->node, "call");
     ASSERT_TRUE(failed->again);
-    EXPECT_LE(*failed->again, so_far.failed == 0 ? 10ms : 15ms);
+    EXPECT_LE(*failed->again, failures == 0 ? 10ms : 15ms);
     EXPECT_TRUE(r.take().empty());
+    so_far.add(*failed, 0);
   }
   EXPECT_FALSE(r.push(value(number(-1)), ~0ull, &so_far));
   const auto sent = r.take();
@@ -246,7 +266,7 @@ TEST(retry, ends_after_a_time) {
   topology t{"test"};
   t.from(topic<bytes, std::int32_t>{"in"}) | map("call", positive).on_failure(retry(1min).then(skip)) | to("out");
   running r{t};
-  const attempts early{"call", 500, 59s}, late{"call", 500, 60s};
+  const auto early = failed_before("call", 500, -59'000), late = failed_before("call", 500, -60'000);
   EXPECT_TRUE(r.push(value(number(-1)), ~0ull, &early));
   EXPECT_FALSE(r.push(value(number(-1)), ~0ull, &late));
 }
@@ -255,17 +275,44 @@ TEST(retry, of_one_node_does_not_count_for_another) {
   topology t{"test"};
   t.from(topic<bytes, std::int32_t>{"in"}) | map("call", positive).on_failure(retry(2)) | to("out");
   running r{t};
-  const attempts elsewhere{"other", 2, {}};
+  const auto elsewhere = failed_before("other", 2);
   const auto failed = r.push(value(number(-1)), ~0ull, &elsewhere);
   ASSERT_TRUE(failed);
   EXPECT_TRUE(failed->again);
+}
+
+TEST(retry, counts_for_each_node_where_branches_fail_at_the_same_record) {
+  topology t{"test"};
+  auto s = t.from(topic<bytes, std::int32_t>{"in"});
+  s | map("a", positive).on_failure(retry(2).then(skip)) | to("a-out");
+  s | map("b", positive).on_failure(retry(3).then(skip)) | to("b-out");
+  running r{t};
+  EXPECT_EQ(push_until_done(r, value(number(-1))), 6);
+  EXPECT_EQ(r.counts("b").skipped, 1u);
+  EXPECT_EQ(r.counts("a").retried, 2u);
+  EXPECT_EQ(r.counts("b").retried, 3u);
+}
+
+TEST(retry, counts_for_each_element_on_its_own) {
+  topology t{"test"};
+  std::map<std::int32_t, int> calls;
+  const auto fail_at_first = [&](std::int32_t n) {
+    if (++calls[n] <= n) throw std::runtime_error{"not yet"};
+    return n;
+  };
+  t.from(topic<bytes, std::int32_t>{"in"}) | flat_map([](std::int32_t n) { return std::vector{n, n - 1, 0}; }) |
+      map("call", fail_at_first).on_failure(retry(2).then(skip)) | to("out");
+  running r{t};
+  EXPECT_EQ(push_until_done(r, value(number(2))), 4);
+  EXPECT_EQ(r.values(), (std::vector{number(2), number(1), number(0)}));
+  EXPECT_EQ(r.counts("call").skipped, 0u);
 }
 
 TEST(retry, without_anything_behind_it_stops) {
   topology t{"test"};
   t.from(topic<bytes, std::int32_t>{"in"}) | map("call", positive).on_failure(retry(1)) | to("out");
   running r{t};
-  const attempts one{"call", 1, {}};
+  const auto one = failed_before("call", 1);
   const auto failed = r.push(value(number(-1)), ~0ull, &one);
   ASSERT_TRUE(failed);
   EXPECT_FALSE(failed->again);
