@@ -432,6 +432,9 @@ class group {
       auto made = each.with.verdict();
       made.cluster = each.is->cluster;
       made.where = each.is->where;
+      for (const auto source : each.is->sources)
+        if (const auto& stop = readings_[places_.at(source)].stop; stop && !has_passed(made.cluster, *stop))
+          made.stopped.push_back(*stop);
       see(made);
     }
   }
@@ -444,7 +447,7 @@ class group {
   struct reading {
     const source_at_home* is;
     std::unique_ptr<passage_of_source> through;
-    bool stopped = false;  // where the application stops, too
+    std::optional<halted_partition> stop{};  // the first, where the application stops too
   };
   /// A partition that is read: a source, or what is compared.
   struct stream {
@@ -462,6 +465,7 @@ class group {
   void open(const std::string& cluster, const topic_partition& where, std::int64_t first, std::int64_t until,
             std::size_t number, bool is_source);
   const engine::source_position* place(const std::string& cluster, const topic_partition& of) const;
+  bool has_passed(const std::string& cluster, const halted_partition& stop) const;
   std::int64_t begin_of(const std::string& cluster, const source_at_home& of) const;
   bool is_over() const { return std::ranges::all_of(streams_, &stream::ended); }
   bool poll();
@@ -488,6 +492,12 @@ const engine::source_position* group::place(const std::string& cluster, const to
   const auto& places = by_.known_.at(cluster).places;
   const auto known = places.find(of);
   return known == places.end() ? nullptr : &known->second;
+}
+
+// It may have been another topology then.
+bool group::has_passed(const std::string& cluster, const halted_partition& stop) const {
+  const auto* known = place(cluster, stop.where);
+  return known && known->next > stop.offset;
 }
 
 std::int64_t group::begin_of(const std::string& cluster, const source_at_home& of) const {
@@ -588,10 +598,9 @@ void group::take(stream& from, const fetched_record& record) {
 
 void group::take_source(std::size_t number, const fetched_record& record) {
   auto& from = readings_[number];
-  if (from.stopped) return;
   const auto made = from.through->push(record);
   if (!made) {
-    from.stopped = true;
+    if (!from.stop) from.stop = {from.is->where, record.offset, made.error()};
     return;
   }
   for (const auto& each : *made)

@@ -258,7 +258,7 @@ class show {
     std::size_t partitions = 0, differing = 0;
     const auto done = flow::verify(sync(rules()), options(), [&](const flow::verified_partition& each) {
       ++partitions;
-      if (each.first || each.behind > 0 || each.set_aside > 0) ++differing;
+      if (each.first || each.behind > 0 || each.set_aside > 0 || !each.stopped.empty()) ++differing;
     });
     out_ << "  replicator verify: " << counted(partitions, "partition") << " compared with home, "
          << (differing == 0 ? "none differs" : std::to_string(differing) + " differ") << "\n";

@@ -47,6 +47,8 @@ std::string notes(const flow::verified_partition& of) {
 
 void print(const flow::verified_partition& of, std::ostream& out) {
   out << of.cluster << ": " << to_string(of.where) << ": " << text(of.found) << notes(of) << "\n";
+  for (const auto& each : of.stopped)
+    out << "  waits: " << to_string(each.where) << " stops at offset " << each.offset << ": " << each.why << "\n";
   if (!of.first) return;
   out << "  differs: " << to_string(*of.first) << "\n";
   if (of.found != of.expected) out << "  expected " << text(of.expected) << "\n";
@@ -56,24 +58,27 @@ void print(const flow::verified_partition& of, std::ostream& out) {
 
 int verify(const settings& s, const verify_options& which, flow::invocation& terminal) {
   check(which.on, s);
-  std::uint64_t partitions = 0, differing = 0, behind = 0;
+  std::uint64_t partitions = 0, differing = 0, waiting = 0, behind = 0;
   const auto done = flow::verify(sync(s), s.options(),
                                  [&](const flow::verified_partition& each) {
                                    print(each, terminal.out);
                                    ++partitions;
                                    behind += each.behind;
                                    if (each.first) ++differing;
+                                   if (!each.stopped.empty()) ++waiting;
                                  },
                                  {.cluster = which.on});
   if (!done) {
     terminal.err << "error: " << to_string(done.error()) << "\n";
     return 1;
   }
-  terminal.out << (differing == 0 ? "verified: " : "NOT verified: ") << counted(partitions, "partition");
+  const bool good = differing + waiting == 0;
+  terminal.out << (good ? "verified: " : "NOT verified: ") << counted(partitions, "partition");
   if (differing > 0) terminal.out << ", of which " << differing << (differing == 1 ? " differs" : " differ");
+  if (waiting > 0) terminal.out << ", of which " << waiting << (waiting == 1 ? " waits" : " wait") << " for what stops";
   if (behind > 0) terminal.out << "; " << counted(behind, "record") << " not written yet";
   terminal.out << "\n";
-  return differing == 0 ? 0 : 3;
+  return good ? 0 : 3;
 }
 
 }  // namespace replicator

@@ -6,8 +6,10 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <flow/app.hpp>
+#include <flow/status.hpp>
 #include <flow/topic_partition.hpp>
 
 namespace flow {
@@ -52,6 +54,7 @@ struct verified_partition {
   std::uint64_t gone = 0;             ///< before the first of `found`: taken away by its retention
   std::uint64_t gone_at_home = 0;     ///< the first of `found`, not compared: with what is gone from where it was read
   bool by_key = false;                ///< compacted, there or at home: only the last record of each key is compared
+  std::vector<halted_partition> stopped{};  ///< of what it comes from: the topology stops there, and what is behind waits
   std::optional<difference> first{};  ///< none: it holds what it should
 };
 

@@ -278,6 +278,32 @@ TEST_F(verifying, knows_letters_that_lie_at_home) {
   EXPECT_EQ(found.at("home orders.dlq/0").first->what, kind::repeated);
 }
 
+TEST_F(verifying, says_where_the_application_stops_and_counts_what_waits_behind) {
+  const auto stops = [](const std::string& at) {
+    return with_mistake([at](std::string_view value) {
+      if (value == at) throw std::runtime_error{"no order"};
+      return std::vector{std::string{value}};
+    });
+  };
+  world_.write_many(40);
+  const std::string bad = "10";
+  run(stops(bad), [&] { return world_.count("tokyo") >= 25 && world_.count("oregon") >= 25; });
+  const auto found = verified(stops(bad));
+  EXPECT_THAT(differing(found), IsEmpty());
+  std::uint64_t behind = 0;
+  std::vector<std::string> stopped;
+  for (const auto& [name, each] : found) {
+    behind += each.behind;
+    for (const auto& stop : each.stopped) {
+      stopped.push_back(name);
+      EXPECT_EQ(stop.offset, 5);
+      EXPECT_THAT(stop.why, testing::HasSubstr("no order"));
+    }
+  }
+  EXPECT_EQ(stopped.size(), 2u);
+  EXPECT_EQ(behind, 2 * 14u);
+}
+
 TEST_F(verifying, lets_letters_come_late) {
   for (const auto* value : {"good", "bad", "fine"}) world_.write(value);
   run(checked_copies(dead_letter("{topic}.dlq")), [&] {
