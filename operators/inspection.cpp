@@ -80,7 +80,7 @@ class inspection {
     try {
       selections_.emplace_back(source, plan_.application(), where_.home);
     } catch (const std::invalid_argument& e) {
-      find(quoted(source.name) + ": " + e.what(), "mend the expression, or escape what is meant literally");
+      find(quoted(source.name) + ": " + e.what(), "mend it, or escape what is meant literally; there are no look-arounds and no back-references");
     }
   }
 

@@ -1,8 +1,9 @@
 #include <flow/topic.hpp>
 
 #include <algorithm>
-#include <regex>
 #include <stdexcept>
+
+#include "pattern.hpp"
 
 #include <flow/topic_selection.hpp>
 
@@ -45,7 +46,7 @@ void check_topic_name(std::string_view name) {
 
 struct topic_selection::entries {
   std::vector<std::string> names;
-  std::vector<std::regex> patterns;
+  std::vector<pattern> patterns;
 
   explicit entries(const std::vector<std::string>& all) {
     for (const std::string& entry : all) {
@@ -58,18 +59,13 @@ struct topic_selection::entries {
   }
 
   void add_pattern(const std::string& text) {
-    try {
-      patterns.emplace_back(text, std::regex::ECMAScript | std::regex::optimize);
-    } catch (const std::regex_error& e) {
+    if (!patterns.emplace_back(text).wrong().empty())
       throw std::invalid_argument{"'" + text + "' is neither the name of a topic nor a regular expression"};
-    }
   }
 
   bool match(std::string_view topic) const {
     return std::ranges::find(names, topic) != names.end() ||
-           std::ranges::any_of(patterns, [&](const std::regex& pattern) {
-             return std::regex_match(topic.begin(), topic.end(), pattern);
-           });
+           std::ranges::any_of(patterns, [&](const pattern& each) { return each.matches(topic); });
   }
 };
 

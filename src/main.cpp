@@ -83,7 +83,7 @@ complaint source_topic(const std::string& entry) {
     return {};
   } catch (const std::invalid_argument&) {
     return {"is neither the name of a topic nor a regular expression",
-            "mend the expression, or escape what is meant literally"};
+            "mend it, or escape what is meant literally; there are no look-arounds and no back-references"};
   }
 }
 

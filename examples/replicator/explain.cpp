@@ -40,22 +40,31 @@ class explanation {
   }
 
   std::string of(const std::string& event) const try {
-    if (!rules_) return "replicated to " + topics_[0] + " (there are no rules)";
-    const auto [by, way] = judge(event);
+    if (!rules_) {
+      look_for_id(event);
+      return "replicated to " + topics_[0] + " (there are no rules)";
+    }
+    const auto [by, way] = rules_->judge(record_of(event));
     const auto decider = rules_->deciders()[by];
+    if (decider == "malformed")
+      return "replicated to " + topics_[*way] + " (malformed, and events.malformed is replicate)";
+    if (way) look_for_id(event);
     return (way ? "replicated to " + topics_[*way] : "not replicated") +
            (decider == "otherwise" ? " (no rule is true of it)" : " (rule " + decider + ")");
   } catch (const flow::json::malformed& why) {
-    return "malformed, and events.malformed is " + flow::scalar<malformed>::write(settings_.events->malformed) + " (" +
-           why.what() + ")";
+    const auto what = settings_.events ? settings_.events->malformed : malformed::dead_letter;
+    return "malformed, and events.malformed is " + flow::scalar<malformed>::write(what) + " (" + why.what() + ")";
   }
 
  private:
-  flow::rules::verdict judge(const std::string& event) const {
-    const flow::origin from{.topic = topic_};
+  flow::record<flow::bytes, flow::bytes> record_of(const std::string& event) const {
     const auto key = about_.key ? flow::bytes{*about_.key} : flow::bytes{};
-    return rules_->judge(flow::record<flow::bytes, flow::bytes>{flow::slot<flow::bytes>{key},
-                                                                flow::slot<flow::bytes>{event}, -1, headers_, from});
+    return {flow::slot<flow::bytes>{key}, flow::slot<flow::bytes>{event}, -1, headers_, from_};
+  }
+  // A dedup reads the value too.
+  void look_for_id(const std::string& event) const {
+    const bool is_tolerant = settings_.events && settings_.events->malformed == malformed::replicate;
+    if (settings_.dedup && !is_tolerant) flow::json::at(settings_.dedup->id)(record_of(event));
   }
 
   const settings& settings_;
@@ -64,6 +73,7 @@ class explanation {
   std::optional<flow::rules> rules_;
   std::vector<std::string> topics_;  // of each way
   std::vector<flow::header> headers_;
+  flow::origin from_{.topic = topic_};
 };
 
 }  // namespace
@@ -73,7 +83,9 @@ int explain(const settings& s, const explain_options& about, flow::invocation& t
   std::string event;
   for (std::size_t line = 1; std::getline(std::cin, event); ++line)
     terminal.out << line << ": " << explained.of(event) << '\n';
-  return 0;
+  if (!std::cin.bad()) return 0;
+  terminal.err << "error: the events cannot be read any further\n";
+  return 1;
 }
 
 }  // namespace replicator

@@ -116,7 +116,7 @@ void event_rule::check(flow::problems& found) const {
 }
 
 flow::complaint event_rule::check_name(const std::string& name) {
-  if (name == "tombstones" || name == "otherwise")
+  if (name == "tombstones" || name == "otherwise" || name == "malformed")
     return {"stands for what no rule decides about", "give the rule another name"};
   if (!flow::is_name(event_rule{.name = name}.sink()))
     return {"cannot be the name of a rule", "use 1 to 92 letters, digits, dots, dashes or underscores"};

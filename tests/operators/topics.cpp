@@ -40,6 +40,14 @@ TEST(topic_selection, names_what_is_no_expression) {
   }
 }
 
+// Whoever may create topics chooses their names.
+TEST(topic_selection, takes_no_longer_for_a_name_that_is_made_for_it) {
+  const topic_selection chosen{{"([a-z0-9]+[-.]?)+\\.events"}, {}};
+  EXPECT_FALSE(chosen.contains("genai-demo-customer-notification-settings-and-much-more-that-does-not-end-so"));
+  EXPECT_TRUE(chosen.contains("genai-demo-customer-notification-settings.events"));
+  EXPECT_THROW((topic_selection{{"a(?=b)"}, {}}), std::invalid_argument);
+}
+
 TEST(topic_names, are_kafkas) {
   for (const char* good : {"a", "A-1_b.c", "..."}) EXPECT_TRUE(is_topic_name(good)) << good;
   for (const char* bad : {"", ".", "..", "a b", "a/b", "\xc3\xa4"}) EXPECT_FALSE(is_topic_name(bad)) << bad;

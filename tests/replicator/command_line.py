@@ -235,7 +235,7 @@ clusters:
         self.assert_refused_in(
             LEAST.replace("[orders]", "[orders, \"a(b\", lanes.internal, __consumer_offsets]"),
             "\"a(b\" => \"a(b\" is neither the name of a topic nor a regular expression "
-            "(mend the expression, or escape what is meant literally)",
+            "(mend it, or escape what is meant literally; there are no look-arounds and no back-references)",
             "lanes.internal => topic lanes.internal is internal, and never replicated (leave it out)",
             "__consumer => topic __consumer_offsets is internal, and never replicated (leave it out)")
         self.assert_refused_in(LEAST.replace("[orders]", "[\"\", orders]"),
@@ -249,7 +249,7 @@ clusters:
             LEAST.replace("[orders]", "[orders, bills], exclude: [\"*\", \"b.*\"]"),
             "bills => topic bills is excluded as well (take it out of include or of exclude)",
             "\"*\" => \"*\" is neither the name of a topic nor a regular expression "
-            "(mend the expression, or escape what is meant literally)")
+            "(mend it, or escape what is meant literally; there are no look-arounds and no back-references)")
 
     def test_topics_sync_settings(self) -> None:
         self.assertEqual(self.lint(LEAST.replace("[orders]", "[orders], sync_settings: []")).code, 0)
@@ -618,7 +618,7 @@ sync.yaml:6:56: error: linger.sm is no property of librdkafka (did you mean ling
 sync.yaml:7:55: error: group.id is not yours to set: flow names and times the members of its groups itself (leave it out)
 sync.yaml:7:80: error: security.protocol has a value that librdkafka does not take (write plaintext, ssl, sasl_plaintext or sasl_ssl)
 sync.yaml:8:11: error: cluster dublin has no bootstrap.servers (add them, as "host:port,host:port")
-sync.yaml:10:21: error: "a(b" is neither the name of a topic nor a regular expression (mend the expression, or escape what is meant literally)
+sync.yaml:10:21: error: "a(b" is neither the name of a topic nor a regular expression (mend it, or escape what is meant literally; there are no look-arounds and no back-references)
 sync.yaml:11:11: error: "{tpoic}" makes no name for a topic (use {topic}, {source}, letters, digits, dots, dashes and underscores)
 sync.yaml:12:3: error: "partitons" is not a setting of topics (did you mean partitions?)
 sync.yaml:13:18: error: JSON pointer 'source', position 0: a pointer begins with '/' (write '/source')
@@ -768,6 +768,22 @@ class explain(Case):
             "4: replicated to orders (rule business-events)",
             "5: malformed, and events.malformed is skip (not JSON at byte ...)"
         ])
+
+    def test_a_dedup_reads_the_event_as_well(self) -> None:
+        dedup = "dedup: {id: /id, window: 1h}\n"
+        given = b'{"id": 1}\nbroken\n{}'
+        malformed = r"2: malformed, and events.malformed is (\w+) \(not JSON at byte .*\)"
+        first, second, third = self.explain(LEAST + dedup, given)
+        self.assertEqual([first, third], [f"{line}: replicated to orders (there are no rules)" for line in (1, 3)])
+        self.assertRegex(second, malformed)
+        by_key = "events: {malformed: MALFORMED, rules: [{name: r, when: {at: key, exists: true}, action: include}]}\n"
+        for policy in ("skip", "stop"):
+            second = self.explain(LEAST + dedup + by_key.replace("MALFORMED", policy), given, "--key", "k")[1]
+            self.assertEqual(re.fullmatch(malformed, second)[1], policy)
+        second = self.explain(LEAST + dedup + by_key.replace("MALFORMED", "replicate"), given, "--key", "k")[1]
+        self.assertEqual(second, "2: replicated to orders (rule r)")
+        second = self.explain(LEAST + "events: {malformed: replicate}\n", given)[1]
+        self.assertEqual(second, "2: replicated to orders (malformed, and events.malformed is replicate)")
 
     def test_without_rules_and_without_events(self) -> None:
         self.assertEqual(self.explain(LEAST, b"whatever"), ["1: replicated to orders (there are no rules)"])

@@ -138,8 +138,8 @@ TEST(wiring, finds_expressions_and_patterns_that_are_broken) {
   topology t{"test"};
   t.from("all", topics<bytes, bytes>{{"orders("}}) | to("sink", "{topics}.copy");
   EXPECT_THAT(flaws(t),
-              ElementsAre("'all': 'orders(' is neither the name of a topic nor a regular expression (mend the "
-                          "expression, or escape what is meant literally)",
+              ElementsAre("'all': 'orders(' is neither the name of a topic nor a regular expression (mend it, or "
+                          "escape what is meant literally; there are no look-arounds and no back-references)",
                           "'sink' writes to '{topics}.copy', which makes no name for a topic (use {topic}, "
                           "{source}, letters, digits, dots, dashes and underscores)"));
 }
