@@ -38,16 +38,14 @@ port::new_topic as_in(const port::topic_description& model, const std::string& n
   return made;
 }
 
-// Whatever was dead-lettered must fit, with headers of ours beside its own, and stay until somebody has looked at it.
+// Whatever was dead-lettered must fit, and stay until somebody has looked at it.
 port::new_topic for_letters_of(const port::topic_description& model, const std::string& name) {
-  constexpr unsigned long long kafkas_default = 1'048'588, room_for_headers = 64u << 10;
-  const auto largest = std::strtoull(setting(model, "max.message.bytes").c_str(), nullptr, 10);
   return {.name = name,
           .partitions = model.partitions,
           .settings = {{"cleanup.policy", "delete"},
                        {"retention.ms", "-1"},
                        {"retention.bytes", "-1"},
-                       {"max.message.bytes", std::to_string(std::max(largest, kafkas_default) + room_for_headers)}}};
+                       {"max.message.bytes", std::to_string(largest_letter(model))}}};
 }
 
 // What is on its way through stays until everybody has read it, and keeps its time.
@@ -99,6 +97,13 @@ std::optional<port::topic_description> model_of(const std::vector<port::topic_de
 }
 
 }  // namespace
+
+// With headers of ours beside its own.
+std::uint64_t largest_letter(const port::topic_description& of) {
+  constexpr std::uint64_t kafkas_default = 1'048'588, room_for_headers = 64u << 10;
+  return std::max<std::uint64_t>(std::strtoull(setting(of, "max.message.bytes").c_str(), nullptr, 10), kafkas_default) +
+         room_for_headers;
+}
 
 outputs::outputs(const site& at) : at_{at} { number_of(at_.names.lanes_topic()); }
 

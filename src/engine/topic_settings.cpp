@@ -1,6 +1,8 @@
 #include "topic_settings.hpp"
 
 #include <algorithm>
+#include <cstdlib>
+#include <string_view>
 #include <vector>
 
 #include <flow/topic.hpp>
@@ -12,12 +14,20 @@ using namespace std::chrono_literals;
 using topics = std::vector<port::topic_description>;
 
 constexpr auto until_there_are_lanes = 1s;
+constexpr std::string_view largest_record = "max.message.bytes";
 
 }  // namespace
 
 bool topic_settings::follows(std::uint32_t sink) const {
   const auto& spec = at_.topology.sinks()[sink];
-  return (at_.sinks >> sink & 1) && spec.names == sink_spec::naming::pattern && !spec.sync_settings.empty();
+  return (at_.sinks >> sink & 1) && spec.names == sink_spec::naming::pattern &&
+         (spec.takes_letters ? sizes_are_followed() : !spec.sync_settings.empty());
+}
+
+bool topic_settings::sizes_are_followed() const {
+  return std::ranges::any_of(at_.topology.sinks(), [](const auto& each) {
+    return std::ranges::count(each.sync_settings, largest_record) > 0;
+  });
 }
 
 bool topic_settings::are_followed() const {
@@ -36,30 +46,36 @@ task<void> topic_settings::follow() {
   }
 }
 
-// A topic that several lead to has nobody to follow.
+// A topic that several lead to has nobody to follow, unless it only has to be large enough.
 std::map<std::string, topic_settings::wanted> topic_settings::all_wanted() const {
   const auto& sinks = at_.topology.sinks();
   const auto mine = in_charge_();
   std::map<std::string, wanted> all;
-  std::set<std::string> shared;
   for (std::uint32_t i = 0; i < sinks.size(); ++i) {
     if (!follows(i)) continue;
     for (const auto& from : at_.reading.sources()) {
       if (is_internal_topic(from->where.topic) || !lead_to(sinks[i], from->entries)) continue;
-      const auto topic = topic_of(sinks[i], at_.names, from->called);
-      const auto& into = all.try_emplace(topic, wanted{from->where.topic, {}}).first->second;
-      if (into.like != from->where.topic) shared.insert(topic);
-      all[topic].settings.insert(sinks[i].sync_settings.begin(), sinks[i].sync_settings.end());
+      auto& into = all[topic_of(sinks[i], at_.names, from->called)];
+      into.like.insert(from->where.topic);
+      into.settings.insert(sinks[i].sync_settings.begin(), sinks[i].sync_settings.end());
+      into.takes_letters = into.takes_letters || sinks[i].takes_letters;
     }
   }
-  std::erase_if(all, [&](const auto& each) { return shared.contains(each.first) || !mine.contains(each.second.like); });
+  for (auto& [name, how] : all)
+    if (how.like.size() > 1) how.settings.clear();
+  std::erase_if(all, [&](const auto& each) {
+    return !mine.contains(*each.second.like.begin()) || (each.second.settings.empty() && !each.second.takes_letters);
+  });
   return all;
 }
 
 task<result<bool>> topic_settings::look() {
   const auto all = all_wanted();
   std::vector<std::string> models, names;
-  for (const auto& [name, how] : all) names.push_back(name), models.push_back(how.like);
+  for (const auto& [name, how] : all) {
+    names.push_back(name);
+    models.insert(models.end(), how.like.begin(), how.like.end());
+  }
   auto at_home = co_await answer<topics>(
       at_.loop, [&](auto done) { at_.reading.home().describe_topics(models, std::move(done)); });
   if (!at_home) co_return tl::unexpected{at_home.error()};
@@ -69,19 +85,7 @@ task<result<bool>> topic_settings::look() {
   bool any = false;
   for (const auto& topic : *here) {
     const auto& how = all.at(topic.name);
-    const auto model =
-        std::find_if(at_home->begin(), at_home->end(), [&](const auto& each) { return each.name == how.like; });
-    if (model == at_home->end()) continue;
-    std::map<std::string, std::string> other;
-    for (const auto& name : how.settings) {
-      const auto wanted = model->settings.find(name);
-      const auto is = topic.settings.find(name);
-      if (wanted == model->settings.end() || is == topic.settings.end()) {
-        complain(topic.name, {failure_kind::missing, "a topic has no setting " + name, "take it out of what follows"});
-      } else if (wanted->second != is->second) {
-        other.insert(*wanted);
-      }
-    }
+    const auto other = missing(topic, how, *at_home);
     if (other.empty()) continue;
     auto changed = co_await answer<void>(
         at_.loop, [&](auto done) { at_.cluster.change_settings(topic.name, other, std::move(done)); });
@@ -91,9 +95,36 @@ task<result<bool>> topic_settings::look() {
     }
     any = true;
     for (const auto& [name, value] : other)
-      at_.log(severity::info, at_.name + ": " + topic.name + ": " + name + " is " + value + " now, as at home");
+      at_.log(severity::info, at_.name + ": " + topic.name + ": " + name + " is " + value + " now, as " +
+                                      (how.takes_letters ? "is needed for what is larger at home" : "at home"));
   }
   co_return any;
+}
+
+topic_settings::values topic_settings::missing(const port::topic_description& topic, const wanted& how,
+                                               const std::vector<port::topic_description>& at_home) {
+  values other;
+  for (const auto& model : at_home) {
+    if (!how.like.contains(model.name)) continue;
+    for (const auto& name : how.settings) {
+      const auto wanted = model.settings.find(name);
+      const auto is = topic.settings.find(name);
+      if (wanted == model.settings.end() || is == topic.settings.end()) {
+        complain(topic.name, {failure_kind::missing, "a topic has no setting " + name, "take it out of what follows"});
+      } else if (wanted->second != is->second) {
+        other.insert(*wanted);
+      }
+    }
+  }
+  if (!how.takes_letters) return other;
+  std::uint64_t needed = 0;
+  for (const auto& model : at_home)
+    if (how.like.contains(model.name)) needed = std::max(needed, largest_letter(model));
+  const std::string name{largest_record};
+  const auto takes = topic.settings.find(name);
+  if (takes != topic.settings.end() && std::strtoull(takes->second.c_str(), nullptr, 10) < needed)
+    other[name] = std::to_string(needed);
+  return other;
 }
 
 void topic_settings::complain(const std::string& topic, const failure& why) {

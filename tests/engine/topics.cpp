@@ -46,6 +46,26 @@ TEST_F(outputs, follow_the_settings_that_they_are_to_follow) {
   EXPECT_TRUE(copied("orders"));
 }
 
+TEST_F(outputs, for_letters_take_what_is_larger_at_home_now) {
+  create("orders");
+  topology t{"sync"};
+  t.from(topic<bytes, bytes>{"orders"}) |
+      map([](bytes value) { return value.size() > 3 ? throw std::runtime_error{"too long"} : value; })
+          .on_failure(dead_letter("letters")) |
+      fan_out("regions", {"tokyo"}, {.sync_settings = {"max.message.bytes"}});
+  start("one", t);
+  ASSERT_TRUE(eventually([&] { return ready("one"); }));
+  world.change_settings("home", "orders", {{"max.message.bytes", "3000000"}});
+  ASSERT_TRUE(eventually([&] { return said("letters: max.message.bytes is 3065536 now"); }, 1s));
+  write({"orders", 0}, {.key = "k", .value = std::string(2'000'000, 'x')});
+  EXPECT_TRUE(eventually([&] { return world.read("home", "letters")[0].size() == 1; }));
+  // Whoever wants more keeps it.
+  world.change_settings("home", "letters", {{"max.message.bytes", "9000000"}});
+  world.advance(2min);
+  EXPECT_EQ(world.internals().cluster("home").inside()->topics().find("letters")->second.settings().at("max.message.bytes"),
+            "9000000");
+}
+
 TEST_F(outputs, keep_the_settings_that_they_have_unless_they_are_to_follow) {
   create("orders");
   write("orders", 3);
