@@ -1,4 +1,5 @@
 #include <ostream>
+#include <set>
 
 #include <flow/sightings.hpp>
 
@@ -7,7 +8,7 @@
 namespace flow::verbs {
 namespace {
 
-constexpr id_form forms[] = {id_form::text, id_form::json, id_form::part, id_form::integer};
+constexpr id_form forms[] = {id_form::text, id_form::json, id_form::part, id_form::integer, id_form::json_text};
 
 std::string_view in_words(id_form form) {
   return words(form)[static_cast<std::size_t>(form)];
@@ -64,9 +65,10 @@ int print_sightings(const builder& build, const app_options& options, const seen
   const auto what = checked(how, build);
   std::vector<sightings> last;
   bool is_known = false, is_one = false;
+  std::set<std::vector<std::string>> tried;
   for (const auto form : forms) {
     const auto ids = ids_of(which.id, form);
-    if (ids.empty() || which.as.value_or(form) != form) continue;
+    if (ids.empty() || which.as.value_or(form) != form || !tried.insert(ids).second) continue;
     is_one = true;
     auto found = checked(how, [&] { return sightings_of(ids, what, options, which.node); });
     if (!found) return tell(found.error(), how);

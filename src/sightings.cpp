@@ -24,8 +24,8 @@ std::vector<std::string> found_by(const subject& id, bytes key, bytes value) {
   return {*std::move(found)};
 }
 
-std::string as_json(std::string_view text) {
-  return json::is_document(text) ? std::string{text} : '"' + escaped(text) + '"';
+std::vector<std::string> found_in_json(const std::string& value) {
+  return found_by(json::at("/id"), {}, "{\"id\":" + value + "}");
 }
 
 template <typename Integer>
@@ -120,7 +120,10 @@ std::vector<std::string> ids_of(std::string_view text, id_form as) {
   if (text.empty()) return {};
   switch (as) {
     case id_form::json:
-      return found_by(json::at("/id"), {}, "{\"id\":" + as_json(text) + "}");
+      if (json::is_document(text)) return found_in_json(std::string{text});
+      [[fallthrough]];
+    case id_form::json_text:
+      return found_in_json('"' + escaped(text) + '"');
     case id_form::part:
       return found_by(key_bytes(), text, {});
     case id_form::integer:

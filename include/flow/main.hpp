@@ -138,8 +138,8 @@ int print_sightings(const builder& build, const app_options& options, const seen
 
 }  // namespace verbs
 
-constexpr std::array<std::string_view, 3> words(letter_reason) { return {"undecodable", "failed", "refused"}; }
-constexpr std::array<std::string_view, 4> words(id_form) { return {"text", "json", "part", "integer"}; }
+constexpr std::array<std::string_view, 4> words(letter_reason) { return {"undecodable", "failed", "refused", "parked"}; }
+constexpr std::array<std::string_view, 5> words(id_form) { return {"text", "json", "part", "integer", "json-text"}; }
 constexpr std::array<std::string_view, 4> words(format) { return {"text", "mermaid", "dot", "json"}; }
 
 /// A command line with the verbs that every program of flow has, `run`, `lint`, `describe`, `dlq` and `seen`; add your

@@ -39,7 +39,8 @@ enum class id_form {
   text,    ///< its bytes are what the id's codec writes
   json,    ///< what `json::at` finds: `1`, `true` and `"1"` are three ids; what is no JSON is a text in it
   part,    ///< what `header_value`, `key_bytes` or `topic_name` finds
-  integer  ///< a whole number, of whatever size
+  integer,   ///< a whole number, of whatever size
+  json_text  ///< a text that `json::at` finds, whatever it looks like
 };
 
 /// The ids that it may be for a dedup; none if it cannot be one.

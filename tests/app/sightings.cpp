@@ -32,8 +32,11 @@ TEST(ids_of, a_text_are_as_a_dedup_has_them) {
   EXPECT_THAT(ids_of("18446744073709551615", id_form::integer), ElementsAre(std::string(8, '\xff')));
   for (const auto* none : {"", "1.5", "x", "1x", "18446744073709551616"})
     EXPECT_THAT(ids_of(none, id_form::integer), IsEmpty()) << none;
-  for (const auto form : {id_form::text, id_form::json, id_form::part}) EXPECT_THAT(ids_of("", form), IsEmpty());
+  for (const auto form : {id_form::text, id_form::json, id_form::part, id_form::json_text})
+    EXPECT_THAT(ids_of("", form), IsEmpty());
   for (const auto* none : {"null", "[1]", "{}", "\"\""}) EXPECT_THAT(ids_of(none, id_form::json), IsEmpty()) << none;
+  EXPECT_EQ(ids_of("3", id_form::json_text), ids_of("\"3\"", id_form::json));
+  EXPECT_EQ(ids_of("null", id_form::json_text), ids_of("\"null\"", id_form::json));
 }
 
 /// Events whose ids are dropped within an hour: what `id` finds of them in "seen", their values in "again".
