@@ -294,6 +294,7 @@ class app::runtime {
     how.commit_every = options_.commit_every;
     how.catch_up_limit = share_of(options_.catch_up_limit);
     how.session = options_.session;
+    how.max_poll_interval = 3 * options_.session;
     how.share_seen = options_.share_seen;
     how.share = engine::budget::share_out(options_.memory, sharers_of(options_, *what_));
     std::map<std::string, std::unique_ptr<port::cluster>> clusters;

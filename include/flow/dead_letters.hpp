@@ -99,7 +99,8 @@ class dead_letters {
   /// Takes all letters that are there now, and have not been taken, through the topology again (`replay.hpp`): exactly
   /// once, in the order of their partitions, up to the ends that are found at its beginning, and returns. A target that
   /// is away is waited for. What was done stays done if it is broken off, by `stop` or a crash, and the next call goes
-  /// on there. Two at once share the work if their instances differ; of two with the same one, the first ends.
+  /// on there. Two at once share the work if their instances differ; of two with the same one, the first ends unless
+  /// the second is through before it would.
   /// What `park_key` has parked is not taken through here: the lanes of the running application are told to release it,
   /// and that they have is waited for. Where none of them runs they will when one does, and this is a failure.
   /// @return `refused` if a partition cannot be taken to its end, after all others have been.

@@ -320,20 +320,20 @@ task<void> target::follow_group() {
         break;
       case port::group_event::kind::failed:
         trouble_.raise(event.why);
-        if (event.why.kind == failure_kind::fenced_member) {
-          drop_session();
-          assignment_ = {};
-          if (co_await place_is_given_up())
-            member_ = join();
-          else
-            end(event.why);
-          break;
-        }
-        if (event.why.kind != failure_kind::fatal) break;
+        if (event.why.kind != failure_kind::fenced_member && event.why.kind != failure_kind::fatal) break;
         // That was this membership's last word.
         drop_session();
         assignment_ = {};
-        co_await changed_.wait_until(at_.loop.now() + rejoining());
+        if (leaving) {
+          left_ = true;
+          break;
+        }
+        if (event.why.kind == failure_kind::fatal) {
+          co_await changed_.wait_until(at_.loop.now() + rejoining());
+        } else if (!co_await place_is_given_up()) {
+          end(event.why);
+          break;
+        }
         member_ = join();
         break;
     }
@@ -344,7 +344,8 @@ task<void> target::follow_group() {
 }
 
 // An earlier request of this worker to join, which it had given up while its broker went away, can take its place too.
-// Nobody gives a sign of life for that one, so its session ends; a coordinator that is new counts it from the beginning.
+// Nobody gives a sign of life for that one, so its session ends: once all others have joined as well, and a coordinator
+// that is new counts it from the beginning.
 task<bool> target::place_is_given_up() {
   const auto is_ours = [this](const port::group_member& each) { return each.instance_id == instance_id(); };
   std::optional<time_point> believed;
@@ -357,7 +358,7 @@ task<bool> target::place_is_given_up() {
       trouble_.raise(members.error());
       believed.reset();
     } else if (!believed) {
-      believed = at_.loop.now() + 2 * at_.options.session;
+      believed = at_.loop.now() + at_.options.max_poll_interval + 2 * at_.options.session;
     } else if (at_.loop.now() >= *believed) {
       break;
     }

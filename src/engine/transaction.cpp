@@ -333,6 +333,7 @@ task<void> writing::recover(failure why) {
       [[fallthrough]];
     case failure_kind::abortable:
     case failure_kind::lost_member:
+    case failure_kind::fenced_member:
     case failure_kind::retriable:
       if (producer_ready_) {
         auto aborted = co_await answer<int>(at_.loop, [&](auto done) { producer_->abort(std::move(done)); });
