@@ -19,9 +19,9 @@ struct fan_out_options {
   std::string rename = "{topic}";  ///< the name there; {topic} and {source} are where the record came from
   flow::partition partition = automatic;
   bool create = true;  ///< a missing topic is created, partitioned as the source topic
-  /// Settings of topics, as "retention.ms", that are kept as the source topic has them: looked at every half a minute,
-  /// and changed there, whoever has set them to something else. Counts only where each source topic has one of its own,
-  /// as by `rename`. A cluster that does not allow it is complained about once.
+  /// Settings of topics, as "retention.ms", that are kept as the source topic has them: looked at every half a minute, and
+  /// changed there, whoever has set them otherwise. Counts only where each source topic has one of its own, as by `rename`;
+  /// topics for letters follow "max.message.bytes" upwards. A cluster that does not allow it is complained about once.
   std::vector<std::string> sync_settings{};
 };
 
