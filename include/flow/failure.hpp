@@ -16,7 +16,7 @@ enum class failure_kind {
   retriable,       ///< the world may heal: try again after a pause
   timed_out,       ///< no answer within the limit; for a commit this means that the outcome is unknown
   fenced,          ///< a newer producer with the same transactional id has taken over
-  fenced_member,   ///< another member has joined with the same instance id: another process, or this one's own request
+  fenced_member,   ///< another member has joined with the same instance id: another process, or an older request of its own
   lost_member,     ///< the group has gone on without this member: its lanes belong to others now
   abortable,       ///< the open transaction is lost, the producer is not
   rejected,        ///< the cluster refuses this record and would refuse it again

@@ -139,7 +139,7 @@ struct group_event {
   failure why;
 };
 
-/// Membership of a consumer group over one topic, eager `range` assignment, static if an instance id is given.
+/// Membership of a consumer group over one topic, eager `roundrobin` assignment, static if an instance id is given.
 /// It stays a member only as long as it is polled: a worker that hangs loses its lanes (`max.poll.interval.ms`).
 class member {
  public:

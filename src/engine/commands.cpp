@@ -11,7 +11,8 @@ using namespace std::chrono_literals;
 
 // How soon a person sees that something happens.
 constexpr auto look_every = 1s;
-constexpr auto patience = 1s;
+// Over a distance, and with a long history.
+constexpr auto patience = 10s;
 const std::string of_all;
 
 }  // namespace

@@ -50,7 +50,8 @@ result<std::unique_ptr<kafka_member>> kafka_member::join(const context& in, std:
       {"group.id", options.group},
       {"session.timeout.ms", std::to_string(options.session.count())},
       {"max.poll.interval.ms", std::to_string(std::max(options.max_poll_interval, options.session).count())},
-      {"partition.assignment.strategy", "range"},
+      // The lanes of one source topic follow each other, and are to be shared too. The other is for older members.
+      {"partition.assignment.strategy", "roundrobin,range"},
       {"isolation.level", "read_committed"},
       {"auto.offset.reset", "error"},
       {"enable.auto.commit", "false"},

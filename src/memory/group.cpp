@@ -154,19 +154,14 @@ void group::assign(const std::string& topic) {
   std::vector<std::pair<const std::string*, member*>> order;
   for (auto& [id, each] : members_)
     if (each.is.topic == topic) order.emplace_back(&id, &each);
-  // Kafka's range: static members by their instance id, before all others by their member id.
+  // As librdkafka goes round: static members by their instance id, before all others by their member id.
   std::ranges::sort(order, {}, [](const auto& each) {
     const std::string& instance_id = each.second->is.instance_id;
     return std::tuple{instance_id.empty(), instance_id, *each.first};
   });
-  const auto total = static_cast<std::size_t>(home_.partition_count(topic));
-  std::int32_t next = 0;
-  for (std::size_t index = 0; index < order.size(); ++index) {
-    const std::size_t share = total / order.size() + (index < total % order.size() ? 1 : 0);
-    auto& partitions = order[index].second->partitions;
-    partitions.resize(share);
-    std::ranges::generate(partitions, [&] { return next++; });
-  }
+  for (const auto& [id, each] : order) each->partitions.clear();
+  for (std::int32_t partition = 0; partition < home_.partition_count(topic); ++partition)
+    order[static_cast<std::size_t>(partition) % order.size()].second->partitions.push_back(partition);
 }
 
 void group::stay_alive(const std::string& member_id, member& alive) {

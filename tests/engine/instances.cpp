@@ -123,6 +123,20 @@ TEST_F(instances, that_leave_give_their_lanes_to_the_others_at_once) {
   EXPECT_TRUE(copied("orders"));
 }
 
+// The lanes of one topic follow each other, and are not all one instance's.
+TEST_F(instances, share_the_partitions_of_a_topic_however_many_lanes_there_are) {
+  options.lanes = 32;
+  create("orders", 6);
+  start("one");
+  start("two");
+  ASSERT_TRUE(eventually([&] { return ready("one") && ready("two") && working("one").lanes.size() == 16; }));
+  const auto before = working("one").records_written;
+  write("orders", 4);
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_EQ(working("one").records_written - before, 12u);
+  EXPECT_EQ(working("two").records_written, 12u);
+}
+
 TEST_F(instances, that_do_not_come_back_lose_their_lanes_to_the_others) {
   options.leave_on_stop = false;
   create("orders", 4);
