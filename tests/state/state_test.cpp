@@ -401,9 +401,10 @@ TEST_F(state_test, crash_after_crash_leaves_no_heap_of_files) {
     ASSERT_EQ(writer.line(), "1");
     writer.end(SIGKILL);
   }
-  const auto state = open();
-  while (std::distance(fs::directory_iterator{directory()}, fs::directory_iterator{}) > 15) std::this_thread::yield();
-  EXPECT_TRUE(state->write({{{"tokyo", 0}, {7, "here"}}}));
+  // What has come together is cleared away at one of the next starts.
+  const auto files = [&] { return std::distance(fs::directory_iterator{directory()}, fs::directory_iterator{}); };
+  for (int round = 0; round < 20 && files() > 15; ++round) EXPECT_TRUE(open()->write({{{"tokyo", 0}, {7, "here"}}}));
+  EXPECT_LE(files(), 15);
 }
 
 TEST_F(state_test, a_log_that_a_power_cut_has_torn_ends_at_its_last_whole_batch) {
