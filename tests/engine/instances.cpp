@@ -3,7 +3,21 @@
 namespace flow::testing {
 namespace {
 
-using instances = scenario;
+class instances : public scenario {
+ protected:
+  /// Another has taken the place of "one", which knows it, and is there no more.
+  void replaced_by_nobody_who_lives() {
+    create("orders", 4);
+    write("orders", 3);
+    start("one");
+    ASSERT_TRUE(copied("orders"));
+    options.instance = "one";
+    start("a ghost");
+    ASSERT_TRUE(eventually([&] { return working("one").trouble.has_value(); }));
+    EXPECT_THAT(working("one").trouble->text, HasSubstr("has joined as instance"));
+    world.crash("a ghost");
+  }
+};
 
 TEST_F(instances, that_run_twice_are_told_so_and_one_of_the_two_goes_on) {
   targets = {"tokyo", "oregon"};
@@ -42,29 +56,14 @@ TEST_F(instances, that_were_replaced_while_they_stood_still_end_and_repeat_nothi
 
 // A broker that comes back may know a request to join that this worker had given up long since.
 TEST_F(instances, that_were_replaced_by_nobody_who_lives_go_on) {
-  create("orders", 4);
-  write("orders", 3);
-  start("one");
-  ASSERT_TRUE(copied("orders"));
-  options.instance = "one";
-  start("a ghost");
-  ASSERT_TRUE(eventually([&] { return working("one").trouble.has_value(); }));
-  EXPECT_THAT(working("one").trouble->text, HasSubstr("has joined as instance"));
-  world.crash("a ghost");
+  replaced_by_nobody_who_lives();
   write("orders", 3);
   EXPECT_TRUE(copied("orders"));
   EXPECT_TRUE(eventually([&] { return ready("one"); }));
 }
 
 TEST_F(instances, wait_for_a_cluster_that_cannot_say_who_has_replaced_them) {
-  create("orders", 4);
-  write("orders", 3);
-  start("one");
-  ASSERT_TRUE(copied("orders"));
-  options.instance = "one";
-  start("a ghost");
-  ASSERT_TRUE(eventually([&] { return working("one").trouble.has_value(); }));
-  world.crash("a ghost");
+  replaced_by_nobody_who_lives();
   world.cut("tokyo");
   world.advance(10min);
   EXPECT_TRUE(world.is_running("one"));
