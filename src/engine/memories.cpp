@@ -237,17 +237,14 @@ std::size_t memories::count_of_new() const {
 
 void memories::save() {
   saved_ = loop_.now();
-  for (auto& [id, each] : sources_) {
-    save(each);
-    for (auto& seen : each.seen) seen.ids.make_room();
-  }
-  room_is_for_ = 0;
+  for (auto& [id, each] : sources_) save(each);
+  make_room();
 }
 
+bool memories::needs_room() const { return count_of_new() >= room_is_for_ + make_room_at; }
+
 void memories::make_room() {
-  const auto fresh = count_of_new();
-  if (fresh < room_is_for_ + make_room_at) return;
-  room_is_for_ = fresh;
+  room_is_for_ = count_of_new();
   for (auto& [id, each] : sources_)
     for (auto& seen : each.seen) seen.ids.make_room();
 }

@@ -91,7 +91,9 @@ class memories {
   bool is_worth_saving() const;
   /// Writes down what is new, and forgets what is older than all that was needed since the last time.
   void save();
-  /// What does not fit into memory goes to disk, little by little.
+  /// Some more is new.
+  bool needs_room() const;
+  /// What does not fit into memory goes to disk, little by little; `save` does that too.
   void make_room();
 
  private:

@@ -299,7 +299,7 @@ bool reading::run() {
   bool moved = shared_->run(records_per_turn, nullptr);
   let_laggards_leave();
   if (memories_.used()) {
-    memories_.make_room();
+    if (memories_.needs_room()) memories_.make_room();
     if (memories_.is_worth_saving()) save_memories();
   }
   if (go_on_looking_back()) moved = true;
