@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <iostream>
+#include <tuple>
 #include <vector>
 
 #include <flow/json.hpp>
 #include <flow/topic.hpp>
 #include <flow/topic_selection.hpp>
+
+#include "sync.hpp"
 
 namespace replicator {
 namespace {
@@ -36,6 +39,7 @@ class explanation {
       : settings_{s}, about_{about}, topic_{topic_of(s, about)} {
     if (s.events) rules_ = s.events->in_force();
     for (const auto& way : s.ways()) topics_.push_back(flow::topic_by_pattern(way.rename, topic_, s.home));
+    if (s.dedup) id_.emplace(s);
     for (const auto& [key, value] : about.headers) headers_.push_back({key, value});
   }
 
@@ -52,8 +56,8 @@ class explanation {
     return (way ? "replicated to " + topics_[*way] : "not replicated") +
            (decider == "otherwise" ? " (no rule is true of it)" : " (rule " + decider + ")");
   } catch (const flow::json::malformed& why) {
-    const auto what = settings_.events ? settings_.events->malformed : malformed::dead_letter;
-    return "malformed, and events.malformed is " + flow::scalar<malformed>::write(what) + " (" + why.what() + ")";
+    return "malformed, and events.malformed is " + flow::scalar<malformed>::write(settings_.when_malformed()) + " (" +
+           why.what() + ")";
   }
 
  private:
@@ -63,14 +67,14 @@ class explanation {
   }
   // A dedup reads the value too.
   void look_for_id(const std::string& event) const {
-    const bool is_tolerant = settings_.events && settings_.events->malformed == malformed::replicate;
-    if (settings_.dedup && !is_tolerant) flow::json::at(settings_.dedup->id)(record_of(event));
+    if (id_) std::ignore = (*id_)(record_of(event));
   }
 
   const settings& settings_;
   const explain_options& about_;
   std::string topic_;
   std::optional<flow::rules> rules_;
+  std::optional<event_id> id_;
   std::vector<std::string> topics_;  // of each way
   std::vector<flow::header> headers_;
   flow::origin from_{.topic = topic_};

@@ -152,7 +152,7 @@ flow::app_options settings::options() const {
 }
 
 flow::policy settings::for_malformed() const {
-  switch (events ? events->malformed : malformed::dead_letter) {
+  switch (when_malformed()) {
     case malformed::skip:
       return flow::skip;
     case malformed::dead_letter:

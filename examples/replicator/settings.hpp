@@ -176,7 +176,8 @@ struct settings : flow::app_settings {
   void check(flow::problems& found) const;
   flow::app_options options() const;
 
-  /// What becomes of events that are no JSON.
+  /// What becomes of events that are no JSON, also where there are no rules.
+  malformed when_malformed() const { return events ? events->malformed : malformed::dead_letter; }
   flow::policy for_malformed() const;
 
   /// What writes the events that take one of the ways out of the rules, and to which topics.

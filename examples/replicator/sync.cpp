@@ -10,22 +10,17 @@ namespace replicator {
 
 using namespace flow;
 
-namespace {
+event_id::event_id(const settings& s)
+    : at_{json::at(s.dedup->id)}, is_tolerant_{s.when_malformed() == malformed::replicate} {}
 
-/// What is no JSON and replicated all the same has no id.
-auto id_of(const settings& s) {
-  const bool tolerant = s.events && s.events->malformed == malformed::replicate;
-  return [id = json::at(s.dedup->id), tolerant](const record<bytes, bytes>& r) -> std::optional<std::string> {
-    if (!tolerant) return id(r);
-    try {
-      return id(r);
-    } catch (const json::malformed&) {
-      return std::nullopt;
-    }
-  };
+std::optional<std::string> event_id::operator()(const record<bytes, bytes>& event) const {
+  if (!is_tolerant_) return at_(event);
+  try {
+    return at_(event);
+  } catch (const json::malformed&) {
+    return std::nullopt;
+  }
 }
-
-}  // namespace
 
 topology sync(const settings& s) {
   topology t{s.application};
@@ -34,7 +29,7 @@ topology sync(const settings& s) {
   const auto ways = s.ways();
   for (std::size_t i = 0; i < ways.size(); ++i) {
     if (s.dedup)
-      streams[i] = streams[i] | dedup(i == 0 ? "seen" : "seen-" + ways[i].sink, id_of(s), s.dedup->window)
+      streams[i] = streams[i] | dedup(i == 0 ? "seen" : "seen-" + ways[i].sink, event_id{s}, s.dedup->window)
                                     .on_failure(s.for_malformed());
     streams[i] | fan_out(ways[i].sink, s.targets,
                          {.rename = ways[i].rename,
