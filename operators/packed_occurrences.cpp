@@ -69,8 +69,36 @@ inline occurrence packed_occurrences::layout::read(std::uint64_t range, std::uin
 
 packed_occurrences::packed_occurrences(const packed_occurrences& some, const occurrence_table& others)
     : size_{some.size_ + static_cast<std::uint32_t>(others.size())}, offsets_{some.offsets_}, times_{some.times_} {
-  if (size_ == 0) return;
   for (const auto& each : others.all()) offsets_.take_in(each.offset), times_.take_in(each.timestamp);
+  fill([&](const auto& add) {
+    auto all = others.all();
+    auto next = all.begin();
+    some.walk([&](const occurrence& each) {
+      for (; next != all.end() && hash_of(*next) < hash_of(each); ++next) add(*next);
+      add(each);
+    });
+    for (; next != all.end(); ++next) add(*next);
+  });
+}
+
+packed_occurrences packed_occurrences::since(std::int64_t timestamp) const {
+  packed_occurrences made;
+  const auto stays = [&](const auto& see) {
+    walk([&](const occurrence& each) {
+      if (each.timestamp >= timestamp) see(each);
+    });
+  };
+  stays([&](const occurrence& each) {
+    ++made.size_, made.offsets_.take_in(each.offset), made.times_.take_in(each.timestamp);
+  });
+  made.fill(stays);
+  return made;
+}
+
+// How many there are, and from where to where, is known.
+template <typename All>
+void packed_occurrences::fill(All all) {
+  if (size_ == 0) return;
   layout_.range_bits = static_cast<unsigned>(std::bit_width(std::max<std::size_t>(2, size_ / per_range))) - 1;
   layout_.rest_bytes = bytes_for(low_bits(~std::uint64_t{0}, layout_.rest_bits()));
   layout_.offset_bytes = bytes_for(from_to(offsets_.first, offsets_.last));
@@ -101,13 +129,7 @@ packed_occurrences::packed_occurrences(const packed_occurrences& some, const occ
     how.write(each, entry);
     entry += how.bytes();
   };
-  auto all = others.all();
-  auto next = all.begin();
-  some.walk([&](const occurrence& each) {
-    for (; next != all.end() && hash_of(*next) < hash_of(each); ++next) add(*next);
-    add(each);
-  });
-  for (; next != all.end(); ++next) add(*next);
+  all(add);
   begin_until(ranges);
 }
 

@@ -31,6 +31,9 @@ class packed_occurrences {
   /// All of both, which are `most` together.
   packed_occurrences(const packed_occurrences& some, const occurrence_table& others);
 
+  /// Without those before `timestamp`.
+  packed_occurrences since(std::int64_t timestamp) const;
+
   /// These two before `any`, so that what many searches wait for comes together.
   void prefetch_directory(std::uint64_t high) const {
     if (size_ > 0) __builtin_prefetch(directory_ + layout_.range_of(high));
@@ -79,6 +82,8 @@ class packed_occurrences {
   occurrence at(std::uint64_t range, std::uint32_t number) const;
   template <typename See>
   void walk(See see) const;
+  template <typename All>
+  void fill(All all);
 
   static constexpr unsigned tag_bits = 8;
 

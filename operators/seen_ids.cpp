@@ -9,6 +9,7 @@
 #include <optional>
 #include <stdexcept>
 #include <tuple>
+#include <utility>
 
 #include "occurrence_table.hpp"
 #include "packed_occurrences.hpp"
@@ -85,6 +86,8 @@ class seen_ids::slice {
   void insert(std::span<const occurrence> all);
   /// Nothing more is expected here.
   void seal();
+  /// What is earlier is never asked for again.
+  void forget_before(std::int64_t timestamp);
   /// The lowest offset of the part that `timestamp` lies in, and of those behind it.
   std::int64_t first_since(std::int64_t timestamp) const;
 
@@ -123,6 +126,7 @@ class seen_ids::slice {
   std::array<std::int64_t, parts_per_slice> first_;
   packed_occurrences packed_;
   occurrence_table fresh_;
+  bool is_halved_ = false;
   // To disk. Without a writer it has to begin again.
   struct moving {
     packed_occurrences what;
@@ -239,6 +243,13 @@ seen_ids::slice& seen_ids::slice_at(std::int64_t timestamp) {
 void seen_ids::forget_before(std::int64_t timestamp) {
   auto& by_time = slices_->by_time;
   by_time.erase(by_time.begin(), by_time.lower_bound(slice_of(timestamp, step_)));
+  if (!by_time.empty()) by_time.begin()->second.forget_before(timestamp);
+}
+
+// Once, since what stays is moved for it.
+void seen_ids::slice::forget_before(std::int64_t timestamp) {
+  if (minus(timestamp, begin_) < part_ * parts_per_slice / 2 || std::exchange(is_halved_, true)) return;
+  packed_ = packed_.since(timestamp);
 }
 
 std::int64_t seen_ids::first_since(std::int64_t timestamp) const {
