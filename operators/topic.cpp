@@ -59,7 +59,10 @@ struct topic_selection::entries {
   }
 
   void add_pattern(const std::string& text) {
-    if (!patterns.emplace_back(text).wrong().empty())
+    // What has no operator matches itself alone, and that is no name. Settings have an empty text for what was refused.
+    constexpr std::string_view operators = "\\.*+?()[]{}|^$";
+    const bool can_match = text.empty() || text.find_first_of(operators) != std::string::npos;
+    if (!can_match || !patterns.emplace_back(text).wrong().empty())
       throw std::invalid_argument{"'" + text + "' is neither the name of a topic nor a regular expression"};
   }
 

@@ -92,7 +92,7 @@ void condition::check(flow::problems& found) const {
              "write /" + *at + " for a member of the value");
   if (at && !asks)
     found.at(at, "nothing is asked about " + *at,
-             "add exists: true, is: ..., any_of: [...], matches: ... or a comparison");
+             "add exists: true, is: ..., any_of: [...], matches: ... or a comparison; null is nothing to compare with");
   if (!asks && !at && !all && !any && !none)
     found.at(*this, "there is no condition in this, so it would be true of every event", "add one, or leave it out");
   if (at && it)

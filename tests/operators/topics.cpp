@@ -32,11 +32,13 @@ TEST(topic_selection, never_has_internal_topics) {
 }
 
 TEST(topic_selection, names_what_is_no_expression) {
-  try {
-    const topic_selection broken{{"orders("}, {}};
-    FAIL() << "accepted";
-  } catch (const std::invalid_argument& e) {
-    EXPECT_STREQ(e.what(), "'orders(' is neither the name of a topic nor a regular expression");
+  for (const std::string entry : {"orders(", "my orders"}) {
+    try {
+      const topic_selection broken{{entry}, {}};
+      FAIL() << "accepted";
+    } catch (const std::invalid_argument& e) {
+      EXPECT_EQ(e.what(), "'" + entry + "' is neither the name of a topic nor a regular expression");
+    }
   }
 }
 

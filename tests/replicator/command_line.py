@@ -233,8 +233,10 @@ clusters:
     def test_topics_include(self) -> None:
         self.assertIn("from orders, payments\\..* but not", self.describe(EVERYTHING))
         self.assert_refused_in(
-            LEAST.replace("[orders]", "[orders, \"a(b\", lanes.internal, __consumer_offsets]"),
+            LEAST.replace("[orders]", "[orders, \"a(b\", my orders, lanes.internal, __consumer_offsets]"),
             "\"a(b\" => \"a(b\" is neither the name of a topic nor a regular expression "
+            "(mend it, or escape what is meant literally; there are no look-arounds and no back-references)",
+            "my orders => \"my orders\" is neither the name of a topic nor a regular expression "
             "(mend it, or escape what is meant literally; there are no look-arounds and no back-references)",
             "lanes.internal => topic lanes.internal is internal, and never replicated (leave it out)",
             "__consumer => topic __consumer_offsets is internal, and never replicated (leave it out)")
@@ -427,6 +429,12 @@ events:
             "about every event (move it up, or give that one a condition)",
             "some, action: exclude, when: {at: /b => rule some is there twice (give it another name)")
 
+    def test_what_comes_behind_a_mistake_is_not_one(self) -> None:
+        self.assert_refused_in(
+            self.with_rules("{name: first, action: includes}", "{action: include}", "{name: rest, action: include}"),
+            "includes => \"includes\" is not include or exclude (did you mean include?)",
+            "{action: include => events.rules[1].name is missing (add \"name: ...\")")
+
     def test_mistakes_in_a_rule(self) -> None:
         self.assert_refused_in(
             self.with_rules("{name: a b, action: excluded, when: {at: /a, is: 1}}",
@@ -465,7 +473,7 @@ events:
             "{is: One => it is not said what this asks about "
             "(add \"at: /...\", a JSON pointer, or header NAME, key or topic)",
             "/n}} => nothing is asked about /n "
-            "(add exists: true, is: ..., any_of: [...], matches: ... or a comparison)",
+            "(add exists: true, is: ..., any_of: [...], matches: ... or a comparison; null is nothing to compare with)",
             "{}} => there is no condition in this, so it would be true of every event (add one, or leave it out)",
             "[]}}\n    - {name: r6 => there is no condition in this list (add one, or leave it out)",
             "true, any_of => true has no order (compare with a number or a text, or ask with is)",
