@@ -175,6 +175,9 @@ class producer {
   /// A new handle and, for a transactional id, a new epoch: whatever that id left open is ended, with all its markers
   /// written, and every older handle is fenced. Valid at any time; what was under way is dropped.
   virtual void init(reply<void> done) = 0;
+  /// From the next `init` on no more bytes than these go to a partition at once, single records aside: what a topic does
+  /// not take at once it refuses whole.
+  virtual void limit_batches(std::size_t bytes) = 0;
   /// The number under which `send` knows a topic: how many others were asked for before it.
   virtual topic_id topic(std::string_view name) = 0;
   virtual void begin() = 0;

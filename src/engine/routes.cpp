@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <ranges>
 
 #include "outbox.hpp"
 
@@ -131,6 +132,16 @@ void routes::add(std::uint32_t sink, const source& from, route to) {
 void routes::add(std::uint32_t sink, route to) {
   auto name = to.name;
   at(by_record_, sink).insert_or_assign(std::move(name), std::move(to));
+}
+
+std::size_t routes::largest_batch() const {
+  auto most = std::numeric_limits<std::size_t>::max();
+  const auto take_in = [&](const route& each) {
+    if (each.largest_record > 0) most = std::min(most, each.largest_record);
+  };
+  for (const auto& all : by_source_) std::ranges::for_each(all, take_in);
+  for (const auto& all : by_record_) std::ranges::for_each(all | std::views::values, take_in);
+  return most;
 }
 
 bool routes::lead(const std::vector<sink_spec>& sinks, const source& from, const topic_partition& where) const {

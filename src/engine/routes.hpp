@@ -60,6 +60,8 @@ class routes {
   void add(std::uint32_t sink, route to);  ///< of a sink that names a topic in each record
   void clear() { by_source_.clear(), by_record_.clear(); }
 
+  /// Bytes that each of the topics takes at once.
+  std::size_t largest_batch() const;
   /// Records of `from` may go to `where`, as far as the sinks tell.
   bool lead(const std::vector<sink_spec>& sinks, const source& from, const topic_partition& where) const;
 

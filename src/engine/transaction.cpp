@@ -51,6 +51,9 @@ place writing::here(const course& at) const {
 task<result<void>> writing::open_producer() {
   if (producer_ready_) co_return result<void>{};
   if (fenced_) co_await at_.loop.sleep(two_heartbeats);
+  largest_batch_ = outputs_.routes().largest_batch();
+  for (auto* each : {producer_.get(), plain_.get()})
+    if (each) each->limit_batches(largest_batch_);
   auto opened = co_await answer<void>(at_.loop, [&](auto done) { producer_->init(std::move(done)); });
   if (opened && plain_)
     opened = co_await answer<void>(at_.loop, [&](auto done) { plain_->init(std::move(done)); });
@@ -329,6 +332,11 @@ task<void> writing::recover(failure why) {
   if (plain_) producer_ready_ = false;
   switch (why.kind) {
     case failure_kind::rejected:
+      // Perhaps each record is small enough, and together they are more than a topic takes that has come in meanwhile.
+      if (outputs_.routes().largest_batch() < largest_batch_) {
+        producer_ready_ = false;
+        break;
+      }
       narrow_down(why);
       [[fallthrough]];
     case failure_kind::abortable:

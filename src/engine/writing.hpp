@@ -229,6 +229,7 @@ class writing final : public destination, private courier::owner {
   std::unique_ptr<courier> courier_;       // of an ordered sink: its outputs, outside of Kafka
   std::size_t topics_told_ = 0;
   bool producer_ready_ = false;
+  std::size_t largest_batch_ = 0;  // that the producer was opened with
   bool fenced_ = false;
   std::vector<lane*> lanes_;
   task<void> session_;

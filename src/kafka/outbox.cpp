@@ -129,6 +129,7 @@ result<void> outbox::open() {
     // What follows a record that was not stored would overtake it.
     needed["enable.gapless.guarantee"] = "true";
   }
+  if (largest_batch_ < largest_batch(in_.to)) needed["batch.size"] = std::to_string(largest_batch_);
   auto tap = std::make_unique<wiretap>();
   tap->delivered = [this](const rd_kafka_message_t& message) { delivered(message); };
   auto opened = client::open(in_, RD_KAFKA_PRODUCER, configure(in_.to, defaults, needed), std::move(tap));
@@ -137,7 +138,8 @@ result<void> outbox::open() {
   return {};
 }
 
-result<void> outbox::init() {
+result<void> outbox::init(std::size_t largest_batch) {
+  largest_batch_ = largest_batch;
   if (auto opened = open(); !opened || !transactional()) return opened;
   return persist("init", init_limit, [&](int ms) { return rd_kafka_init_transactions(client_->get(), ms); });
 }
@@ -367,7 +369,7 @@ result<int> outbox::abort() {
   // for fatal. Either answer has shown that nobody fenced this producer, so a new epoch is its own to take.
   const bool nothing_to_end = rd_kafka_fatal_error(client_->get(), nullptr, 0) == RD_KAFKA_RESP_ERR_INVALID_TXN_STATE;
   const int ends = client_->tap().end_requests;
-  if (nothing_to_end || (done && gap_)) return init().map([] { return 0; });
+  if (nothing_to_end || (done && gap_)) return init(largest_batch_).map([] { return 0; });
   return done.map([&] { return ends; });
 }
 

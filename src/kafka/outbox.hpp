@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -22,7 +23,8 @@ class outbox {
   outbox(const context& in, port::producer_options options, std::function<bool()> dropped);
   ~outbox();
 
-  result<void> init();
+  /// No more than so many bytes go to a partition at once, or a record.
+  result<void> init(std::size_t largest_batch);
   void begin();
   void send(const outgoing& batch, const std::vector<std::string>& topics);
   result<void> send_offsets(const std::vector<port::group_offset>& offsets, const port::membership& as);
@@ -56,6 +58,7 @@ class outbox {
   const context in_;
   const port::producer_options options_;
   const std::function<bool()> dropped_;
+  std::size_t largest_batch_ = std::numeric_limits<std::size_t>::max();
   std::shared_ptr<client> client_;
   std::vector<topic_ptr> topics_;
   std::vector<std::int64_t> offsets_;  ///< of the records that want to know theirs

@@ -69,7 +69,7 @@ void kafka_producer::run() {
 
 void kafka_producer::init(port::reply<void> done) {
   ++era_;
-  ask_for<void>(std::move(done), [](outbox& out) { return out.init(); });
+  ask_for<void>(std::move(done), [most = largest_batch_](outbox& out) { return out.init(most); });
 }
 
 topic_id kafka_producer::topic(std::string_view name) {

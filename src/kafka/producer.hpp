@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -25,6 +26,7 @@ class kafka_producer : public port::producer {
   ~kafka_producer() override;
 
   void init(port::reply<void> done) override;
+  void limit_batches(std::size_t bytes) override { largest_batch_ = bytes; }
   topic_id topic(std::string_view name) override;
   void begin() override;
   void send(outgoing batch) override;
@@ -51,6 +53,7 @@ class kafka_producer : public port::producer {
 
   const std::string thread_name_;
   letters replies_;
+  std::size_t largest_batch_ = std::numeric_limits<std::size_t>::max();
   std::shared_ptr<const std::vector<std::string>> topics_ = std::make_shared<const std::vector<std::string>>();
   std::mutex mutex_;
   std::condition_variable changed_;

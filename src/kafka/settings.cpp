@@ -45,11 +45,20 @@ conf_ptr configure(const connection& to, const properties& defaults, const prope
   return conf;
 }
 
-std::size_t least_fetch(const connection& to) {
-  constexpr std::size_t its_default = 1'000'000;
-  const auto own = to.properties.find("message.max.bytes");
-  return own == to.properties.end() ? its_default : std::max<std::size_t>(its_default, std::stoull(own->second));
+namespace {
+
+constexpr std::size_t its_default = 1'000'000;  // of both sizes here
+
+std::size_t size_of(const connection& to, const std::string& property) {
+  const auto own = to.properties.find(property);
+  return own == to.properties.end() ? its_default : std::stoull(own->second);
 }
+
+}  // namespace
+
+std::size_t least_fetch(const connection& to) { return std::max(its_default, size_of(to, "message.max.bytes")); }
+
+std::size_t largest_batch(const connection& to) { return size_of(to, "batch.size"); }
 
 std::string servers_of(const connection& to) {
   const auto found = std::ranges::find_if(to.properties, names_servers, &properties::value_type::first);

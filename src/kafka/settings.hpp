@@ -30,6 +30,9 @@ conf_ptr configure(const connection& to, const properties& defaults, const prope
 /// What `fetch.max.bytes` has to be at least, so that the client takes it beside the user's properties.
 std::size_t least_fetch(const connection& to);
 
+/// Bytes that a producer sends to a partition at once, by the user's properties or by itself.
+std::size_t largest_batch(const connection& to);
+
 /// "host:port,host:port"
 std::string servers_of(const connection& to);
 

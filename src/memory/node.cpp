@@ -200,7 +200,7 @@ outcome<std::vector<std::int64_t>> node::try_to_produce(producer_session& by, co
       not_taken.push_back(std::move(where));
       continue;
     }
-    const auto base = admit(by, where).and_then([&] { return append(where, by.who, transactional, part.records); });
+    const auto base = admit(by, where).and_then([&] { return append(where, by.who, transactional, part.records, by.largest_batch); });
     if (!base) {
       if (!failed) failed = base.error();
       continue;
@@ -238,13 +238,13 @@ outcome<void> node::store_offsets(producer_session& by, std::uint64_t transactio
 }
 
 result<std::int64_t> node::append(const topic_partition& where, producer_identity who, bool transactional,
-                                  std::vector<fetched_record> batch) {
+                                  std::vector<fetched_record> records, std::size_t largest_batch) {
   return find(where).and_then([&](partition* there) -> result<std::int64_t> {
     const topic& holder = topics_.find(where.topic)->second;
-    if (auto accepted = holder.accept(batch, clock_.wall_clock()); !accepted)
+    if (auto accepted = holder.accept(records, largest_batch, clock_.wall_clock()); !accepted)
       return tl::unexpected{std::move(accepted.error())};
-    holder.stamp(batch, clock_.wall_clock());
-    const std::int64_t base = there->log.append(who, transactional, batch);
+    holder.stamp(records, clock_.wall_clock());
+    const std::int64_t base = there->log.append(who, transactional, records);
     there->changed.wake();
     return base;
   });

@@ -24,6 +24,7 @@ namespace flow::memory {
 /// One opened producer, as both of its ends see it.
 struct producer_session {
   std::string transactional_id;  ///< empty: idempotent only
+  std::size_t largest_batch = default_batch;
   producer_identity who;
   std::set<topic_partition> partitions;  ///< that the open transaction has been told about
   std::set<std::string> groups;
@@ -72,7 +73,7 @@ class node : public std::enable_shared_from_this<node> {
                               const std::vector<port::group_offset>& offsets);
   /// For whoever writes from outside: past all producers, but not past the topic's own rules.
   result<std::int64_t> append(const topic_partition& where, producer_identity who, bool transactional,
-                              std::vector<fetched_record> batch);
+                              std::vector<fetched_record> records, std::size_t largest_batch = default_batch);
 
   group& group_named(const std::string& name) { return groups_.try_emplace(name, name, *this).first->second; }
   std::map<std::string, group>& groups() { return groups_; }

@@ -39,6 +39,7 @@ port::milliseconds memory_producer::delivery_limit() {
 void memory_producer::open_session() {
   session_ = std::make_shared<producer_session>();
   session_->transactional_id = options_.transactional_id;
+  session_->largest_batch = largest_batch_;
   usable_ = open_ = false;
   unanswered_ = 0;
   failed_.reset();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -19,6 +20,7 @@ class memory_producer final : public port::producer, private asker {
   ~memory_producer() override;
 
   void init(port::reply<void> done) override;
+  void limit_batches(std::size_t bytes) override { largest_batch_ = std::min(bytes, default_batch); }
   topic_id topic(std::string_view name) override;
   void begin() override;
   void send(outgoing batch) override;
@@ -66,6 +68,7 @@ class memory_producer final : public port::producer, private asker {
   void finish(result<port::committed> how);
 
   port::producer_options options_;
+  std::size_t largest_batch_ = default_batch;
   std::shared_ptr<const std::vector<std::string>> topics_ = std::make_shared<const std::vector<std::string>>();
   std::shared_ptr<producer_session> session_;
   std::deque<request> queue_;

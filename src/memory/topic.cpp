@@ -4,7 +4,7 @@ namespace flow::memory {
 namespace {
 
 /// What Kafka's batch format adds to a record that stands alone in its batch, roughly.
-constexpr std::int64_t framing = 70;
+constexpr std::size_t framing = 70;
 
 }  // namespace
 
@@ -24,7 +24,7 @@ topic::topic(std::int32_t partitions, settings_map settings) : settings_{std::mo
 }
 
 void topic::obey() {
-  most_bytes_ = std::stoll(settings_.at("max.message.bytes"));
+  most_bytes_ = std::stoull(settings_.at("max.message.bytes"));
   furthest_ahead_ = std::stoll(settings_.at("message.timestamp.after.max.ms"));
   compacted_ = settings_.at("cleanup.policy").find("compact") != std::string::npos;
   stamps_ = settings_.at("message.timestamp.type") == "LogAppendTime";
@@ -50,10 +50,15 @@ partition* topic::find(std::int32_t number) {
   return number >= 0 && number < partitions() ? partitions_[static_cast<std::size_t>(number)].get() : nullptr;
 }
 
-result<void> topic::accept(std::span<const fetched_record> batch, std::int64_t now) const {
-  for (const fetched_record& each : batch) {
-    if (static_cast<std::int64_t>(size_of(each)) + framing > most_bytes_)
-      return fail(failure_kind::rejected, "a record is larger than the topic takes",
+result<void> topic::accept(std::span<const fetched_record> records, std::size_t largest_batch, std::int64_t now) const {
+  std::size_t batch = 0;
+  for (const fetched_record& each : records) {
+    const auto size = size_of(each) + framing;
+    if (batch + size > largest_batch) batch = 0;
+    batch += size;
+    if (batch > most_bytes_)
+      return fail(failure_kind::rejected, batch > size ? "a batch is larger than the topic takes"
+                                                       : "a record is larger than the topic takes",
                   "raise the topic's max.message.bytes");
     if (compacted_ && each.key.is_null())
       return fail(failure_kind::rejected, "a record without a key cannot be written to a compacted topic");

@@ -16,6 +16,9 @@ namespace flow::memory {
 
 using settings_map = std::map<std::string, std::string>;
 
+/// Bytes that a client sends at once unless it is told otherwise: the default of librdkafka's batch.size.
+constexpr std::size_t default_batch = 1'000'000;
+
 /// What a cluster uses where neither it nor the topic says anything else: Kafka's own defaults.
 const settings_map& default_settings();
 
@@ -37,8 +40,9 @@ class topic {
   void change(const settings_map& settings);
   partition* find(std::int32_t number);  ///< null: there is none
 
-  /// Whether the topic takes every one of these records at this time of day; it takes a batch whole or not at all.
-  result<void> accept(std::span<const fetched_record> batch, std::int64_t now) const;
+  /// Whether the topic takes every one of these records at this time of day, sent in batches of so many bytes, single
+  /// records aside. It takes a batch whole or not at all.
+  result<void> accept(std::span<const fetched_record> records, std::size_t largest_batch, std::int64_t now) const;
   /// The timestamps that the records are stored with.
   void stamp(std::span<fetched_record> batch, std::int64_t now) const;
 
@@ -46,7 +50,7 @@ class topic {
   void obey();
 
   settings_map settings_;
-  std::int64_t most_bytes_ = 0;
+  std::size_t most_bytes_ = 0;
   std::int64_t furthest_ahead_ = 0;  ///< milliseconds by which a timestamp may lie in the future
   bool compacted_ = false;
   bool stamps_ = false;

@@ -134,6 +134,7 @@ class dropping_producer final : public port::producer {
   dropping_producer(script& of, std::unique_ptr<port::producer> to) : of_{of}, to_{std::move(to)} {}
 
   void init(port::reply<void> done) override { to_->init(std::move(done)); }
+  void limit_batches(std::size_t bytes) override { to_->limit_batches(bytes); }
   topic_id topic(std::string_view name) override {
     const auto id = to_->topic(name);
     if (name == "orders") dropped_ = id;

@@ -38,6 +38,19 @@ TEST_F(transactions, are_seen_by_committed_readers_only_when_they_are) {
   EXPECT_EQ(committed.of(0).notes, numbered(0, 5));
 }
 
+TEST_F(transactions, fit_into_a_topic_that_takes_little_at_once) {
+  const topic_partition where{fresh_topic(1, {{"max.message.bytes", "5000"}}), 0};
+  writer one{*this, unique("writer")};
+  one.port().limit_batches(5000);
+  must(one.init());
+  std::vector<note> sent;
+  for (int i = 0; i < 500; ++i) sent.push_back({.key = std::to_string(i), .value = noise(static_cast<std::size_t>(i))});
+  one.begin();
+  one.send(where, sent);
+  must(one.commit());
+  EXPECT_EQ(everything(where), sent);
+}
+
 TEST_F(transactions, that_were_aborted_are_never_seen_by_committed_readers) {
   const topic_partition where{fresh_topic(), 0};
   listener during{*this};

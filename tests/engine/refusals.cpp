@@ -58,6 +58,35 @@ class refused_record : public scenario {
   const raw_record without_key{.value = "nobody's"};
 };
 
+/// Topics that take little at once, however small a record is.
+class refused_batch : public scenario {
+ protected:
+  refused_batch() { create("orders"); }
+  void given_to_take_little(const std::string& topic) {
+    world.create_topic("tokyo", topic, 1, {{"max.message.bytes", "500"}});
+  }
+};
+
+TEST_F(refused_batch, is_sent_in_smaller_ones) {
+  given_to_take_little("orders");
+  write(orders_0, 500);
+  start("one");
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_LT(working("one").commits, 10u);
+}
+
+TEST_F(refused_batch, of_a_topic_that_came_later_is_sent_in_smaller_ones) {
+  start("one", copies({"orders", "bills"}));
+  write(orders_0, 10);
+  EXPECT_TRUE(copied("orders"));
+  const auto before = working("one").commits;
+  given_to_take_little("bills");
+  create("bills");
+  write("bills", 500);
+  EXPECT_TRUE(copied("bills"));
+  EXPECT_LT(working("one").commits - before, 10u);
+}
+
 TEST_F(refused_record, that_is_too_large_stops_its_partition) {
   given(takes_small_ones, large);
   expect_stop("is larger than orders takes (500)", "raise its max.message.bytes");
