@@ -72,9 +72,9 @@ class policy {
 
 /// The record's partition goes no further; the others go on. The record is tried anew when its lane is taken over again,
 /// as when the application is started.
-inline constexpr policy stop{policy::kind::stop};
+inline const policy stop{policy::kind::stop};
 /// The record ends at that node and is counted.
-inline constexpr policy skip{policy::kind::skip};
+inline const policy skip{policy::kind::skip};
 
 /// The record ends at that node and is written to `topic`, with key, value, timestamp and headers as they were read and
 /// headers of flow's that say why (`dead_letter.hpp`), exactly once. What fails before a sink goes to the home cluster;

@@ -21,8 +21,13 @@ struct node {
   bool expanded = false;
   bool broken = false;  ///< a reference in it means nothing; that is told already
   bool secret = false;  ///< only `written` may be shown
+  struct entry;
   std::vector<node> items;
-  std::vector<std::pair<node, node>> entries;
+  std::vector<entry> entries;
+};
+
+struct node::entry {
+  node key, value;
 };
 
 struct document {
