@@ -231,6 +231,8 @@ std::optional<std::string> subject::find(const evidence& of) const {
 
 std::vector<flaw> subject::flaws() const { return finder_->flaws; }
 
+std::string subject::text() const { return written(part_, name_); }
+
 rule subject::exists() const {
   return rule{asked(part_, name_, ".exists()", [](const finding&) { return true; })};
 }

@@ -102,7 +102,9 @@ class drawing {
     }
     if (about.dedup) {
       placed.number = static_cast<std::uint32_t>(plan_->dedups_.size());
-      plan_->dedups_.push_back({.name = spec.name, .window = about.dedup->window, .reach = about.dedup->window});
+      plan_->dedups_.push_back(*about.dedup);
+      plan_->dedups_.back().name = spec.name;
+      plan_->dedups_.back().reach = about.dedup->window;
     }
     if (rule != stop || draft_.on_failure() != stop)
       spec.note += (spec.note.empty() ? "" : ", ") + ("on failure " + rule.text());

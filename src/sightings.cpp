@@ -107,7 +107,7 @@ result<void> add(const database::snapshot& from, const dedup_spec& dedup, const 
                  std::vector<sightings>& to) {
   std::map<topic_partition, trace> traces;
   return from
-      .recall(dedup.name,
+      .recall(dedup.kept_as(),
               [&](const auto& page) { traces.try_emplace(page.where, page).first->second.add(page, wanted); })
       .map([&] {
         for (const auto& [where, each] : traces) to.push_back(each.told(dedup.name, where, dedup.window));

@@ -99,6 +99,10 @@ struct dedup_spec {
   /// So far back it has to know what came, for those behind it: what it lets through by mistake would count there.
   std::chrono::milliseconds reach{};
   std::string way{};  ///< what stands before it, in words
+  std::string id{};   ///< what it tells repetitions by, in words; empty if that is code
+
+  /// Under which name what it has seen is kept: by another id it has seen nothing yet.
+  std::string kept_as() const { return id.empty() ? name : name + " by " + id; }
 };
 
 /// A node that keeps something by key (`process`).

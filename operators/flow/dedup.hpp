@@ -40,7 +40,11 @@ struct dedup_op : op<dedup_op<Id>> {
     if (!memory.has_seen(encoded(made, room), r.timestamp())) next(std::move(r));
   }
 
-  dedup_spec dedup() const { return {.window = window}; }
+  dedup_spec dedup() const {
+    dedup_spec spec{.window = window};
+    if constexpr (requires { spec.id = id.text(); }) spec.id = id.text();
+    return spec;
+  }
   void captures(auto see) const { see(id); }
 
   Id id;
@@ -57,7 +61,8 @@ struct dedup_op : op<dedup_op<Id>> {
 /// `app_options::dedup_memory` it is 0.6 in memory, and more on disk. The verdict is a function of the source alone, so no
 /// crash, replay or rebuild lets a repetition through or drops an event. What the state directory has lost is read again
 /// from the source, which has to keep it for the window and the time that a target may be away. The name stands on disk,
-/// so it is required.
+/// so it is required. An `id` that has a `text()`, as `json::at("/id")` has, may change under the same name: what came
+/// before is read again by the new one. When a function changes what it returns, give the dedup another name.
 template <typename Id>
 dedup_op<Id> dedup(label name, Id id, std::chrono::milliseconds window) {
   return {name, std::move(id), window};

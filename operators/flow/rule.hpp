@@ -133,6 +133,8 @@ class subject {
   }
   std::optional<std::string> find(const evidence& of) const;
   std::vector<flaw> flaws() const;
+  /// What it is, as a rule that asks about it says: `/id`, `header source`.
+  std::string text() const;
 
   /// Something is there, be it null.
   rule exists() const;

@@ -99,7 +99,7 @@ void memories::recall(of_source& what) {
     if (!what.concerned[i]) continue;
     offset_ranges covered;
     std::string unanswered;
-    const auto found = state_.recall(spec.name, what.where, [&](const port::seen_page& each) {
+    const auto found = state_.recall(spec.kept_as(), what.where, [&](const port::seen_page& each) {
       try {
         seen.ids.insert(each.occurrences);
         covered.add(each.from, each.until);
@@ -192,7 +192,7 @@ std::int64_t memories::oldest_needed(const course& who) const {
 bool memories::may_learn(const source& from, const shared_page& what) {
   const auto& own = at(from);
   for (std::size_t i = 0; i < specs_.size(); ++i) {
-    const auto part = what.seen.find(specs_[i].name);
+    const auto part = what.seen.find(specs_[i].kept_as());
     if (own.concerned[i] && (part == what.seen.end() || part->second.window < specs_[i].window.count() ||
                              part->second.way != ways_[i]))
       return false;
@@ -208,7 +208,7 @@ void memories::learn(const source& from, const shared_page& what, std::int64_t f
   std::vector<port::seen_page> kept;
   for (std::size_t i = 0; i < specs_.size(); ++i) {
     if (!own.concerned[i]) continue;
-    auto all = what.seen.at(specs_[i].name).all;
+    auto all = what.seen.at(specs_[i].kept_as()).all;
     std::erase_if(all, [&](const auto& each) { return each.offset < first; });
     try {
       own.seen[i].ids.insert(all);
@@ -218,7 +218,7 @@ void memories::learn(const source& from, const shared_page& what, std::int64_t f
     own.seen[i].ids.make_room();
     if (std::ranges::find(own.pages[i], first, &page::from) != own.pages[i].end()) continue;
     own.pages[i].push_back({first, what.until});
-    kept.push_back({specs_[i].name, what.where, first, what.until, own.forgotten[i], std::move(all)});
+    kept.push_back({specs_[i].kept_as(), what.where, first, what.until, own.forgotten[i], std::move(all)});
   }
   own.covered.add(first, what.until);
   keep(kept, {});
@@ -273,14 +273,14 @@ void memories::save(of_source& what) {
     if (!what.concerned[i]) continue;
     std::erase_if(what.pages[i], [&](const page& each) {
       if (each.until > needed) return false;
-      outdated.push_back({.node = specs_[i].name, .where = what.where, .from = each.from, .occurrences = {}});
+      outdated.push_back({.node = specs_[i].kept_as(), .where = what.where, .from = each.from, .occurrences = {}});
       return true;
     });
     // What is tried again is judged again, and counts once it is through.
     fresh[i] = what.seen[i].ids.take_new();
     if (what.unsaved.empty()) continue;
     for (const auto& [from, until] : what.unsaved) {
-      port::seen_page made{specs_[i].name, what.where, from, until, what.forgotten[i], {}};
+      port::seen_page made{specs_[i].kept_as(), what.where, from, until, what.forgotten[i], {}};
       for (const auto& each : fresh[i])
         if (each.offset >= from && each.offset < until) made.occurrences.push_back(each);
       what.pages[i].push_back({from, until});
@@ -305,7 +305,7 @@ void memories::share(const of_source& what, std::int64_t from, std::int64_t unti
   std::size_t count = 0;
   for (std::size_t i = 0; i < specs_.size(); ++i) {
     if (!what.concerned[i]) continue;
-    auto& [window, way, all] = made.seen[specs_[i].name];
+    auto& [window, way, all] = made.seen[specs_[i].kept_as()];
     window = specs_[i].window.count();
     way = ways_[i];
     std::ranges::copy_if(fresh[i], std::back_inserter(all),

@@ -285,7 +285,7 @@ task<result<void>> writing::open_courses(std::vector<lane*> lanes) {
         if (auto kept = go_on_keeping(fresh->kept->state, known->second); !kept) co_return kept;
       if (!may_park(*fresh)) continue;
       for (const auto& dedup : at_.topology.dedups()) {
-        const auto there = known->second.dedups.find(dedup.name);
+        const auto there = known->second.dedups.find(dedup.kept_as());
         fresh->now.push_back(there == known->second.dedups.end() ? stream_clock{} : there->second.clock);
         // One that is new, or looks back further than it did, needs what the others do without.
         if (there == known->second.dedups.end() || there->second.window < dedup.window.count())

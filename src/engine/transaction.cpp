@@ -200,7 +200,7 @@ writing::written_lane writing::write_position(lane& of) {
         .next = at.next, .last = at.last, .begin = each->begin, .look_back_to = at.look_back_to};
     const auto& dedups = at_.topology.dedups();
     for (std::size_t i = 0; i < dedups.size(); ++i)
-      written.dedups.emplace(dedups[i].name, dedup_position{at.now[i], dedups[i].window.count()});
+      written.dedups.emplace(dedups[i].kept_as(), dedup_position{at.now[i], dedups[i].window.count()});
     if (each->kept) written.process = {each->kept->state.clock(), static_cast<std::int64_t>(each->kept->state.count())};
     written.parked = parked_of(*each, at_.topology);
   }
