@@ -209,6 +209,19 @@ void post(const passage& way, std::uint32_t sink, const letter& what) {
 
 }  // namespace
 
+namespace {
+
+// What somebody else keeps is written down and forgotten there.
+void keep(dedup_memory& seen, std::int64_t timestamp) {
+  constexpr std::size_t forget_every = 4096;
+  seen.clock.see(timestamp, seen.ids.window());
+  if (seen.ids.count_of_new() < forget_every) return;
+  seen.ids.take_new();
+  if (seen.clock.now() != stream_clock::unset) seen.ids.forget_before(seen.clock.now() - seen.ids.window().count());
+}
+
+}  // namespace
+
 bool passage::is_awaited(std::uint32_t which) {
   if (which != again->of->number) return false;
   return again->came = true;
@@ -222,7 +235,7 @@ bool recollection::has_seen(bytes id, std::int64_t timestamp) const {
   }
   auto& seen = way->seen[number];
   const bool known = seen.ids.judge(id, way->from.offset, timestamp, seen.clock.now());
-  if (!seen.is_kept_outside) seen.clock.see(timestamp, seen.ids.window());
+  if (!seen.is_kept_outside) keep(seen, timestamp);
   return known;
 }
 
