@@ -180,6 +180,9 @@ class inspection {
          {std::pair{"in_flight", sink.to.how.in_flight}, {"batch", sink.to.how.batch}, {"ahead", sink.to.how.ahead}})
       if (value < 1) find(quoted(sink.name) + " has " + what + " " + std::to_string(value), "1 is the least");
     if (sink.to.how.timeout.count() < 0) find(quoted(sink.name) + " has a negative timeout", "0 is none");
+    if (sink.to.how.timeout.count() > 0 && !sink.to.how.wants_answers)
+      find(quoted(sink.name) + " has a timeout, and what is late would come behind the next of its key",
+           "limit the destination itself, as http::post does");
     check_length(plan_.application() + "." + where_.home + "." + sink.lanes + ".lanes.internal", "sink");
   }
 

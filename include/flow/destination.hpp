@@ -62,7 +62,7 @@ struct receipt {
 };
 
 /// Takes batches of deliveries, several at once. What is of one key comes one batch after the other, each only when the
-/// one before was reported on.
+/// one before was reported on, or its `delivery_options::timeout` is over (`async_map` only).
 class destination {
  public:
   /// One receipt for each delivery of a batch, in their order.
@@ -81,8 +81,8 @@ struct delivery_options {
   int batch = 1;       ///< deliveries in one of them at most
   int ahead = 10'000;  ///< records of a source partition that are taken before the first of them is done, and that
                        ///< come again after a crash at most
-  /// After this a batch has failed, and comes again as what is retriable does, although it may still be carried out. 0:
-  /// it is waited for.
+  /// Of an `async_map`: after this a batch has failed, and comes again as what is retriable does, although it may still
+  /// be carried out. 0: it is waited for. An `ordered_sink` has none, since what is late would come behind its successor.
   std::chrono::milliseconds timeout{0};
   bool wants_answers = false;  ///< set by `async_map`, for destinations that might spare themselves the answer
 
