@@ -20,10 +20,6 @@ constexpr auto ask_again = 200ms;
 constexpr auto range_limit = 5s;
 constexpr std::size_t read_buffer = 8u << 20;
 
-bool may_heal(const failure& why) {
-  return why.kind == failure_kind::retriable || why.kind == failure_kind::timed_out;
-}
-
 }  // namespace
 
 inquiry::inquiry(const app_options& by, const std::string& cluster, std::chrono::milliseconds patience,
@@ -40,7 +36,7 @@ result<T> inquiry::ask(const std::function<void(port::reply<T>)>& question) {
     const auto answer = std::make_shared<std::optional<result<T>>>();
     question([answer](result<T> got) { *answer = std::move(got); });
     for (box_->open_all(); !*answer; box_->open_all()) box_->wait_until(clock::now() + ask_again);
-    if (*answer && (**answer || !may_heal((**answer).error()) || clock::now() >= until)) return std::move(**answer);
+    if (*answer && (**answer || !heals((**answer).error().kind) || clock::now() >= until)) return std::move(**answer);
     for (const auto again = clock::now() + ask_again; clock::now() < again; box_->open_all()) box_->wait_until(again);
   }
 }

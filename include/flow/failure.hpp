@@ -47,6 +47,11 @@ constexpr std::string_view to_string(failure_kind kind) noexcept {
   return "unknown";
 }
 
+/// It may go away by itself, so that the same is worth asking again.
+constexpr bool heals(failure_kind kind) noexcept {
+  return kind == failure_kind::retriable || kind == failure_kind::timed_out;
+}
+
 /// Something went wrong while running. `text` says what and where, `remedy` what a person can do about it.
 /// Neither ever holds a secret or a record's content.
 struct failure {

@@ -163,7 +163,7 @@ struct member_options {
 
 /// How a transaction that was committed went.
 struct committed {
-  std::vector<std::int64_t> offsets;  ///< of the records that wanted one, in the order they were sent
+  std::vector<std::int64_t> offsets;  ///< of the records that wanted one, in the order they were sent; -1: not known
   int end_requests = 1;               ///< how often EndTxn was sent; more than once demands `init` before the next begin
 };
 

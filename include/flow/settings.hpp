@@ -166,7 +166,6 @@ struct setting {
   bool required = false;
   bool secret = false;
   bool in_file = true;
-  bool as_flag = true;
   bool positional = false;
   bool absent = false;               ///< an optional section that holds a value only while it is bound
   place at;                          ///< where the value in force came from; empty for the default
@@ -268,8 +267,6 @@ class bound {
   bound& secret() { return setting_->secret = true, *this; }
   /// Not to be written in a file.
   bound& flag_only() { return setting_->in_file = false, *this; }
-  /// Has no flag.
-  bound& no_flag() { return setting_->as_flag = false, *this; }
   /// An argument without `--name`; a list takes all of them.
   bound& positional() { return setting_->positional = true, setting_->in_file = false, *this; }
   /// Between the items of a list in a flag or variable; a comma otherwise.

@@ -46,9 +46,9 @@ class spill {
   };
 
   class place;
-  /// Room for so many bytes. What fails is logged, once for each cause.
+  /// Room for so many bytes.
   result<place> claim(std::uint64_t bytes);
-  /// `what` has failed on disk; it is logged unless the same is known already.
+  /// `what` has failed on disk, be it a `claim` or a `place`; it is logged unless the same is known already.
   void complain(const failure& what);
   /// The disk has taken what it was given.
   void settle();
@@ -83,7 +83,6 @@ class spill::place {
 
   result<void> write(std::uint64_t at, std::span<const std::byte> what);
   result<void> read(std::uint64_t at, std::span<std::byte> into) const;
-  std::uint64_t size() const { return size_; }
 
  private:
   spill* of_ = nullptr;

@@ -102,7 +102,7 @@ bool is_switch(const face& type) noexcept {
 }
 
 bool has_flag(const setting& of) noexcept {
-  return of.as_flag && fits_in_a_word(*of.type);
+  return fits_in_a_word(*of.type);
 }
 
 std::string flag_of(const setting& of) {

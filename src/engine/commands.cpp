@@ -26,8 +26,7 @@ task<void> commands::follow() {
       pause.reset();
     } else {
       // That it is away is said by those who write to it.
-      const auto kind = looked.error().kind;
-      if (kind != failure_kind::retriable && kind != failure_kind::timed_out) trouble.raise(looked.error());
+      if (!heals(looked.error().kind)) trouble.raise(looked.error());
     }
     co_await at_.loop.sleep(pause());
   }

@@ -26,7 +26,6 @@ void comparison::expect(std::size_t source, const wanted_record& what) {
   auto& key = keys_[what.what.key];
   key.source = source;
   key.wanted = what;
-  if (what.is_due) key.due = what.what;
 }
 
 void comparison::set_aside(const digest& what) {

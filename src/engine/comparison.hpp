@@ -77,7 +77,6 @@ class comparison {
   struct last_of_key {
     std::optional<wanted_record> wanted{};
     std::size_t source = 0;
-    std::optional<digest> due{};
     std::optional<found_record> found{};
   };
   struct hash_of {

@@ -473,8 +473,8 @@ void intake::hold(feed& at, const fetched_record& record, const blame& why) {
 }
 
 void intake::fail(feed& at, const failure& why) {
-  const bool may_work_again = why.kind == failure_kind::retriable || why.kind == failure_kind::timed_out ||
-                              why.kind == failure_kind::out_of_range || why.kind == failure_kind::missing;
+  const bool may_work_again =
+      heals(why.kind) || why.kind == failure_kind::out_of_range || why.kind == failure_kind::missing;
   if (!may_work_again) return halt(at, to_string(why));
   const auto riders = at.riders;
   for (auto* rider : riders) {

@@ -23,7 +23,7 @@ task<void> purging::run() {
     if (!with_.in_charge()) continue;
     if (const auto purged = co_await purge())
       trouble.settle();
-    else if (purged.error().kind != failure_kind::retriable && purged.error().kind != failure_kind::timed_out)
+    else if (!heals(purged.error().kind))
       trouble.raise(purged.error());
   }
 }

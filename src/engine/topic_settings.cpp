@@ -128,7 +128,7 @@ topic_settings::values topic_settings::missing(const port::topic_description& to
 }
 
 void topic_settings::complain(const std::string& topic, const failure& why) {
-  if (why.kind == failure_kind::retriable || why.kind == failure_kind::timed_out) return;
+  if (heals(why.kind)) return;
   if (said_.emplace(topic, why.text).second)
     at_.log(severity::warn,
             at_.name + ": the settings of " + topic + " do not follow those at home: " + to_string(why));

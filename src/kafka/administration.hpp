@@ -12,10 +12,6 @@
 
 namespace flow::kafka {
 
-/// A result that is not there yet.
-template <typename T>
-using pending = std::optional<result<T>>;
-
 /// The handles that questions to a cluster go through, each opened when it is first needed. One thread only.
 class administration {
  public:

@@ -127,8 +127,4 @@ failure failure_of(rd_kafka_error_t* error, std::string_view what) {
   return made;
 }
 
-bool heals(failure_kind kind) {
-  return kind == failure_kind::retriable || kind == failure_kind::timed_out;
-}
-
 }  // namespace flow::kafka

@@ -21,7 +21,4 @@ failure_kind kind_of(rd_kafka_resp_err_t code);
 /// Empty if there is nothing special to do.
 std::string_view remedy_for(rd_kafka_resp_err_t code);
 
-/// Worth asking again within the limit of the same request.
-bool heals(failure_kind kind);
-
 }  // namespace flow::kafka
