@@ -355,9 +355,7 @@ class state final : public port::state {
     const std::lock_guard lock{mutex_};
     if (!key_.empty()) return key_;
     // One that is not written down only makes what is kept useless.
-    if (ensure_open())
-      if (auto found = find(*open_->db, open_->db->DefaultColumnFamily(), "dedup key", directory_); found && *found)
-        key_ = **found;
+    if (ensure_open()) key_ = stored_key().value_or("");
     if (key_.empty()) key_ = new_dedup_key();
     return key_;
   }
@@ -366,14 +364,8 @@ class state final : public port::state {
     const auto own = dedup_key();
     const std::lock_guard lock{mutex_};
     if (std::exchange(is_settled_, true) || own == agreed) return own;
-    if (!ensure_open()) return own;
-    rocksdb::WriteBatch batch;
-    const std::unique_ptr<rocksdb::Iterator> pages{open_->db->NewIterator({}, open_->family(seen))};
-    for (pages->SeekToFirst(); pages->Valid(); pages->Next()) batch.Delete(open_->family(seen), pages->key());
-    if (!pages->status().ok()) return own;
-    batch.Put("dedup key", agreed);
     // With one that is not written down what is kept would be taken for something else the next time.
-    if (!write(batch)) return own;
+    if (!ensure_open() || !hash_by(agreed)) return own;
     return key_ = agreed;
   }
 
@@ -393,7 +385,27 @@ class state final : public port::state {
 
   result<void> ensure_open() {
     if (open_) return {};
-    return open_database_of(owner_, directory_).map([&](auto opened) { open_ = std::move(opened); });
+    auto opened = open_database_of(owner_, directory_);
+    if (!opened) return tl::unexpected{opened.error()};
+    open_ = std::move(*opened);
+    // The directory may have been made anew under us, with a key that nothing here is hashed by.
+    const auto written = key_.empty() ? std::nullopt : stored_key();
+    return written && *written != key_ ? hash_by(key_) : result<void>{};
+  }
+
+  std::optional<std::string> stored_key() {
+    const auto found = find(*open_->db, open_->db->DefaultColumnFamily(), "dedup key", directory_);
+    return found ? *found : std::nullopt;
+  }
+
+  // What is kept by another key goes with it.
+  result<void> hash_by(const std::string& key) {
+    rocksdb::WriteBatch batch;
+    const std::unique_ptr<rocksdb::Iterator> pages{open_->db->NewIterator({}, open_->family(seen))};
+    for (pages->SeekToFirst(); pages->Valid(); pages->Next()) batch.Delete(open_->family(seen), pages->key());
+    if (!pages->status().ok()) return tl::unexpected{because(pages->status(), directory_)};
+    batch.Put("dedup key", key);
+    return write(batch);
   }
 
   const fs::path directory_;

@@ -634,6 +634,23 @@ TEST_F(state_test, a_full_disk_is_said_and_writing_goes_on_once_there_is_room) {
   EXPECT_EQ(state->read({"tokyo", 1}), (lane_state{9, "there"}));
 }
 
+TEST_F(state_test, a_directory_that_is_made_anew_while_it_is_used_goes_by_the_same_key) {
+  const auto page = page_of("seen", {"orders", 0}, 20);
+  std::string key;
+  {
+    const auto state = open();
+    key = state->dedup_key();
+    fs::remove_all(directory());
+    {
+      const small_disk full{0};
+      ASSERT_FALSE(state->write({{{"tokyo", 0}, {7, std::string(100'000, 'p')}}}));
+    }
+    ASSERT_TRUE(state->remember({page}, {}));
+  }
+  EXPECT_EQ(look(directory(), "seen"), std::vector{page});
+  EXPECT_EQ(open()->dedup_key(), key);
+}
+
 TEST_F(state_test, a_disk_without_any_room_is_said_and_opening_works_once_there_is_some) {
   ASSERT_TRUE(open()->write({{{"tokyo", 0}, {7, "here"}}}));
   auto state = open();
