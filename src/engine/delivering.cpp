@@ -70,6 +70,9 @@ bool writing::post(const source& from, std::int64_t offset, const std::vector<ke
     }
     if (const auto why = refusal_of(*where.back(), each.what, at_.wall_clock()); !why.empty()) {
       const auto& sink = at_.topology.sinks()[each.what.sink];
+      for (auto* lane : lanes_)
+        for (const auto& course : lane->courses)
+          if (course->from == &from) course->refused_by = *where.back();
       courier_->stop(from, offset, (sink.takes_letters ? "its dead letter: " : "its answer: ") + why);
       return false;
     }
@@ -115,7 +118,7 @@ void writing::turn_back() {
   for (auto* each : lanes_)
     for (const auto& course : each->courses) {
       const auto place = place_of(*course);
-      if (place.next != course->next) course->halted.clear();
+      if (place.next != course->next) course->forget_why_it_stopped();
       put(*course, place);
       if (course->held_until == relieved_later) course->held_until = {};
     }

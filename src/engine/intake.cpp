@@ -327,7 +327,12 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
   }
 
   const auto riders = at.riders.size();
-  std::vector<std::pair<course*, std::string>> halted;
+  struct stop {
+    course* who;
+    std::string reason;
+    const route* by = nullptr;
+  };
+  std::vector<stop> halted;
   std::vector<std::pair<course*, std::string_view>> parting;
   for (std::size_t i = 0; i < riders; ++i) {
     auto& to = *at.riders[i]->of->to;
@@ -335,12 +340,13 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
     std::size_t fatal = 0;
     while (fatal < emissions_.size() && !parcel_of(fatal).halts) ++fatal;
     if (fatal < emissions_.size()) {
-      halted.emplace_back(at.riders[i], sinks_[emissions_[fatal].sink].name + ": " + parcel_of(fatal).refused);
+      const auto& one = parcel_of(fatal);
+      halted.push_back({at.riders[i], sinks_[emissions_[fatal].sink].name + ": " + one.refused, one.to});
       continue;
     }
     const auto nodes = is_set_aside_ ? parks_of(at, i) : std::vector<std::string_view>{};
     if (auto why = is_set_aside_ ? make_room(at, i, nodes.size()) : std::string{}; !why.empty()) {
-      halted.emplace_back(at.riders[i], std::move(why));
+      halted.push_back({at.riders[i], std::move(why)});
       continue;
     }
     for (const auto node : nodes) to.parked(*at.riders[i], node, read_->offset);
@@ -360,7 +366,10 @@ intake::step intake::deliver(feed& at, const fetched_record& record) {
     at.riders[i]->dirty = true;
     if (kept && is_whole) kept->state.keep();
   }
-  for (const auto& [rider, reason] : halted) halt(*rider, reason);
+  for (const auto& [rider, reason, by] : halted) {
+    if (by) rider->refused_by = *by;
+    halt(*rider, reason);
+  }
   if (find(record.source) != &at) return step::taken;
   move(at, record.offset + 1, &record);
   for (const auto node : parks_) at.parked.park(node, read_->key.view(), read_->offset);

@@ -4,11 +4,13 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "loop.hpp"
 #include "position.hpp"
+#include "route.hpp"
 
 #include <flow/plan.hpp>
 #include <flow/wire.hpp>
@@ -81,6 +83,7 @@ struct course {
   bool dirty = false;        ///< has moved since its lane's last commit
   bool interrupted = false;  ///< its place has to be looked at before it is read from there
   std::string halted;        ///< why it goes no further; empty: it does
+  std::optional<route> refused_by{};  ///< set: because of a topic that was like this, and may change
   trial tried;
   time_point held_until{};   ///< before that it is not read
   parking parked;            ///< as of `next`, unless something takes it along
@@ -89,6 +92,7 @@ struct course {
   const release* is_of = nullptr;      ///< it is their way
   kept_partition* kept = nullptr;  ///< of its lane, if that is a process's
 
+  void forget_why_it_stopped() { halted.clear(), refused_by.reset(); }
   bool waits_for_reading(time_point now) const {
     return !on && !interrupted && halted.empty() && now >= held_until && !recalled && !letters &&
            (!kept || now >= kept->held_until);

@@ -163,18 +163,20 @@ task<result<void>> outputs::prepare_lanes_topic() {
     if (*used) {
       // A worker beside this one may have made it in the meantime, and begun.
       found = co_await find_own(name);
-      if (found && !*found)
+      if (!found) co_return tl::unexpected{found.error()};
+      if (!*found)
         co_return fail(failure_kind::refused,
                        "the output topics on " + at_.name + " hold records, and " + name + " is missing",
                        "restore that topic; or, to begin anew beside what is there, start once with --fresh");
+    } else {
+      port::new_topic lanes{.name = name,
+                            .partitions = at_.options.lanes,
+                            .settings = {{"cleanup.policy", "compact"},
+                                         {"message.timestamp.type", "LogAppendTime"},
+                                         {"segment.bytes", std::string{lanes_segment}}}};
+      found = co_await make_own(std::move(lanes));
+      if (!found) co_return tl::unexpected{found.error()};
     }
-    port::new_topic lanes{.name = name,
-                          .partitions = at_.options.lanes,
-                          .settings = {{"cleanup.policy", "compact"},
-                                       {"message.timestamp.type", "LogAppendTime"},
-                                       {"segment.bytes", std::string{lanes_segment}}}};
-    found = co_await make_own(std::move(lanes));
-    if (!found) co_return tl::unexpected{found.error()};
   }
   const auto& topic = **found;
   if (auto unfit = unfit_for_lanes(topic, "positions")) co_return tl::unexpected{*unfit};
@@ -333,6 +335,7 @@ task<result<void>> outputs::prepare_routes() {
     const auto there = found->find(topic);
     if (there == found->end()) continue;
     auto to = make_route(there->second, number_of(topic));
+    to.is_growing = growing_.contains(topic);
     if (from)
       routes_.add(sink, *from, std::move(to));
     else
@@ -390,6 +393,7 @@ task<result<outputs::known_topics>> outputs::find_or_create(std::map<std::string
 
 // A source that was expanded takes its outputs along.
 task<result<void>> outputs::grow(const std::map<std::string, wanted_topic>& wanted, known_topics& known) {
+  growing_.clear();
   std::vector<std::string> small;
   for (const auto& [name, topic] : known)
     if (topic.partitions < wanted.at(name).partitions) small.push_back(name);
@@ -408,12 +412,15 @@ task<result<void>> outputs::grow(const std::map<std::string, wanted_topic>& want
     const auto total = wanted.at(each.name).partitions;
     const auto why = refused.find(each.name);
     // Where another worker was quicker, this one was refused, and nothing is wrong.
-    if (each.partitions >= total)
+    if (each.partitions >= total) {
       at_.log(severity::info, at_.name + ": " + each.name + " has " + std::to_string(total) + " partitions now");
-    else if (why == refused.end())
-      co_return fail(failure_kind::retriable, each.name + " is being expanded");
-    else
+    } else if (why == refused.end() || heals(why->second.kind)) {
+      growing_.insert(each.name);
+      const failure being{failure_kind::retriable, each.name + " on " + at_.name + " is being expanded", {}};
+      if (!missing_) missing_ = why == refused.end() ? being : why->second;
+    } else {
       at_.log(severity::warn, at_.name + ": " + each.name + " cannot be expanded: " + to_string(why->second));
+    }
     known.insert_or_assign(each.name, std::move(each));
   }
   co_return result<void>{};

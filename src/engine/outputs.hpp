@@ -78,6 +78,7 @@ class outputs {
   std::set<std::pair<std::uint32_t, std::string>> asked_for_;  // topics that records name, by sink
   std::optional<route> changelog_;
   std::optional<failure> missing_;
+  std::set<std::string> growing_;  // topics that get more partitions, sooner or later
 };
 
 }  // namespace flow::engine

@@ -169,7 +169,7 @@ void writing::end_release(course& who) {
   who.dirty = true;
   who.parked.released = {};
   who.parked.until = 0;
-  who.halted.clear();
+  who.forget_why_it_stopped();
   at_.log(severity::info, at_.name + ": has released " + to_string(who.from->where) + "; " +
                               std::to_string(who.parked.keys.count()) + " keys are parked again");
 }

@@ -88,6 +88,13 @@ bool lead_to(const std::vector<sink_spec>& all, std::uint64_t sinks, const std::
   return false;
 }
 
+bool lead_to_from_own(const plan& topology, std::uint64_t sinks) {
+  std::vector<source_partition> own;
+  for (std::uint32_t i = 0; i < topology.sources().size(); ++i)
+    if (!topology.sources()[i].through.empty()) own.push_back({.source = i, .cluster = {}, .topic = {}});
+  return lead_to(topology.sinks(), sinks, own);
+}
+
 std::string refusal_of(const route& to, const emission& what, std::int64_t wall_clock) {
   if (to.outside) return {};
   if (!to.forbidden.empty()) return to.forbidden;
@@ -115,14 +122,27 @@ std::string refusal_of(const route& to, const emission& what, std::int64_t wall_
 }
 
 const route* routes::find(std::uint32_t sink, const source& from, const emission& what) const {
+  const auto usable = [&](const route& known) {
+    const bool is_on_its_way = known.is_growing && what.how == emission::partitioning::kept &&
+                               what.partition >= known.partitions;
+    return known.partitions > 0 && !is_on_its_way ? &known : nullptr;
+  };
   if (what.topic.is_null()) {
     if (sink >= by_source_.size() || from.id >= by_source_[sink].size()) return nullptr;
-    const route& known = by_source_[sink][from.id];
-    return known.partitions > 0 ? &known : nullptr;
+    return usable(by_source_[sink][from.id]);
   }
   if (sink >= by_record_.size()) return nullptr;
   const auto known = by_record_[sink].find(what.topic.str());
-  return known == by_record_[sink].end() ? nullptr : &known->second;
+  return known == by_record_[sink].end() ? nullptr : usable(known->second);
+}
+
+const route* routes::to(std::string_view topic) const {
+  for (const auto& all : by_source_)
+    if (const auto known = std::ranges::find(all, topic, &route::name); known != all.end()) return &*known;
+  for (const auto& all : by_record_)
+    for (const auto& [name, known] : all)
+      if (name == topic) return &known;
+  return nullptr;
 }
 
 void routes::add(std::uint32_t sink, const source& from, route to) {

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -10,24 +9,12 @@
 
 #include "lane.hpp"
 #include "names.hpp"
+#include "route.hpp"
 
 #include <flow/plan.hpp>
 #include <flow/ports.hpp>
 
 namespace flow::engine {
-
-/// An output topic, as far as it decides whether and where a record can be written.
-struct route {
-  topic_id topic = 0;
-  std::string name;
-  std::int32_t partitions = 0;
-  std::size_t largest_record = 0;      ///< bytes; max.message.bytes
-  std::int64_t furthest_ahead = 0;     ///< milliseconds; message.timestamp.after.max.ms
-  std::int64_t furthest_behind = 0;    ///< milliseconds; message.timestamp.before.max.ms
-  bool needs_key = false;              ///< a compacted topic
-  bool outside = false;                ///< to no topic, but to the destination of an ordered sink
-  std::string forbidden{};             ///< why nothing is written there; empty: it may
-};
 
 route make_route(const port::topic_description& topic, topic_id id);
 route outside();
@@ -41,6 +28,8 @@ std::string topic_of(const sink_spec& sink, const names& of, std::string_view ca
 bool lead_to(const sink_spec& sink, const std::vector<source_partition>& entries);
 /// ... or to one of these sinks (bit i: sink i of the plan).
 bool lead_to(const std::vector<sink_spec>& all, std::uint64_t sinks, const std::vector<source_partition>& entries);
+/// What goes through a topic of the application's own comes to one of these sinks.
+bool lead_to_from_own(const plan& topology, std::uint64_t sinks);
 
 /// The partition of a route's topic that a record goes to.
 inline std::int32_t partition_of(const route& to, const emission& what) {
@@ -54,12 +43,14 @@ std::string refusal_of(const route& to, const emission& what, std::int64_t wall_
 /// Where one cluster's sinks write what comes from each source.
 class routes {
  public:
-  /// nullptr: that topic is not known yet.
+  /// nullptr: that topic, or the partition in it, is not known yet.
   const route* find(std::uint32_t sink, const source& from, const emission& what) const;
   void add(std::uint32_t sink, const source& from, route to);
   void add(std::uint32_t sink, route to);  ///< of a sink that names a topic in each record
   void clear() { by_source_.clear(), by_record_.clear(); }
 
+  /// Any that leads to this topic; nullptr: none does.
+  const route* to(std::string_view topic) const;
   /// Bytes that each of the topics takes at once.
   std::size_t largest_batch() const;
   /// Records of `from` may go to `where`, as far as the sinks tell.

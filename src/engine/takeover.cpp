@@ -516,6 +516,7 @@ task<result<void>> writing::claim_lanes(std::vector<lane*> lanes) {
                               .headers = {}});
     written.push_back(write_position(*each));
   }
+  in_transaction_ = 0;
   producer_->begin();
   tell_topics();
   producer_->send(std::move(claims));

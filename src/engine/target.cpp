@@ -127,11 +127,7 @@ task<result<void>> target::prepare_topics() {
 }
 
 task<result<void>> target::register_as_reader() {
-  const auto& sources = at_.topology.sources();
-  std::vector<source_partition> own;
-  for (std::uint32_t i = 0; i < sources.size(); ++i)
-    if (!sources[i].through.empty()) own.push_back({.source = i, .cluster = {}, .topic = {}});
-  if (!lead_to(at_.topology.sinks(), at_.sinks, own)) co_return result<void>{};
+  if (!lead_to_from_own(at_.topology, at_.sinks)) co_return result<void>{};
   auto& home = at_.reading.home();
   const auto topic = at_.names.readers_topic();
   const std::vector<port::new_topic> wanted{

@@ -19,6 +19,7 @@ worker::worker(surroundings with)
                 .log = with_.log}} {
   const auto& sinks = with_.topology->sinks();
   std::vector<purging::target> all;
+  const target* deleting = nullptr;  // what went through, if it owns the first lane
   for (const auto& [where, its_sinks] : targets_of(*with_.topology, with_.options.home)) {
     const auto& [cluster, lanes] = where;
     site at{.loop = loop_,
@@ -46,12 +47,13 @@ worker::worker(surroundings with)
     for (std::uint32_t i = 0; i < processes.size(); ++i)
       if (at.sinks >> processes[i].sink & 1) at.process = i;
     all.push_back({{at.cluster, at.name, at.names}, at.sinks});
-    targets_.emplace(where, std::make_unique<target>(std::move(at)));
+    const bool may_delete = lead_to_from_own(*with_.topology, at.sinks);
+    const auto& opened = targets_.emplace(where, std::make_unique<target>(std::move(at))).first->second;
+    if (may_delete && !deleting) deleting = opened.get();
   }
   for (const auto& [name, each] : targets_) running_.push_back(each->run());
   discovering_ = reading_.discover();
-  const auto& sources = with_.topology->sources();
-  if (std::all_of(sources.begin(), sources.end(), [](const auto& each) { return each.through.empty(); })) return;
+  if (!deleting) return;
   purging_.emplace(
       purging::surroundings{.loop = loop_,
                             .options = with_.options,
@@ -59,7 +61,7 @@ worker::worker(surroundings with)
                             .reading = reading_,
                             .log = with_.log,
                             .all = std::move(all),
-                            .in_charge = [first = targets_.begin()->second.get()] { return first->owns(0); }});
+                            .in_charge = [first = deleting] { return first->owns(0); }});
   purges_ = purging_->run();
 }
 

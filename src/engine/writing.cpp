@@ -11,6 +11,8 @@ using namespace std::chrono_literals;
 
 // What has gone well for this long is not what failed before any more.
 constexpr auto calm = 60s;
+// What a topic does not take may be taken once somebody has changed it.
+constexpr auto look_whether_it_is_taken = 10s;
 constexpr auto unlimited = std::numeric_limits<std::size_t>::max();
 
 }  // namespace
@@ -63,14 +65,23 @@ void writing::give_up(const std::vector<lane*>& lanes) {
 }
 
 void writing::finish(time_point limit) {
+  finish_limit_ = finishing_ ? std::min(finish_limit_, limit) : limit;
   finishing_ = true;
-  finish_limit_ = limit;
   turned_.notify();
 }
 
 void writing::turn() {
   if (courier_ && !concluded_) follow_courier();
+  if (at_.reading.memories().used()) need_memories();
   turned_.notify();
+}
+
+// Who waits off the feeds goes on from there, and must not have to read its whole window again for that.
+void writing::need_memories() {
+  for (const auto* each : taken_lanes())
+    for (const auto& course : each->courses)
+      if (!course->on && course->halted.empty() && course->next >= 0)
+        at_.reading.memories().need(*course->from, course->now);
 }
 
 void writing::append(const route& to, const emission& what, const course& at, const fetched_record& record,
@@ -99,6 +110,24 @@ void writing::drop() {
 void writing::halt(course& at, const std::string& reason) {
   at.halted = next_of(at) < 0 ? reason : "offset " + std::to_string(next_of(at)) + ": " + reason;
   at_.log(severity::error, at_.name + ": " + to_string(at.from->where) + " stops at " + at.halted);
+  if (at.refused_by) look_again_ = std::min(look_again_, at_.loop.now() + look_whether_it_is_taken);
+}
+
+// A topic has been given other settings, or more partitions.
+void writing::go_on_where_topics_have_changed() {
+  for (const auto* each : lanes_)
+    for (const auto& course : each->courses) {
+      if (!course->refused_by || course->halted.empty()) continue;
+      const auto* now = outputs_.routes().to(course->refused_by->name);
+      if (!now || *now == *course->refused_by) {
+        look_again_ = std::min(look_again_, at_.loop.now() + look_whether_it_is_taken);
+        continue;
+      }
+      at_.log(severity::info, at_.name + ": " + to_string(course->from->where) + " is tried again at offset " +
+                                  std::to_string(course->next) + ", since " + now->name + " has changed");
+      course->forget_why_it_stopped();
+      course->interrupted = true;
+    }
 }
 
 void writing::interrupted(course& at, const failure& why) {
@@ -196,6 +225,7 @@ task<result<void>> writing::look_at_sources() {
   look_again_ = time_point::max();
   auto looked = co_await outputs_.prepare_routes();
   say_what_is_missing();
+  go_on_where_topics_have_changed();
   if (looked) looked = co_await open_courses(taken_lanes());
   const bool goes_on = !looked && looked.error().kind != failure_kind::refused &&
                        looked.error().kind != failure_kind::out_of_range;

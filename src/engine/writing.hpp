@@ -109,6 +109,8 @@ class writing final : public destination, private courier::owner {
   task<result<void>> look_at_sources();
   void look_soon();
   void say_what_is_missing();
+  void need_memories();
+  void go_on_where_topics_have_changed();
   void recovered();
   time_point next_held() const;
   std::vector<lane*> taken_lanes() const;

@@ -196,6 +196,8 @@ class memory_cluster final : public port::cluster, private asker {
   template <typename T>
   void ask(std::function<outcome<T>()> work, port::reply<T> done, std::optional<port::milliseconds> limit = {}) {
     const std::scoped_lock lock{home().mutex};
+    if (home().happens(home().conditions().failed_questions))
+      work = [] { return result<T>{fail(failure_kind::retriable, "no broker answers")}; };
     channel_->ask<T>(limit.value_or(home().conditions().request_limit), std::move(work),
                      [this, done = std::move(done)](result<T> what) { answer(done, std::move(what)); });
   }

@@ -21,6 +21,7 @@ struct faults {
   delay reaper{microseconds{0},
                microseconds{1'000'000}};  ///< from a transaction's timeout until the cluster acts on it
 
+  double failed_questions = 0;  ///< the chance that a question outside of transactions is answered `retriable`
   double failed_batches = 0;  ///< the chance that records of a transaction are not stored, and it has to be aborted
   double lost_commits = 0;  ///< the chance that a commit takes place and is never answered
   double late_ends = 0;     ///< the chance that an EndTxn is overtaken by the client's second attempt

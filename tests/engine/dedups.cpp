@@ -364,6 +364,29 @@ TEST_F(repeated_event, is_not_forgotten_before_the_slowest_target_has_passed_it)
   EXPECT_TRUE(eventually([&] { return at("oregon", "orders") == at("tokyo", "orders"); }));
 }
 
+TEST_F(repeated_event, is_not_read_again_for_an_ordered_sink_that_waits_for_room) {
+  create("mails");
+  bool is_away = true;
+  std::vector<std::string> taken;
+  topology t{"sync"};
+  const auto events = t.from(topic<bytes, std::string>{"orders"}) | dedup("seen", std::identity{}, 1min);
+  events | ordered_sink("mails", [&](const delivery& what) {
+    if (is_away) throw std::runtime_error{"away"};
+    taken.push_back(what.value.str());
+  }, {.ahead = 2}).on_failure(retry(forever, {1s, 1s}));
+  events | fan_out("regions", targets);
+  start("one", t);
+  for (int i = 0; i < 100; ++i) given(orders_0, std::to_string(i), 6s * i);
+  EXPECT_TRUE(eventually([&] { return in_tokyo().size() == 100; }));
+  world.advance(2min);
+  given(orders_0, "last", 11min);
+  EXPECT_TRUE(eventually([&] { return in_tokyo().size() == 101; }));
+  world.advance(2min);
+  is_away = false;
+  EXPECT_TRUE(eventually([&] { return taken.size() == 101; }));
+  EXPECT_FALSE(said("again from offset"));
+}
+
 TEST_F(repeated_event, is_not_forgotten_again_while_it_is_being_read_again_for_the_slowest) {
   options.share_seen = false;
   targets = {"tokyo", "oregon"};

@@ -149,6 +149,22 @@ TEST_F(positions, are_missed_where_the_outputs_hold_records) {
   EXPECT_THAT(why.remedy, HasSubstr("--fresh"));
 }
 
+TEST_F(positions, are_missed_although_not_every_question_is_answered) {
+  create("orders");
+  write("orders", 3);
+  run_once();
+  memory::faults uncertain;
+  uncertain.failed_questions = 0.2;
+  for (int i = 0; i < 10; ++i) {
+    world.delete_topic("tokyo", lanes);
+    world.lose_state("one");
+    world.internals().cluster("tokyo").set_faults(uncertain);
+    EXPECT_THAT(refuses().text, HasSubstr(lanes + " is missing"));
+    world.internals().cluster("tokyo").set_faults({});
+    world.create_topic("tokyo", lanes);
+  }
+}
+
 TEST_F(positions, begin_anew_beside_what_is_there_with_fresh) {
   create("orders");
   world.create_topic("tokyo", "orders");

@@ -158,6 +158,28 @@ TEST_F(refused_record, on_one_target_is_written_on_the_other) {
   EXPECT_TRUE(working("one", "oregon").halted.empty());
 }
 
+TEST_F(refused_record, goes_on_by_itself_once_the_target_takes_it) {
+  given(takes_small_ones, large);
+  start("one");
+  stops(orders_0);
+  world.change_settings("tokyo", "orders", {{"max.message.bytes", "5000"}});
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_TRUE(said("orders/0 is tried again at offset 1, since orders has changed"));
+  EXPECT_TRUE(ready("one"));
+}
+
+TEST_F(refused_record, goes_on_by_itself_once_its_letter_is_taken) {
+  world.create_topic("tokyo", "letters", 1, takes_small_ones);
+  given(takes_small_ones, large);
+  topology t{"sync"};
+  t.from(topic<bytes, bytes>{"orders"}) | fan_out("regions", targets).on_failure(dead_letter("letters"));
+  start("one", t);
+  EXPECT_THAT(stops(orders_0).why, HasSubstr("its dead letter: "));
+  world.change_settings("tokyo", "letters", {{"max.message.bytes", "5000"}});
+  EXPECT_TRUE(eventually([&] { return at("tokyo", "letters")[0].size() == 1; }));
+  EXPECT_TRUE(eventually([&] { return at("tokyo", "orders")[0].size() == 4; }));
+}
+
 TEST_F(refused_record, goes_on_once_the_target_takes_it) {
   given(takes_small_ones, large);
   start("one");

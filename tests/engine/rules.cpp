@@ -82,5 +82,33 @@ TEST_F(rules_that_change, are_counted_in_the_status_by_who_has_decided) {
   EXPECT_THAT(world.status("one").nodes[1].decided, ElementsAre(1, 2, 0, 4));
 }
 
+/// An application whose dedup goes by another place than before, which is a restart too.
+class dedup_that_changes : public scenario {
+ protected:
+  dedup_that_changes() { create("orders"); }
+
+  topology by(const std::string& pointer) const {
+    topology t{"sync"};
+    t.from(topic<bytes, bytes>{"orders"}) | dedup("seen", json::at(pointer), 1h) | fan_out("regions", targets);
+    return t;
+  }
+};
+
+TEST_F(dedup_that_changes, holds_ids_of_one_place_against_none_of_another) {
+  const std::string first = R"({"order": "1", "customer": "2"})", second = R"({"order": "2", "customer": "1"})",
+                    again = R"({"order": "3", "customer": "2"})";
+  const auto given = [&](const std::string& value) {
+    world.write("home", "orders", 0, {.key = "k", .value = value, .timestamp = world.wall_clock()});
+  };
+  given(first);
+  start("one", by("/order"));
+  EXPECT_TRUE(eventually([&] { return at("tokyo", "orders") == contents{{first}}; }));
+  stop("one");
+  given(second), given(again), given(first);
+  start("one", by("/customer"));
+  EXPECT_TRUE(eventually([&] { return world.status("one").nodes.at(1).dropped == 2; }));
+  EXPECT_EQ(at("tokyo", "orders"), (contents{{first, second}}));
+}
+
 }  // namespace
 }  // namespace flow::testing

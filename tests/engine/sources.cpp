@@ -1,4 +1,5 @@
 #include "scenario.hpp"
+#include "simulation.hpp"
 
 namespace flow::testing {
 namespace {
@@ -286,6 +287,27 @@ TEST_F(sources, that_grow_beyond_an_output_that_may_not_be_expanded_stop_there_a
   EXPECT_THAT(stopped.why, HasSubstr("add partitions to it"));
   write("orders", 3);
   EXPECT_TRUE(copied("orders"));
+
+  world.add_partitions("tokyo", "orders", 3);
+  written["orders"].push_back({"one too many"});
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_TRUE(ready("one"));
+}
+
+TEST_F(sources, that_grow_wait_for_outputs_that_cannot_be_expanded_yet) {
+  write("orders", 3);
+  start("one");
+  ASSERT_TRUE(copied("orders"));
+  memory::faults uncertain;
+  uncertain.failed_questions = 0.3;
+  world.internals().cluster("tokyo").set_faults(uncertain);
+  for (std::int32_t total = 3; total <= 12; ++total) {
+    world.add_partitions("home", "orders", total);
+    written["orders"].resize(static_cast<std::size_t>(total));
+    write("orders");
+    EXPECT_TRUE(copied("orders"));
+  }
+  EXPECT_FALSE(said("stops at"));
 }
 
 /// Where an application begins that has no position.
