@@ -70,8 +70,8 @@ class policy {
   std::string topic_;
 };
 
-/// The record's partition goes no further; the others go on. The record is tried anew when its lane is taken over again,
-/// as when the application is started.
+/// The record's partition goes no further; the others go on. It is tried anew when its lane is taken over again, as when
+/// the application is started, and when the topic that did not take it has been changed.
 inline const policy stop{policy::kind::stop};
 /// The record ends at that node and is counted.
 inline const policy skip{policy::kind::skip};
