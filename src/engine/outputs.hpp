@@ -15,9 +15,6 @@
 
 namespace flow::engine {
 
-/// Bytes of a record that a topic for letters has to take, if they are of this one.
-std::uint64_t largest_letter(const port::topic_description& of);
-
 /// The topics of one cluster that a worker writes to: finds, makes and checks them.
 class outputs {
  public:

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "new_topics.hpp"
+
 #include <flow/topic.hpp>
 
 namespace flow::engine {

@@ -174,6 +174,9 @@ class writing final : public destination, private courier::owner {
   task<result<void>> read_positions(std::vector<lane*>& lanes);
   task<result<void>> leave_out_those_that_cannot_be_asked(std::vector<lane*>& lanes, std::string topic);
   task<void> evict(std::vector<lane*> lanes, port::milliseconds limit);
+  task<result<void>> claim_lanes(std::vector<lane*> lanes);
+
+  // places.cpp
   task<result<void>> open_courses(std::vector<lane*> lanes);
   task<result<void>> find_look_backs(std::vector<course*> placed);
   task<result<void>> begin_courses(std::vector<course*> opened);
@@ -187,7 +190,6 @@ class writing final : public destination, private courier::owner {
   std::string gone(const topic_partition& where) const;
   task<result<std::vector<std::optional<std::int64_t>>>> find_each(const std::vector<course*>& courses,
                                                                    port::offset_query what);
-  task<result<void>> claim_lanes(std::vector<lane*> lanes);
 
   // transaction.cpp
   struct written_lane {
