@@ -127,8 +127,13 @@ dedup_memory* memories::of(const source& from, const clocks& now) {
 
 void memories::cover(const source& from, std::int64_t first, std::int64_t until) {
   auto& what = at(from);
+  // What another lane has taken through before is written down, and others have it.
+  for (auto begin = what.covered.first_missing(first, until); begin < until;) {
+    const auto end = what.covered.first_there(begin, until);
+    what.unsaved.add(begin, end);
+    begin = what.covered.first_missing(end, until);
+  }
   what.covered.add(first, until);
-  what.unsaved.add(first, until);
 }
 
 void memories::need(const source& from, const clocks& now) {
