@@ -1,4 +1,3 @@
-#include <algorithm>
 
 #include <flow/dead_letter.hpp>
 

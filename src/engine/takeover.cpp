@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <charconv>
-#include <limits>
 
 #include "lane_positions.hpp"
 #include "writing.hpp"

@@ -1,7 +1,6 @@
 #include "worker.hpp"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 namespace flow::engine {

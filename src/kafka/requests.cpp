@@ -9,7 +9,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t most_waiting = 4096;
+constexpr std::size_t most_at_once = 4096;
 constexpr auto alone = 10ms;  ///< patience of a step when nothing else is to be done
 constexpr auto among_others = 1ms;
 
@@ -26,7 +26,7 @@ requests::~requests() {
 
 bool requests::add(step work) {
   const std::lock_guard lock{mutex_};
-  if (waiting_.size() >= most_waiting) return false;
+  if (waiting_.size() + active_ >= most_at_once) return false;
   waiting_.push_back(std::move(work));
   if (!thread_.joinable()) thread_ = std::thread{[this] { run(); }};
   changed_.notify_one();
@@ -35,10 +35,12 @@ bool requests::add(step work) {
 
 void requests::take_new(std::vector<step>& active) {
   std::unique_lock lock{mutex_};
+  active_ = active.size();
   if (active.empty()) changed_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
   if (stopping_) return active.clear();
   for (step& each : waiting_) active.push_back(std::move(each));
   waiting_.clear();
+  active_ = active.size();
 }
 
 void requests::run() {

@@ -2,9 +2,9 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <deque>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -22,7 +22,7 @@ class requests {
   explicit requests(std::string thread_name) : thread_name_{std::move(thread_name)} {}
   /// Waits for the step that is under way.
   ~requests();
-  /// False if too many are waiting already.
+  /// False if too many are under way already.
   bool add(step work);
 
  private:
@@ -33,6 +33,7 @@ class requests {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<step> waiting_;
+  std::size_t active_ = 0;
   bool stopping_ = false;
   std::thread thread_;
 };
