@@ -1,4 +1,3 @@
-
 #include <flow/dead_letter.hpp>
 
 #include "writing.hpp"
