@@ -362,6 +362,35 @@ TEST(a_letter, can_be_read_back) {
   EXPECT_THAT(without_letter(headers, room), testing::ElementsAre(own[0], own[1]));
 }
 
+TEST(drain, tries_again_at_once_what_a_retry_wants_tried) {
+  int asked = 0;
+  const auto answers_the_third_time = [&asked](int n) {
+    if (++asked % 3 != 0) throw std::runtime_error{"no answer"};
+    return n;
+  };
+  std::vector<int> answered;
+  topology t{"app"};
+  t.from(std::vector{1, 2}) | map("ask", answers_the_third_time).on_failure(retry(forever)) | collect(answered);
+  drain(t);
+  EXPECT_THAT(answered, testing::ElementsAre(1, 2));
+  EXPECT_EQ(asked, 6);
+}
+
+TEST(drain, gives_up_what_fails_for_ever) {
+  topology t{"app"};
+  std::vector<int> answered;
+  t.from(std::vector{1, 2}) | map("ask", [](int n) {
+    if (n == 1) throw std::runtime_error{"no answer"};
+    return n;
+  }).on_failure(retry(5).then(skip)) | collect(answered);
+  drain(t);
+  EXPECT_THAT(answered, testing::ElementsAre(2));
+  topology u{"app"};
+  u.from(std::vector{1}) | map("ask", [](int) -> int { throw std::runtime_error{"no answer"}; }).on_failure(retry(forever)) |
+      collect(answered);
+  EXPECT_THROW(drain(u), std::runtime_error);
+}
+
 TEST(a_letter, that_fails_again_counts_on_and_says_only_the_latest) {
   arena room;
   const auto first = headers_of({"a", letter_reason::failed, "one", {"home", "orders", 0, 7}, 2, 1}, {}, room);

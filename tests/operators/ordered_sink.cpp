@@ -111,6 +111,8 @@ TEST(ordered_sink, says_what_is_wrong_with_its_options) {
   EXPECT_THAT(flaws_of(ending_in(ordered_sink("crm", one, {.in_flight = 0, .batch = -1, .ahead = 0}))),
               AllOf(HasSubstr("'crm' has in_flight 0 (1 is the least)"), HasSubstr("'crm' has batch -1"),
                     HasSubstr("'crm' has ahead 0")));
+  EXPECT_THAT(flaws_of(ending_in(ordered_sink("crm", one, {.timeout = std::chrono::seconds{1}}))),
+              HasSubstr("'crm' has a timeout, and what is late would come behind the next of its key"));
 }
 
 TEST(ordered_sink, says_that_its_names_are_too_long_for_a_topic) {
