@@ -190,4 +190,10 @@ result<std::int64_t> inquiry::write(const topic_partition& where, bytes key, con
   return stored->offsets.at(0);
 }
 
+inquiry& inquiries::at(const std::string& cluster) {
+  auto& asked = asked_[cluster];
+  if (!asked) asked = std::make_unique<inquiry>(options_, cluster, patience_, box_);
+  return *asked;
+}
+
 }  // namespace flow

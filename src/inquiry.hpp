@@ -67,4 +67,19 @@ class inquiry {
   std::unique_ptr<port::cluster> cluster_;
 };
 
+/// One for each cluster that is asked. They share a box: for one thread.
+class inquiries {
+ public:
+  inquiries(const app_options& by, std::chrono::milliseconds patience) : options_{by}, patience_{patience} {}
+
+  inquiry& at(const std::string& cluster);
+  letter_box& box() { return *box_; }
+
+ private:
+  const app_options& options_;
+  std::chrono::milliseconds patience_;
+  std::shared_ptr<letter_box> box_ = std::make_shared<letter_box>();
+  std::map<std::string, std::unique_ptr<inquiry>> asked_;
+};
+
 }  // namespace flow
