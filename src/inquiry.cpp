@@ -41,6 +41,10 @@ result<T> inquiry::ask(const std::function<void(port::reply<T>)>& question) {
   }
 }
 
+result<std::string> inquiry::identify() {
+  return ask<std::string>([&](auto done) { cluster_->identify(std::move(done)); });
+}
+
 result<std::vector<port::topic_description>> inquiry::topics() {
   return ask<std::vector<port::topic_description>>([&](auto done) { cluster_->list_topics(std::move(done)); });
 }

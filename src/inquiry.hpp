@@ -29,6 +29,8 @@ class inquiry {
 
   std::chrono::milliseconds patience{};
 
+  /// The cluster's own id.
+  result<std::string> identify();
   result<std::vector<port::topic_description>> topics();
   /// Those of them that there are, with their settings.
   result<std::vector<port::topic_description>> topics(const std::vector<std::string>& named);

@@ -83,16 +83,19 @@ void side_by_side::tell(const std::function<void(const verified_partition&)>& se
     made.cluster = each.is->cluster;
     made.where = each.is->where;
     for (const auto source : each.is->sources)
-      if (const auto& stop = readings_[places_.at(source)].stop; stop && !has_passed(made.cluster, *stop))
-        made.stopped.push_back(*stop);
+      if (auto stop = stop_of(made.cluster, source)) made.stopped.push_back(*std::move(stop));
     see(made);
   }
 }
 
-// It may have been another topology then.
-bool side_by_side::has_passed(const std::string& cluster, const halted_partition& stop) const {
-  const auto* known = known_.place(cluster, stop.where);
-  return known && known->next > stop.offset;
+std::optional<halted_partition> side_by_side::stop_of(const std::string& cluster, std::size_t source) const {
+  const auto& from = known_.sources[source];
+  if (auto lost = known_.lost(cluster, from)) return lost;
+  const auto& stop = readings_[places_.at(source)].stop;
+  const auto* place = known_.place(cluster, from.where);
+  // It may have been another topology then.
+  const bool has_passed = stop && place && place->next > stop->offset;
+  return has_passed ? std::nullopt : stop;
 }
 
 bool side_by_side::is_over() const {

@@ -73,7 +73,7 @@ class side_by_side {
   void add_output(const output& what);
   void open(const std::string& cluster, const topic_partition& where, std::int64_t first, std::int64_t until,
             std::size_t number, bool is_source);
-  bool has_passed(const std::string& cluster, const halted_partition& stop) const;
+  std::optional<halted_partition> stop_of(const std::string& cluster, std::size_t source) const;
   bool is_over() const;
   bool poll();
   bool is_wanted(bool source) const;

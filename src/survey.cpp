@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "engine/refusals.hpp"
 #include "engine/routes.hpp"
 
 #include <flow/replay.hpp>
@@ -23,12 +24,12 @@ class surveying {
  public:
   surveying(std::shared_ptr<const plan> what, const engine::names& whose, const std::optional<std::string>& only,
             inquiries& by)
-      : by_{by}, made_{.what = std::move(what), .names = whose, .written = {}} {
+      : by_{by}, only_{only}, made_{.what = std::move(what), .names = whose, .written = {}} {
     for (const auto& spec : made_.what->sources()) selections_.emplace_back(spec, whose.application, whose.home);
     for (const auto& sink : made_.what->sinks()) {
       auto& written = made_.written.emplace_back();
       for (const auto& each : sink.clusters) {
-        const auto cluster = each == home ? whose.home : each;
+        const auto cluster = name_of(each);
         if ((!only || *only == cluster) && is_compared(sink, cluster)) written.push_back(cluster);
       }
       written_.insert(written.begin(), written.end());
@@ -37,8 +38,10 @@ class surveying {
 
   result<survey> run() {
     if (auto known = find_sources(); !known) return tl::unexpected{known.error()};
+    if (auto known = tell_apart(); !known) return tl::unexpected{known.error()};
     for (const auto& cluster : written_)
       if (auto known = look_at(cluster); !known) return tl::unexpected{known.error()};
+    if (made_.outputs.empty()) return nothing_to_compare();
     if (auto known = find_ends(); !known) return tl::unexpected{known.error()};
     if (auto known = find_letters(made_.names.home); !known) return tl::unexpected{known.error()};
     for (const auto& cluster : written_) {
@@ -58,17 +61,27 @@ class surveying {
     return names_topics && (!sink.takes_letters || cluster == made_.names.home);
   }
 
+  std::string name_of(const std::string& cluster) const { return cluster == home ? made_.names.home : cluster; }
+  bool writes_to(const sink_spec& sink, const std::string& cluster) const {
+    return std::ranges::any_of(sink.clusters, [&](const auto& each) { return name_of(each) == cluster; });
+  }
+
   result<void> find_sources();
+  result<void> tell_apart();
+  std::optional<failure> leads_back(const std::string& cluster) const;
+  tl::unexpected<failure> nothing_to_compare() const;
   result<void> look_at(const std::string& cluster);
   result<void> find_ends();
   result<void> find_ends(const std::string& cluster, const std::vector<topic_partition>& where, const see_ends& see);
   result<void> find_letters(const std::string& cluster);
   result<void> find_ends_at_home();
+  std::vector<topic_partition> sources() const;
   std::vector<const sink_spec*> sinks_on(const std::string& cluster) const;
   output& output_at(const std::string& cluster, const topic_partition& where);
   void lead(std::size_t source, const sink_spec& sink, const std::string& cluster);
 
   inquiries& by_;
+  const std::optional<std::string>& only_;
   survey made_;
   std::vector<topic_selection> selections_;
   std::set<std::string> written_;
@@ -79,6 +92,9 @@ result<void> surveying::find_sources() {
   auto& at_home = by_.at(made_.names.home);
   const auto topics = at_home.topics();
   if (!topics) return tl::unexpected{topics.error()};
+  if (const auto missing = engine::missing_topics(*made_.what, *topics); !missing.empty())
+    return fail(failure_kind::missing, "on " + made_.names.home + " there is no topic " + missing,
+                "create it, or correct the name, or grant this user DESCRIBE on it");
   std::vector<std::string> names;
   for (const auto& each : *topics)
     if (std::ranges::any_of(selections_, [&](const auto& read) { return read.contains(each.name); }))
@@ -93,7 +109,64 @@ result<void> surveying::find_sources() {
         if (selections_[i].contains(topic.name)) made.entries.push_back({i, made_.names.home, topic.name, number});
     }
   }
+  if (made_.sources.empty())
+    return fail(failure_kind::missing, "no topic on " + made_.names.home + " matches what the topology reads",
+                "create one, or correct the patterns");
+  const auto first = at_home.offsets(sources(), port::offset_query::kind::earliest);
+  if (!first) return tl::unexpected{first.error()};
+  for (std::size_t i = 0; i < first->size(); ++i) made_.sources[i].was_first = (*first)[i];
   return {};
+}
+
+std::vector<topic_partition> surveying::sources() const {
+  std::vector<topic_partition> where;
+  for (const auto& each : made_.sources) where.push_back(each.where);
+  return where;
+}
+
+// What is compared with itself, or with what was written once for two names, is always equal.
+result<void> surveying::tell_apart() {
+  auto asked = written_;
+  asked.insert(made_.names.home);
+  std::map<std::string, std::string> ids;
+  for (const auto& cluster : asked) {
+    const auto id = by_.at(cluster).identify();
+    if (!id) return tl::unexpected{id.error()};
+    ids[cluster] = *id;
+  }
+  for (const auto& cluster : written_)
+    if (ids.at(cluster) == ids.at(made_.names.home))
+      if (auto refused = leads_back(cluster)) return tl::unexpected{*refused};
+  const auto& sinks = made_.what->sinks();
+  std::erase_if(ids, [&](const auto& each) {
+    return std::ranges::none_of(sinks, [&](const auto& sink) { return writes_to(sink, each.first); });
+  });
+  for (const auto& [name, id] : ids)
+    for (const auto& [other, its_id] : ids)
+      if (name < other && id == its_id) return tl::unexpected{engine::one_and_the_same(name, other, id)};
+  return {};
+}
+
+// Of a cluster that is home.
+std::optional<failure> surveying::leads_back(const std::string& cluster) const {
+  for (const auto& sink : made_.what->sinks()) {
+    const bool names_topics = sink.names == sink_spec::naming::fixed || sink.names == sink_spec::naming::pattern;
+    if (!names_topics || !writes_to(sink, cluster)) continue;
+    for (const auto& source : made_.sources) {
+      if (!engine::lead_to(sink, source.entries)) continue;
+      const auto topic = engine::topic_of(sink, made_.names, source.where.topic);
+      if (std::ranges::any_of(selections_, [&](const auto& read) { return read.contains(topic); }))
+        return engine::leads_back(sink.name, topic, cluster, made_.names.home);
+    }
+  }
+  return std::nullopt;
+}
+
+tl::unexpected<failure> surveying::nothing_to_compare() const {
+  return fail(failure_kind::missing,
+              "nothing that the topology writes" + (only_ ? " to " + *only_ : "") + " can be compared",
+              "what goes to a topic that a record names, to user code or to an ordered sink cannot; name a "
+              "cluster that gets something else");
 }
 
 std::vector<const sink_spec*> surveying::sinks_on(const std::string& cluster) const {
@@ -203,9 +276,7 @@ result<void> surveying::find_letters(const std::string& cluster) {
 }
 
 result<void> surveying::find_ends_at_home() {
-  std::vector<topic_partition> where;
-  for (const auto& each : made_.sources) where.push_back(each.where);
-  return find_ends(made_.names.home, where, [&](std::size_t i, std::int64_t first, std::int64_t end) {
+  return find_ends(made_.names.home, sources(), [&](std::size_t i, std::int64_t first, std::int64_t end) {
     made_.sources[i].first = first, made_.sources[i].end = end;
   });
 }
@@ -216,6 +287,14 @@ const engine::source_position* survey::place(const std::string& cluster, const t
   const auto& places = clusters.at(cluster).places;
   const auto known = places.find(of);
   return known == places.end() ? nullptr : &known->second;
+}
+
+std::optional<halted_partition> survey::lost(const std::string& cluster, const source_at_home& of) const {
+  const auto* known = place(cluster, of.where);
+  if (!known) return std::nullopt;
+  auto why = engine::out_of_reach(known->next, of.where, names.home, of.was_first, of.end);
+  if (!why) return std::nullopt;
+  return halted_partition{of.where, known->next, *std::move(why)};
 }
 
 std::int64_t survey::begin_of(const std::string& cluster, const source_at_home& of) const {

@@ -15,6 +15,7 @@
 
 #include <flow/dead_letter.hpp>
 #include <flow/plan.hpp>
+#include <flow/status.hpp>
 
 namespace flow {
 
@@ -29,7 +30,8 @@ struct described_topic {
 struct source_at_home {
   topic_partition where;
   std::vector<source_partition> entries{};
-  std::int64_t first = 0;  ///< that is still there
+  std::int64_t first = 0;      ///< that is still there
+  std::int64_t was_first = 0;  ///< before the lanes were asked how far they have come
   std::int64_t end = 0;
 };
 
@@ -66,6 +68,8 @@ struct survey {
 
   /// How far the lanes of a cluster have come with a source partition; nullptr: they have not begun.
   const engine::source_position* place(const std::string& cluster, const topic_partition& of) const;
+  /// Where the lanes of a cluster go no further, since what is next is not there any more.
+  std::optional<halted_partition> lost(const std::string& cluster, const source_at_home& of) const;
   /// The first offset that is read for a cluster.
   std::int64_t begin_of(const std::string& cluster, const source_at_home& of) const;
   /// Of a topic that is not there yet: those that it will have.
@@ -78,7 +82,9 @@ struct survey {
 
 /// Asks home and all clusters that the topology writes, or only this one of them. The application may be running: its
 /// positions are asked for first, then the ends of what it has written, so that these hold what those have passed; then
-/// its letters, which hold what is not there; and the ends of what it reads at last.
+/// its letters, which hold what is not there; and the ends of what it reads at last. `missing` for a topic that a
+/// source names, and if there is nothing to compare; `refused` where the application would not run either, since two
+/// names are those of one cluster.
 result<survey> survey_of(std::shared_ptr<const plan> what, const engine::names& whose,
                          const std::optional<std::string>& only, inquiries& by);
 

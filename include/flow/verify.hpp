@@ -54,7 +54,8 @@ struct verified_partition {
   std::uint64_t gone = 0;             ///< before the first of `found`: taken away by its retention
   std::uint64_t gone_at_home = 0;     ///< the first of `found`, not compared: with what is gone from where it was read
   bool by_key = false;                ///< compacted, there or at home: only the last record of each key is compared
-  std::vector<halted_partition> stopped{};  ///< of what it comes from: the topology stops there, and what is behind waits
+  /// Of what it comes from: the topology stops there, or what is next there is gone. What is behind waits.
+  std::vector<halted_partition> stopped{};
   std::optional<difference> first{};  ///< none: it holds what it should
 };
 
@@ -77,8 +78,10 @@ struct verify_options {
 /// a partition is written from several: that may be many), as much for each letter and each key of a compacted topic,
 /// and what the dedups keep.
 ///
-/// Blocks. Every wait has a limit; `timed_out` if a cluster does not answer, `retriable` if it was told to stop, `refused`
-/// for a topology with `repartition`, `async_map` or `process`, of whose records nothing is left where they went through.
+/// Blocks. Every wait has a limit; `timed_out` if a cluster does not answer, `retriable` if it was told to stop,
+/// `refused` for a topology with `repartition`, `async_map` or `process`, of whose records nothing is left where they
+/// went through, and where the application would not run either: a target that is home, or another target, by another
+/// name. `missing` if a topic is not there that a source names, or if there is nothing to compare.
 /// @throws topology_error as an `app` of the same does.
 result<void> verify(const topology& of, app_options where, const std::function<void(const verified_partition&)>& see,
                     verify_options how = {});

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "new_topics.hpp"
+#include "refusals.hpp"
 
 #include <flow/topic.hpp>
 
@@ -191,17 +192,7 @@ std::optional<failure> outputs::leads_back() const {
   for (const auto& [sink, from, topic] : all()) {
     const bool is_own = at_.topology.sinks()[sink].names == sink_spec::naming::own;
     if (!from || is_own || !at_.reading.selects(topic)) continue;
-    const auto& writer = at_.topology.sinks()[sink].name;
-    if (at_.name == at_.options.home)
-      return failure{failure_kind::refused,
-                     "'" + writer + "' writes to " + topic + " on " + at_.name + ", which is read as well",
-                     "let it write to another topic, or exclude that from what is read"};
-    return failure{failure_kind::refused,
-                   at_.name + " is the home cluster " + at_.options.home + " by another name, and what '" + writer +
-                       "' writes to " + topic + " there would be read again",
-                   "take " + at_.name +
-                       " out of the targets, or correct its bootstrap.servers, or rename its topics to " +
-                       "what is not read"};
+    return engine::leads_back(at_.topology.sinks()[sink].name, topic, at_.name, at_.options.home);
   }
   return std::nullopt;
 }

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "lane_positions.hpp"
+#include "refusals.hpp"
 #include "writing.hpp"
 
 /// Where lanes go on in their source partitions: where they have come to, if the source still holds that, or where what
@@ -206,8 +207,6 @@ task<result<void>> writing::check_places(std::vector<course*> placed) {
   if (!first) co_return tl::unexpected{first.error()};
   auto behind = co_await find_each(placed, {kind::high_watermark});
   if (!behind) co_return tl::unexpected{behind.error()};
-  static const std::string start_over =
-      "; to go on without them, start under another application name, from a time of your choice)";
 
   std::vector<course*> comparable;
   for (std::size_t i = 0; i < placed.size(); ++i) {
@@ -221,12 +220,9 @@ task<result<void>> writing::check_places(std::vector<course*> placed) {
       co_return fail(failure_kind::out_of_range,
                      to_string(where) + " is deleted up to " + std::to_string(*(*first)[i]) + ", and lane " +
                          std::to_string(each.of->number) + " is at " + std::to_string(each.next));
-    if (each.next < *(*first)[i])
-      halt(each, "offsets " + std::to_string(each.next) + ".." + std::to_string(*(*first)[i] - 1) + " are gone from " +
-                     at_.options.home + " (they were deleted before they were read" + start_over);
-    else if (each.next > *(*behind)[i])
-      doubt(each), halt(each, to_string(where) + " on " + at_.options.home + " ends at " + std::to_string(*(*behind)[i]) +
-                     " (the topic was deleted and made anew, or has lost records" + start_over);
+    if (each.next > *(*behind)[i]) doubt(each);
+    if (const auto why = out_of_reach(each.next, where, at_.options.home, *(*first)[i], *(*behind)[i]))
+      halt(each, *why);
     else if (each.last.offset >= *(*first)[i])
       comparable.push_back(&each);
     else

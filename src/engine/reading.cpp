@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <limits>
-#include <set>
 
-#include <flow/topic.hpp>
+#include "refusals.hpp"
 
 namespace flow::engine {
 namespace {
@@ -132,13 +131,7 @@ task<void> reading::discover() {
 
 /// What a name was given for and is not there; a pattern may match nothing as long as something is read.
 std::optional<failure> reading::missing_among(const std::vector<port::topic_description>& topics) const {
-  std::set<std::string_view> there;
-  for (const auto& topic : topics) there.insert(topic.name);
-  std::string missing;
-  for (const auto& spec : with_.topology.sources())
-    for (const auto& entry : spec.include)
-      if (is_topic_name(entry) && !there.contains(entry)) missing += (missing.empty() ? "" : ", ") + entry;
-  if (!missing.empty())
+  if (const auto missing = missing_topics(with_.topology, topics); !missing.empty())
     return failure{failure_kind::missing, "on " + with_.options.home + " there is no topic " + missing,
                    "create it, or correct the name, or grant this user DESCRIBE on it; it is looked for again"};
   if (sources_.empty())

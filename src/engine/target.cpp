@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "refusals.hpp"
+
 namespace flow::engine {
 namespace {
 
@@ -47,9 +49,7 @@ task<void> target::identify() {
 std::optional<failure> target::known_by_another_name() const {
   const auto& own = at_.identities.at(at_.cluster_name());
   for (const auto& [name, id] : at_.identities)
-    if (id == own && name != at_.cluster_name())
-      return failure{failure_kind::refused, at_.cluster_name() + " and " + name + " are one and the same cluster (" + id + ")",
-                     "take one of the two out of the targets, or correct its bootstrap.servers"};
+    if (id == own && name != at_.cluster_name()) return one_and_the_same(at_.cluster_name(), name, id);
   return std::nullopt;
 }
 

@@ -42,6 +42,21 @@ class verifying : public testing::Test {
     EXPECT_TRUE(done) << to_string(done.error());
     return found;
   }
+  /// Why nothing is said of any.
+  failure refusal(const topology& as, app_options where, verify_options how = {}) {
+    const auto done = verify(
+        as, std::move(where), [](const auto& each) { ADD_FAILURE() << to_string(each.where); }, how);
+    return done ? failure{} : done.error();
+  }
+  /// With one more name for a cluster.
+  app_options options_with(const std::string& name, const std::string& of) {
+    auto options = world_.options();
+    options.clusters[name] = {};
+    options.connect = [=, connect = world_.clusters.connect()](const std::string& cluster, const auto&... others) {
+      return connect(cluster == name ? of : cluster, others...);
+    };
+    return options;
+  }
   static std::vector<std::string> differing(const std::map<std::string, verified_partition>& among) {
     std::vector<std::string> names;
     for (const auto& [name, each] : among)
@@ -429,6 +444,71 @@ TEST_F(verifying, is_refused_where_records_go_through_a_topic_that_forgets_them)
   const auto done = verify(t, world_.options(), [](const auto&) {});
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().kind, failure_kind::refused);
+}
+
+TEST_F(verifying, is_refused_where_a_target_is_home_by_another_name) {
+  world_.write_many(4);
+  const auto options = options_with("kyoto", "home");
+  const auto why = refusal(copies({"kyoto"}), options);
+  EXPECT_EQ(why.kind, failure_kind::refused);
+  EXPECT_EQ(why.text,
+            "kyoto is the home cluster home by another name, and what 'regions' writes to orders there would be read "
+            "again");
+  EXPECT_THAT(why.remedy, testing::HasSubstr("take kyoto out of the targets"));
+
+  topology renaming{"copies"};
+  renaming.from(topic<bytes, bytes>{"orders"}) | fan_out("regions", {"kyoto"}, {.rename = "{topic}.copy"});
+  app running{renaming, options};
+  ASSERT_TRUE(running.start());
+  ASSERT_TRUE(eventually([&] { return world_.values("home", "orders.copy") == world_.written; }));
+  ASSERT_TRUE(running.stop(10s));
+  std::uint64_t records = 0;
+  EXPECT_TRUE(verify(renaming, options, [&](const auto& each) { records += each.found.records; }));
+  EXPECT_EQ(records, 4u);
+}
+
+TEST_F(verifying, is_refused_where_two_targets_are_one_cluster) {
+  world_.write_many(4);
+  run(copies(), [&] { return world_.count("tokyo") == 4; });
+  const auto why = refusal(copies({"tokyo", "kyoto"}), options_with("kyoto", "tokyo"));
+  EXPECT_EQ(why.kind, failure_kind::refused);
+  EXPECT_EQ(why.text, "kyoto and tokyo are one and the same cluster (memory-tokyo)");
+  EXPECT_FALSE(why.remedy.empty());
+}
+
+TEST_F(verifying, names_a_topic_that_is_not_there) {
+  topology t{"copies"};
+  t.from(topics<bytes, bytes>{{"orders", "ordres"}}) | fan_out("regions", {"tokyo"});
+  const auto why = refusal(t, world_.options());
+  EXPECT_EQ(why.kind, failure_kind::missing);
+  EXPECT_EQ(why.text, "on home there is no topic ordres");
+  EXPECT_THAT(why.remedy, testing::HasSubstr("correct the name"));
+}
+
+TEST_F(verifying, fails_where_there_is_nothing_to_compare) {
+  topology patterns{"copies"};
+  patterns.from(topics<bytes, bytes>{{"ordres-.*"}}) | fan_out("regions", {"tokyo"});
+  EXPECT_EQ(refusal(patterns, world_.options()).text, "no topic on home matches what the topology reads");
+  EXPECT_EQ(refusal(copies(), world_.options(), {.cluster = "home"}).text,
+            "nothing that the topology writes to home can be compared");
+}
+
+TEST_F(verifying, says_where_what_is_next_is_gone) {
+  world_.write_many(20);
+  run_all(copies(both), 20);
+  world_.write_many(20);
+  run(copies({"oregon"}), [&] { return world_.count("oregon") == 40; });
+  world_.clusters.delete_records("home", "orders", 0, 15);
+  const auto found = verified(copies(both));
+  EXPECT_THAT(differing(found), IsEmpty());
+  EXPECT_THAT(found.at("oregon orders/0").stopped, IsEmpty());
+  EXPECT_THAT(found.at("tokyo orders/1").stopped, IsEmpty());
+  const auto& waiting = found.at("tokyo orders/0");
+  ASSERT_EQ(waiting.stopped.size(), 1u);
+  EXPECT_EQ(waiting.stopped[0].where, (topic_partition{"orders", 0}));
+  EXPECT_EQ(waiting.stopped[0].offset, 10);
+  EXPECT_THAT(waiting.stopped[0].why, testing::HasSubstr("offsets 10..14 are gone from home"));
+  EXPECT_EQ(waiting.behind, 5u);
 }
 
 TEST_F(verifying, ends_when_it_is_told_to) {
