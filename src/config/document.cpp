@@ -291,6 +291,11 @@ problem syntax_problem(const YAML::Exception& error, const text_map& map, const 
   if (said.starts_with("unknown escape character"))
     return {map.at(error.mark.line, error.mark.column - 2), "no such escape in double quotes",
             "write \\\\ for a backslash, or use single quotes"};
+  // Without quotes the brace of a reference begins a mapping there.
+  const auto before = row.substr(0, static_cast<std::size_t>(std::max(error.mark.column, 0)) + 1);
+  if (said.ends_with("flow not found") && before.ends_with("${"))
+    return {map.at(built.last().line, built.last().column), "${...} needs quotes within { } and [ ]",
+            "put the whole text in quotes, as in \"${NAME}\""};
   if (said == "end of sequence flow not found")
     return {built.innermost().value_or(at), "this [ is never closed", "add ]"};
   if (said == "end of map flow not found") return {built.innermost().value_or(at), "this { is never closed", "add }"};
