@@ -32,6 +32,11 @@ bool tells_home(const app_settings& of, const problems& found) {
   return !of.bootstrap_servers.empty() || !found.accepted(of.bootstrap_servers);
 }
 
+// One that was only meant to say where the cluster is, such as bootstrap_servers, is told as such.
+bool means_servers(const std::string& property) {
+  return kafka::names_servers(property) || !spelling::nearest(property, {"bootstrap.servers"}).empty();
+}
+
 bool is_over(const app& running) {
   const auto phase = running.status().phase;
   return phase == app_phase::stopped || phase == app_phase::failed;
@@ -117,7 +122,7 @@ void app_settings::check(problems& found) const {
   if (runs || !clusters.empty()) check_cluster(home, "home", found);
   for (const auto& [cluster, properties] : clusters)
     if (!(cluster == home && tells_home(*this, found)) &&
-        std::ranges::none_of(properties, kafka::names_servers, &cluster_properties::value_type::first))
+        std::ranges::none_of(properties, means_servers, &cluster_properties::value_type::first))
       found.at(properties, "cluster " + cluster + " has no bootstrap.servers", "add them, as \"host:port,host:port\"");
   const auto other = clusters.find(std::string{flow::home});
   if (other != clusters.end() && home != flow::home && clusters.contains(home))

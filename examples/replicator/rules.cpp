@@ -90,7 +90,7 @@ void condition::check(flow::problems& found) const {
   if (at && !it)
     found.at(at, *at + " is no JSON pointer, and not header NAME, key or topic",
              "write /" + *at + " for a member of the value");
-  if (at && !asks)
+  if (at && !asks && found.accepted(*this))
     found.at(at, "nothing is asked about " + *at,
              "add exists: true, is: ..., any_of: [...], matches: ... or a comparison; null is nothing to compare with");
   if (!asks && !at && !all && !any && !none)
@@ -109,7 +109,7 @@ void condition::check(flow::problems& found) const {
 }
 
 void event_rule::check(flow::problems& found) const {
-  if (!action && !route)
+  if (!action && !route && found.accepted(*this))
     found.at(name, "rule " + name + " does nothing",
              "add \"action: include\", \"action: exclude\" or \"route: TOPIC\"");
   if (action && route) found.at(route, "rule " + name + " has a route beside an action", "keep one of them");

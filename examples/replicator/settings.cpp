@@ -97,7 +97,8 @@ void settings::event_settings::check_order(flow::problems& found) const {
       found.at(each, "this rule is never asked, since rule " + last->name + " above it decides about every event",
                "move it up, or give that one a condition");
     const bool acts = (each.action && found.accepted(each.action)) || (each.route && found.accepted(each.route));
-    if (!last && acts && !each.when && found.accepted(each.when) && found.accepted(each.name)) last = &each;
+    if (!last && acts && !each.when && found.accepted(each) && found.accepted(each.when) && found.accepted(each.name))
+      last = &each;
   }
   if (rules->empty()) {
     found.at(rules, "there is no rule", "add one, such as {name: rest, action: include}, or remove this");

@@ -360,7 +360,8 @@ class problems {
     report_(&value, &binding::face_of<T>, {{}, std::move(text), std::move(remedy)});
   }
 
-  /// Whether `value`, as above, is what was meant: false if something else was written, and not accepted.
+  /// Whether `value`, as above, is what was meant: false if something else was written, and not accepted, and of a
+  /// struct also if a name in it is unknown. Nothing is reported of a struct or a value then.
   template <class T>
   bool accepted(const T& value) const {
     return accepted_(&value, &binding::face_of<T>);

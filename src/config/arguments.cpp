@@ -70,7 +70,10 @@ void refuse_leftover(const std::vector<std::string>& leftover, const std::vector
       const auto meant = nearest(name, known);
       value_of_unknown = name.size() == word.size();
       problem what{{name, 0, 0}, "no such option", meant.empty() ? "see --help" : "did you mean " + meant + "?"};
-      if (meant == name) what = {{name, 0, 0}, "stands before the command", "write it behind"};
+      if (meant == name) {
+        what = {{name, 0, 0}, "stands before the command", "write it behind"};
+        given.lacks_file = given.lacks_file || name == config_flag;
+      }
       problems.push_back(std::move(what));
     } else {
       const bool may_be_the_file = wants_file && is_file(word);
@@ -119,6 +122,7 @@ arguments take(const CLI::App& app, const binder& settings, bool has_file, const
     const auto files = values_of(*app.get_option(config_flag), config_flag, "the name of a file", given.problems);
     if (files.size() > 1) given.problems.push_back({{config_flag, 0, 0}, "given twice", "give it once"});
     if (!files.empty()) given.config = files.front();
+    given.lacks_file = files.empty();
   }
   for (const auto* each : flagged(settings)) {
     const auto* option = app.get_option(key_of(*each));
@@ -141,8 +145,10 @@ setting_sources from_arguments(binder& into, int argc, const char* const* argv, 
   app.parse(argc, argv);
   auto given = config::take(app, into, true, app.remaining());
   if (!given.problems.empty()) {
-    auto found = read_settings(into, {given.config, given.flags, variables, {}});
-    given.problems.insert(given.problems.end(), found.begin(), found.end());
+    if (!given.lacks_file) {
+      auto found = read_settings(into, {given.config, given.flags, variables, {}});
+      given.problems.insert(given.problems.end(), found.begin(), found.end());
+    }
     throw configuration_error(std::move(given.problems));
   }
   return {given.config, std::move(given.flags), std::move(variables), {}};

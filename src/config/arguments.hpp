@@ -14,7 +14,7 @@ struct arguments {
   std::string config;
   std::vector<given_flag> flags;
   std::vector<problem> problems;
-  bool lacks_file = false;  ///< one was named, but not as `--config`
+  bool lacks_file = false;  ///< one was meant, but not named behind `--config`
 };
 
 /// Makes an app that reports nothing by itself: whatever it does not know is left over.

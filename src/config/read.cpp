@@ -89,6 +89,7 @@ class reader {
   void read_section(std::vector<setting>& settings, const node* mapping, const std::string& path, source from) {
     const auto known = binding::beside(settings);
     std::map<const setting*, const node*> written;
+    std::vector<std::string> meant;
     if (mapping != nullptr) {
       places_[path] = mapping->at;
       each_key(*mapping, [&](const node& key, const node& value) {
@@ -97,7 +98,9 @@ class reader {
         if (found != known.end() && ((*found)->in_file || binding::is_section(*(*found)->type))) {
           written[*found] = &value;
         } else {
-          unknown_key(key, path, known, found != known.end() ? *found : nullptr);
+          if (const auto* one = unknown_key(key, path, known, found != known.end() ? *found : nullptr); one != nullptr)
+            meant.push_back(one->path);
+          incomplete_.insert(path);
         }
       });
     }
@@ -106,6 +109,8 @@ class reader {
       read_setting(*each, value == written.end() ? nullptr : value->second, from);
       if (const auto* at = place_of(each->path); at != nullptr) places_.try_emplace(path, *at);
     }
+    for (const auto& each : meant)
+      if (place_of(each) == nullptr) failed_.insert(each);
   }
 
   // Calls `visit` for each key once; reports keys that are no text or stand there again.
@@ -130,18 +135,21 @@ class reader {
     }
   }
 
-  void unknown_key(const node& key, const std::string& path, const std::vector<setting*>& known,
-                   const setting* hidden) {
-    std::string text = show(key) + " is not a setting" + (path.empty() ? "" : " of " + path);
+  // The setting that was meant, if one is known.
+  const setting* unknown_key(const node& key, const std::string& path, const std::vector<setting*>& known,
+                             const setting* hidden) {
     if (hidden != nullptr) {
-      text = show(key) + " cannot stand in a file";
-      return tell(key.at, std::move(text), "give it as " + binding::flag_of(*hidden));
+      tell(key.at, show(key) + " cannot stand in a file", "give it as " + binding::flag_of(*hidden));
+      return hidden;
     }
     std::vector<std::string> names;
     for (const auto* each : known)
       if (each->in_file) names.push_back(each->name);
     const auto meant = nearest(key.text, names);
-    tell(key.at, std::move(text), meant.empty() ? "known here: " + either(names) : "did you mean " + meant + "?");
+    tell(key.at, show(key) + " is not a setting" + (path.empty() ? "" : " of " + path),
+         meant.empty() ? "known here: " + either(names) : "did you mean " + meant + "?");
+    const auto found = std::find_if(known.begin(), known.end(), [&](const setting* s) { return s->name == meant; });
+    return found == known.end() ? nullptr : *found;
   }
 
   void read_nested(setting& s, const node* value, source from) {
@@ -153,13 +161,12 @@ class reader {
       none = is_none(*value);
       if (optional && value->blank) {
         // What is left of a section whose settings were commented out is not the wish to do without it.
-        tell(value->at, s.path + " has nothing in it", "give its settings, or write \"" + s.name + ": none\"");
-        unread_.insert(s.path);
+        fail(s.path, value->at, s.path + " has nothing in it",
+             "give its settings, or write \"" + s.name + ": none\"");
       } else if (none && (optional || value->is == node::form::empty)) {
         places_[s.path] = value->at;
       } else {
         wrong_form(s.path, *value, *s.type);
-        unread_.insert(s.path);
       }
     }
     // An optional section that is `none` in the file comes back if a variable or a flag gives one of its settings.
@@ -323,7 +330,7 @@ class reader {
   void finish(std::vector<setting>& settings, const std::string& path, source from) {
     for (auto& each : settings) {
       if (!binding::is_section(*each.type)) {
-        if (each.required && place_of(each.path) == nullptr && !unread_.contains(path)) missing(each, path, from);
+        if (each.required && place_of(each.path) == nullptr && !has_failed(each.path)) missing(each, path, from);
         continue;
       }
       const bool written = place_of(each.path) != nullptr;
@@ -355,11 +362,11 @@ class reader {
   problems problems_of(PathOf path_of) {
     return problems{
         [=, this](const void* at, const face* of, problem what) { report_at(path_of(at, of), std::move(what)); },
-        [=, this](const void* at, const face* of) { return !has_failed(path_of(at, of)); }};
+        [=, this](const void* at, const face* of) { return !is_in_doubt(path_of(at, of)); }};
   }
 
   void report_at(const std::string& path, problem what) {
-    if (has_failed(path)) return;
+    if (is_in_doubt(path)) return;
     const auto* at = path.empty() ? nullptr : place_of(path);
     std::string text = at == nullptr && !path.empty() ? path + ": " : "";
     tell(at != nullptr ? *at : fallback(path), text + without_secrets(what.text), without_secrets(what.remedy));
@@ -378,10 +385,10 @@ class reader {
     const bool has_flag = binding::has_flag(s) && from == source::all;
     const place at = in_file ? fallback(section) : place{has_flag ? binding::flag_of(s) : std::string{}, 0, 0};
     if (in_file) ways.push_back("add \"" + s.name + ": ...\"");
+    if (s.in_file && !in_file) ways.push_back("write it in a file for --config");
     if (has_flag) ways.push_back((s.positional ? "name it as " : "give ") + binding::flag_of(s));
     if (from == source::all)
       for (const auto& variable : binding::variables_of(s, from_.prefix)) ways.push_back("set " + variable);
-    if (ways.empty()) ways.push_back("write it in a file, and name that with --config");
     fail(s.path, at, s.path + " is missing", either(ways));
   }
 
@@ -472,6 +479,9 @@ class reader {
     return false;
   }
 
+  // What stands under an unknown name may be what is said to be missing.
+  bool is_in_doubt(const std::string& path) const { return incomplete_.contains(path) || has_failed(path); }
+
   // "routes[2].from", "routes[2]", "routes", and nothing.
   static std::string enclosing(const std::string& path) {
     const auto end = path.find_last_of(".[");
@@ -495,9 +505,9 @@ class reader {
   const setting_sources& from_;
   environment variables_;
   std::map<std::string, place> places_;
-  std::set<std::string> failed_;  // values that were not accepted
+  std::set<std::string> failed_;  // values that were not accepted, or not found where they were misspelt
+  std::set<std::string> incomplete_;  // sections with an unknown name in them
   std::set<std::string, longest_first> secrets_;
-  std::set<std::string> unread_;  // sections that are no mapping
   std::set<std::string> told_;
   std::vector<problem> problems_;
 };

@@ -116,6 +116,23 @@ const std::vector<mistake> of_names = {
      "topics:\n  include: [a]\n  exclude: [b]\n  renam: x\n",
      {"a.yaml:3:3: error: \"exclude\" is not a setting of topics (did you mean include?)",
       "a.yaml:4:3: error: \"renam\" is not a setting of topics (did you mean rename?)"}},
+    {"unknown_key_for_one_that_is_required",
+     "topics: {inclde: [orders]}\n",
+     {"a.yaml:1:10: error: \"inclde\" is not a setting of topics (did you mean include?)"}},
+    {"unknown_key_for_a_section_that_is_required",
+     "topcs: {include: [orders]}\n",
+     {"a.yaml:1:1: error: \"topcs\" is not a setting (did you mean topics?)"}},
+    {"unknown_key_for_one_that_is_required_in_a_list",
+     with("routes:\n  - form: here\n"),
+     {"a.yaml:3:5: error: \"form\" is not a setting of routes[0] (did you mean from?)"}},
+    {"unknown_key_beside_the_one_that_was_meant",
+     with("home: kyoto\nhom: osaka\nclusters: {tokyo: {}}\n"),
+     {"a.yaml:2:7: error: no cluster is called kyoto (add it to clusters)",
+      "a.yaml:3:1: error: \"hom\" is not a setting (did you mean home?)"}},
+    {"unknown_key_that_is_none_of_those_required",
+     "topics: {colour: red}\n",
+     {"a.yaml:1:9: error: topics.include is missing (add \"include: ...\" or give --topics.include)",
+      "a.yaml:1:10: error: \"colour\" is not a setting of topics (known here: include, rename, partitions or create)"}},
     {"unlike_any_key",
      with("dedup: {id: /id, colour: red}\n"),
      {"a.yaml:2:18: error: \"colour\" is not a setting of dedup (known here: id or window)"}},
@@ -424,10 +441,12 @@ TEST(bad_file, is_too_deep) {
 
 TEST(no_file, leaves_a_required_setting_to_its_flag) {
   EXPECT_EQ(told({{}, {}, sample::lookup({}), {}}),
-            lines{"--topics.include: error: topics.include is missing (give --topics.include)"});
+            lines{"--topics.include: error: topics.include is missing (write it in a file for --config or give "
+                  "--topics.include)"});
   EXPECT_EQ(
       told({{}, {}, sample::lookup({}), "APP"}),
-      lines{"--topics.include: error: topics.include is missing (give --topics.include or set APP_TOPICS_INCLUDE)"});
+      lines{"--topics.include: error: topics.include is missing (write it in a file for --config, give "
+            "--topics.include or set APP_TOPICS_INCLUDE)"});
 }
 
 }  // namespace

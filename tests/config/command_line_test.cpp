@@ -139,9 +139,10 @@ TEST_F(line, tells_misuse) {
       {{"--versoin"}, "--versoin: error: no such option here (did you mean --version?)\n"},
       {{"--port", "1"}, "--port: error: no such option here (options follow the command)\n"},
       {{"dlq", "lst"}, "replicator: error: no command is called \"lst\" (did you mean list?)\n"},
-      {{"--config", "a.yaml", "run"},
-       "--topics.include: error: topics.include is missing (give --topics.include or set "
-       "REPLICATOR_TOPICS_INCLUDE)\n--config: error: stands before the command (write it behind)\n"},
+      {{"run"},
+       "--topics.include: error: topics.include is missing (write it in a file for --config, give --topics.include or "
+       "set REPLICATOR_TOPICS_INCLUDE)\n"},
+      {{"--config", "a.yaml", "run"}, "--config: error: stands before the command (write it behind)\n"},
       {{"demo", "--region", "3"}, "--region: error: no such option (did you mean --regions?)\n"},
       {{"demo", "--xyzzy=3"}, "--xyzzy: error: no such option (see --help)\n"},
       {{"demo", "--regions"}, "--regions: error: a value is missing (write a whole number such as 10)\n"},
@@ -152,9 +153,7 @@ TEST_F(line, tells_misuse) {
       {{"run", "there.yaml"}, "error: \"there.yaml\" is one argument too many (did you mean --config there.yaml?)\n"},
       {{"import", "a", "b"}, "error: \"b\" is one argument too many (see --help)\n"},
       {{"import"}, "FILE: error: file is missing (name it as FILE)\n"},
-      {{"run", "--config"},
-       "--topics.include: error: topics.include is missing (give --topics.include or set "
-       "REPLICATOR_TOPICS_INCLUDE)\n--config: error: a value is missing (write the name of a file)\n"},
+      {{"run", "--config"}, "--config: error: a value is missing (write the name of a file)\n"},
       {{"run", "--config", "b.yaml"}, "b.yaml:1:1: error: the file does not exist (check the path)\n"},
   };
   for (const auto& [words, told] : all) {

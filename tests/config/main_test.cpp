@@ -100,6 +100,13 @@ TEST_F(program, says_what_is_wrong_with_its_clusters_where_it_stands) {
       "share_seen, instance, guarantee, start, commit_every, catch_up_limit, memory, lanes, threads, state, on_stop, session, log, into or cluster)\n");
 }
 
+TEST_F(program, tells_misspelt_servers_once) {
+  here_.write("copier.yaml", "application: copies\nclusters: {home: {bootstrap_servers: \"127.0.0.1:1\"}}\n");
+  expect_refused({"lint", "run"},
+                 "copier.yaml:2:38: error: bootstrap_servers is no property of librdkafka (did you mean "
+                 "bootstrap.servers?)\n");
+}
+
 TEST_F(program, needs_a_cluster_to_run_and_none_to_be_described) {
   here_.write("copier.yaml", "application: copies\n");
   const std::string told =

@@ -435,6 +435,25 @@ events:
             "includes => \"includes\" is not include or exclude (did you mean include?)",
             "{action: include => events.rules[1].name is missing (add \"name: ...\")")
 
+    def test_what_is_misspelt_is_told_once(self) -> None:
+        self.assert_refused_in(
+            self.with_rules("{name: some, action: include, wen: {at: /a, is: 1}}", "{nam: more, action: exclude}",
+                            "{name: idle, then: include}", "{name: odd, action: include, if: {at: /b, is: 1}}",
+                            "{name: many, action: include, when: {at: /c, equals: 1}}",
+                            "{name: few, action: include, when: {eqals: 1}}", "{name: rest, action: include}"),
+            "wen => \"wen\" is not a setting of events.rules[0] (did you mean when?)",
+            "nam: => \"nam\" is not a setting of events.rules[1] (did you mean name?)",
+            "then => \"then\" is not a setting of events.rules[2] (did you mean when?)",
+            "if => \"if\" is not a setting of events.rules[3] (known here: name, action, route or when)",
+            "equals => \"equals\" is not a setting of events.rules[4].when (known here: at, exists, is, is_not, below, "
+            "at_most, above, at_least, any_of, matches, all, any or none)",
+            "eqals => \"eqals\" is not a setting of events.rules[5].when (known here: at, exists, is, is_not, below, "
+            "at_most, above, at_least, any_of, matches, all, any or none)")
+        self.assert_refused_in(LEAST.replace("targets", "target"),
+                               "target: => \"target\" is not a setting (did you mean targets?)")
+        self.assert_refused_in(LEAST.replace("include", "includes"),
+                               "includes => \"includes\" is not a setting of topics (did you mean include?)")
+
     def test_mistakes_in_a_rule(self) -> None:
         self.assert_refused_in(
             self.with_rules("{name: a b, action: excluded, when: {at: /a, is: 1}}",
@@ -671,6 +690,14 @@ sync.yaml:19:8: error: ${STATE} is not set (set the variable, or write ${STATE:-
             "sync.yaml:1:1: error: \"aplication\" is not a setting (did you mean application?)",
             "sync.yaml:4:22: error: linger.sm is no property of librdkafka (did you mean linger.ms?)",
             "sync.yaml:6:7: error: this quote is never closed (close it)")
+
+    def test_no_file(self) -> None:
+        done = self.call("run")
+        self.assertEqual(done.code, 2)
+        self.assertIn("--application: error: application is missing "
+                      "(write it in a file for --config or give --application)\n", done.err)
+        self.assert_refused(self.call("run", "--config"),
+                            "--config: error: a value is missing (write the name of a file)")
 
     def test_a_file_that_is_not_there(self) -> None:
         self.assert_refused(self.call("lint", "--config", "nothing.yaml"),
