@@ -11,6 +11,7 @@
 #include "engine/routes.hpp"
 
 #include <flow/dead_letter.hpp>
+#include <flow/spelling.hpp>
 
 namespace flow {
 namespace {
@@ -21,8 +22,9 @@ using clock = std::chrono::steady_clock;
 constexpr auto longest_silence = 30s;
 constexpr auto look_again = 200ms;
 constexpr std::size_t records_at_once = 1000;
-// Records of one side that wait for the other.
-constexpr std::size_t most_waiting = 1u << 16;
+// Records that wait for the other side: of all partitions together about, and of each.
+constexpr std::size_t most_waiting = 1u << 20;
+constexpr std::size_t least_of_each = 1u << 12, most_of_each = 1u << 16;
 
 constexpr auto never = std::numeric_limits<std::int64_t>::max();
 
@@ -51,12 +53,13 @@ side_by_side::side_by_side(const survey& known, const std::vector<std::size_t>& 
   for (const auto& each : known_.outputs)
     if (places_.contains(each.sources.front())) add_output(each);
   for (const auto source : sources) add_source(known_.sources[source]);
+  most_waiting_ = std::clamp(most_waiting / compared_.size(), least_of_each, most_of_each);
   settle();
 }
 
 side_by_side::~side_by_side() {
   for (auto& each : streams_)
-    if (!each.ended) each.reader->unassign(each.id);
+    if (!each.ended && !each.held) each.reader->unassign(each.id);
 }
 
 result<void> side_by_side::run(std::stop_token stop) {
@@ -69,9 +72,7 @@ result<void> side_by_side::run(std::stop_token stop) {
     if (failed_) return tl::unexpected{*failed_};
     const auto now = clock::now();
     if (moved) limit = now + longest_silence;
-    if (now >= limit)
-      return fail(failure_kind::timed_out, waited_for() + " has not answered for half a minute",
-                  "see whether it can be reached, and try again");
+    if (now >= limit) return tl::unexpected{silence()};
     if (!moved) by_.box().wait_until(now + look_again);
   }
   return {};
@@ -138,8 +139,9 @@ void side_by_side::add_source(const source_at_home& what) {
 void side_by_side::open(const std::string& cluster, const topic_partition& where, std::int64_t first,
                         std::int64_t until, std::size_t number, bool is_source) {
   auto& reader = by_.at(cluster, is_source);
-  streams_.push_back({cluster, &reader, static_cast<source_id>(streams_.size()), until, number, is_source});
-  if (first < until) reader.assign(streams_.back().id, where, first);
+  const auto id = static_cast<source_id>(streams_.size());
+  streams_.push_back({cluster, where, &reader, id, first, until, number, is_source});
+  if (first < until) reader.assign(id, where, first);
 }
 
 void side_by_side::end(stream& which) {
@@ -155,27 +157,40 @@ void side_by_side::settle() {
   for (auto& each : compared_) each.with.settle();
 }
 
-// Neither side runs away from the other, unless something may be anywhere.
-bool side_by_side::is_wanted(bool source) const {
-  std::size_t wanted = 0, found = 0;
-  bool looks_far = false;
-  for (const auto& each : compared_) {
-    wanted += each.with.wanted();
-    found += each.with.found();
-    looks_far = looks_far || (each.with.looks_far() && each.with.found() > 0);
+// Unless a record may be anywhere among theirs, they do not run away from what is found.
+bool side_by_side::are_sources_wanted() const {
+  const auto looks_far = [](const compared& each) { return each.with.looks_far() && each.with.found() > 0; };
+  return std::ranges::any_of(compared_, looks_far) ||
+         std::ranges::all_of(compared_, [&](const compared& each) { return each.with.wanted() < most_waiting_; });
+}
+
+std::vector<const side_by_side::stream*> side_by_side::read_now() const {
+  const bool sources = are_sources_wanted();
+  std::vector<const stream*> all;
+  for (const auto& each : streams_)
+    if (!each.ended && (each.is_source ? sources : !each.held)) all.push_back(&each);
+  return all;
+}
+
+// Each for itself: what the sources wait for may lie behind it on the same cluster, or on one that is further away.
+void side_by_side::hold_what_runs_ahead() {
+  for (auto& each : streams_) {
+    if (each.is_source || each.ended) continue;
+    const auto found = compared_[each.number].with.found();
+    if (!each.held && found >= most_waiting_)
+      each.held = true, each.reader->unassign(each.id);
+    else if (each.held && found < most_waiting_ / 2)
+      each.held = false, each.reader->assign(each.id, each.where, each.next);
   }
-  const bool all_found = std::ranges::all_of(streams_, [](const stream& each) { return each.is_source || each.ended; });
-  return source ? wanted < most_waiting || looks_far || all_found : found < most_waiting;
 }
 
 bool side_by_side::poll() {
   bool moved = false;
   std::set<std::pair<bool, port::reader*>> open;
-  for (const auto& each : streams_)
-    if (!each.ended) open.emplace(each.is_source, each.reader);
+  for (const auto* each : read_now()) open.emplace(each->is_source, each->reader);
   for (const auto& [of_sources, reader] : open) {
     fetched batch;
-    if (!is_wanted(of_sources) || !reader->poll(batch, records_at_once)) continue;
+    if (!reader->poll(batch, records_at_once)) continue;
     moved = true;
     for (const auto& record : batch.records) take(streams_[record.source], record);
     for (const auto& each : batch.ends)
@@ -183,6 +198,7 @@ bool side_by_side::poll() {
     for (const auto& each : batch.failures)
       if (!streams_[each.source].ended) failed_ = each.why;
     settle();
+    hold_what_runs_ahead();
   }
   return moved;
 }
@@ -190,6 +206,7 @@ bool side_by_side::poll() {
 void side_by_side::take(stream& from, const fetched_record& record) {
   if (from.ended) return;
   if (record.offset >= from.until) return end(from);
+  from.next = record.offset + 1;
   from.is_source ? take_source(from.number, record) : take_output(compared_[from.number], record);
 }
 
@@ -255,10 +272,12 @@ void side_by_side::take_output(compared& into, const fetched_record& record) {
                   .is_null = record.value.is_null()});
 }
 
-std::string side_by_side::waited_for() const {
-  for (const auto& each : streams_)
-    if (!each.ended && is_wanted(each.is_source)) return each.cluster;
-  return known_.names.home;
+failure side_by_side::silence() const {
+  std::set<std::string> names;
+  for (const auto* each : read_now()) names.insert(each->cluster);
+  return {failure_kind::timed_out,
+          "nothing has come from " + spelling::either({names.begin(), names.end()}) + " for half a minute",
+          "see whether it can be reached, and try again"};
 }
 
 }  // namespace flow

@@ -61,11 +61,14 @@ class side_by_side {
   /// A partition that is read: a source, or what is compared.
   struct stream {
     std::string cluster;
+    topic_partition where;
     port::reader* reader;
     source_id id;
+    std::int64_t next;
     std::int64_t until;
     std::size_t number;
     bool is_source;
+    bool held = false;  // it has run ahead of what it is compared with
     bool ended = false;
   };
 
@@ -76,14 +79,16 @@ class side_by_side {
   std::optional<halted_partition> stop_of(const std::string& cluster, std::size_t source) const;
   bool is_over() const;
   bool poll();
-  bool is_wanted(bool source) const;
+  bool are_sources_wanted() const;
+  std::vector<const stream*> read_now() const;
+  void hold_what_runs_ahead();
   void take(stream& from, const fetched_record& record);
   void take_source(std::size_t number, const fetched_record& record);
   void expect(std::size_t number, const std::string& cluster, const emission& what, const fetched_record& record);
   void take_output(compared& into, const fetched_record& record);
   void end(stream& which);
   void settle();
-  std::string waited_for() const;
+  failure silence() const;
 
   const survey& known_;
   readers& by_;
@@ -92,6 +97,7 @@ class side_by_side {
   std::vector<compared> compared_;
   std::map<std::pair<std::string, topic_partition>, std::size_t> compared_at_;
   std::vector<stream> streams_;  // by id
+  std::size_t most_waiting_ = 0;
   std::optional<failure> failed_;
 };
 

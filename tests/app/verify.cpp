@@ -1,5 +1,6 @@
 #include <flow/verify.hpp>
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -10,6 +11,7 @@
 #include <flow/dead_letters.hpp>
 #include <flow/json.hpp>
 
+#include "borrowed_cluster.hpp"
 #include "world.hpp"
 
 namespace flow {
@@ -220,6 +222,79 @@ TEST_F(verifying, works_beside_the_running_program) {
   EXPECT_THAT(differing(found), IsEmpty());
   EXPECT_EQ(found.at("oregon orders/1").found.records, 2000u);
   EXPECT_TRUE(running.stop(10s));
+}
+
+/// Of two targets, of which one is so far away that all waits for it in the end.
+struct distances {
+  std::atomic<int> passed = 0;  // records of the source
+  bool near_is_left_alone = false;
+  bool far_answers = false;
+};
+
+class reader_of_a_target final : public port::reader {
+ public:
+  reader_of_a_target(std::unique_ptr<port::reader> from, bool is_far, distances& of)
+      : from_{std::move(from)}, is_far_{is_far}, of_{of} {}
+
+  void assign(source_id id, const topic_partition& where, std::int64_t offset) override {
+    if (!is_far_) of_.near_is_left_alone = false;
+    from_->assign(id, where, offset);
+  }
+  void unassign(source_id id) override {
+    if (!is_far_) of_.near_is_left_alone = true;
+    from_->unassign(id);
+  }
+  bool poll(fetched& into, std::size_t most) override {
+    constexpr int most_that_wait = 1 << 16;
+    of_.far_answers = of_.far_answers || (of_.near_is_left_alone && of_.passed >= most_that_wait);
+    return (of_.far_answers || !is_far_) && from_->poll(into, most);
+  }
+
+ private:
+  std::unique_ptr<port::reader> from_;
+  bool is_far_;
+  distances& of_;
+};
+
+class distant_cluster final : public borrowed_cluster {
+ public:
+  distant_cluster(std::unique_ptr<port::cluster> from, bool is_far, distances& of)
+      : borrowed_cluster{std::move(from)}, is_far_{is_far}, of_{of} {}
+
+  std::unique_ptr<port::reader> open_reader(port::reader_options options, port::wake readable) override {
+    auto opened = borrowed_cluster::open_reader(options, std::move(readable));
+    return std::make_unique<reader_of_a_target>(std::move(opened), is_far_, of_);
+  }
+
+ private:
+  bool is_far_;
+  distances& of_;
+};
+
+TEST_F(verifying, is_not_held_up_by_what_a_cluster_has_sent_ahead) {
+  constexpr int count = 150'000;
+  for (const auto* each : {"tokyo", "oregon"}) world_.clusters.create_topic(each, "orders", 2);
+  for (int i = 0; i < count; ++i)
+    for (const auto* each : {"home", "tokyo", "oregon"})
+      world_.clusters.write(each, "orders", 0, {.value = std::to_string(i), .timestamp = 1});
+  distances between;
+  auto options = world_.options();
+  options.connect = [&, connect = world_.clusters.connect()](const std::string& name, const auto&... others) {
+    auto opened = connect(name, others...);
+    if (name == "home") return opened;
+    return std::unique_ptr<port::cluster>{
+        std::make_unique<distant_cluster>(std::move(opened), name == "oregon", between)};
+  };
+  topology watched{"copies"};
+  watched.from(topic<bytes, bytes>{"orders"}) | peek("count", [&](bytes) { ++between.passed; }) |
+      fan_out("regions", both);
+  std::vector<std::uint64_t> found;
+  const auto done = verify(watched, options, [&](const verified_partition& each) {
+    EXPECT_FALSE(each.first) << each.cluster;
+    if (each.where.partition == 0) found.push_back(each.found.records);
+  });
+  ASSERT_TRUE(done) << to_string(done.error());
+  EXPECT_THAT(found, ElementsAre(count, count));
 }
 
 TEST_F(verifying, asks_one_cluster_if_one_is_named) {
