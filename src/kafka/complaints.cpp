@@ -4,8 +4,9 @@
 #include <array>
 #include <utility>
 
+#include <flow/masked.hpp>
+
 #include "failures.hpp"
-#include "settings.hpp"
 
 namespace flow::kafka {
 
@@ -73,7 +74,7 @@ complaints::complaints(std::string cluster, std::vector<std::string> secrets, lo
     : cluster_{std::move(cluster)}, secrets_{std::move(secrets)}, log_{std::move(log)} {}
 
 std::string complaints::masked(std::string_view text) const {
-  return kafka::masked(text, secrets_);
+  return flow::masked(text, secrets_);
 }
 
 int complaints::due(std::string cause) {

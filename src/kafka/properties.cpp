@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include <flow/masked.hpp>
 #include <flow/spelling.hpp>
 
 #include "settings.hpp"

@@ -69,18 +69,7 @@ std::vector<std::string> secrets_of(const connection& to) {
   std::vector<std::string> secrets;
   for (const auto& [name, value] : to.properties)
     if (!value.empty() && is_secret(name)) secrets.push_back(value);
-  // The longest first, so that a secret within another leaves nothing of either.
-  std::ranges::sort(secrets, std::ranges::greater{}, &std::string::size);
   return secrets;
-}
-
-std::string masked(std::string_view text, const std::vector<std::string>& secrets) {
-  constexpr std::string_view mask = "***";
-  std::string out{text};
-  for (const std::string& secret : secrets)
-    for (auto at = out.find(secret); at != std::string::npos; at = out.find(secret, at + mask.size()))
-      out.replace(at, secret.size(), mask);
-  return out;
 }
 
 std::size_t number(const rd_kafka_conf_t* conf, const char* property) {

@@ -5,7 +5,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "cluster.hpp"
@@ -36,11 +35,8 @@ std::size_t largest_batch(const connection& to);
 /// "host:port,host:port"
 std::string servers_of(const connection& to);
 
-/// Values that must never be shown.
+/// Values that must never be shown: `masked` takes them out of a text.
 std::vector<std::string> secrets_of(const connection& to);
-
-/// The text without the secrets in it.
-std::string masked(std::string_view text, const std::vector<std::string>& secrets);
 
 /// What `configure` has settled on for a number.
 std::size_t number(const rd_kafka_conf_t* conf, const char* property);

@@ -141,6 +141,16 @@ TEST_F(complaint, of_another_cause_is_said_too) {
   EXPECT_THAT(lines_, SizeIs(2));
 }
 
+TEST_F(complaint, is_not_garbled_by_a_secret_that_is_part_of_a_word) {
+  say("no password for compass, passat, pass9 or pass-through of pass");
+  EXPECT_THAT(lines_, ElementsAre("tokyo: no password for compass, passat, pass9 or ***-through of ***"));
+}
+
+TEST_F(complaint, leaves_nothing_of_secrets_that_overlap) {
+  const complaints desk{"tokyo", {"a-b", "b-c-d", "<?>", ""}, {}};
+  EXPECT_EQ(desk.masked("a-b-c-d, x<?>y"), "***, x***y");
+}
+
 TEST_F(complaint, holds_no_secret) {
   say("cannot log in with pass and word, nor with pass");
   EXPECT_THAT(lines_, ElementsAre(AllOf(HasSubstr("***"), Not(HasSubstr("pass")), Not(HasSubstr("word")))));
