@@ -87,6 +87,37 @@ std::string key_path(const std::string& mapping, std::string_view key) {
   return mapping.empty() ? std::string{key} : mapping + "." + std::string{key};
 }
 
+std::optional<std::string> path_of(const void* value, const face* type, std::vector<setting>& among) {
+  for (auto& each : among) {
+    if (is_section(*each.type) && !each.children.empty())
+      if (auto inner = path_of(value, type, each.children)) return inner;
+    if (auto found = path_in(each.value, *each.type, each.path, value, type)) return found;
+  }
+  return {};
+}
+
+std::optional<std::string> path_in(void* in, const face& is, const std::string& path, const void* value,
+                                   const face* type) {
+  if (in == value && &is == type) return path;
+  std::optional<std::string> found;
+  if (is.is == form::section) {
+    binder inner{path, binder::sections::as_found};
+    is.bind(in, inner);
+    return path_of(value, type, inner.settings());
+  }
+  if (is.each == nullptr) return {};
+  std::size_t index = 0;
+  is.each(in, [&](std::string_view key, void* element) {
+    if (found) return;
+    const auto inner = is.is == form::optional  ? path
+                       : is.is == form::mapping ? key_path(path, key)
+                                                : item_path(path, index);
+    ++index;
+    found = path_in(element, *is.element, inner, value, type);
+  });
+  return found;
+}
+
 bool is_section(const face& type) noexcept {
   return innermost(type).is == form::section;
 }

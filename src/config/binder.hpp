@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,13 @@ std::vector<std::string> variables_of(const setting& of, const std::string& pref
 std::string item_path(const std::string& list, std::size_t index);
 /// "clusters.tokyo"
 std::string key_path(const std::string& mapping, std::string_view key);
+
+/// The path of the value at this address, if it is one of these or a part of one. A struct begins where its first
+/// member does, so the type counts too.
+std::optional<std::string> path_of(const void* value, const face* type, std::vector<setting>& among);
+/// Likewise within the one value `in`, whose path is `path`.
+std::optional<std::string> path_in(void* in, const face& is, const std::string& path, const void* value,
+                                   const face* type);
 
 /// "a whole number", "a list", "keep or by_key"
 std::string kind_of(const face& type);

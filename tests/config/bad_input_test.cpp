@@ -35,6 +35,7 @@ TEST_P(bad_input, is_told_with_its_place_and_remedy) {
   sample::folder here;
   here.write("a.yaml", of.yaml);
   here.write("secret", "hunter2\n");
+  here.write("short_secret", "u\n");
   std::filesystem::create_directory("folder");
   const auto lines = told({"a.yaml", of.flags, sample::lookup(of.variables), {}});
   EXPECT_EQ(lines, of.told);
@@ -336,6 +337,9 @@ const std::vector<mistake> of_references = {
     {"secret_setting_refused_by_its_check", with("token: abc\n"), {"a.yaml:2:8: error: the value is not accepted"}},
     {"secret_in_the_words_of_a_rule",
      with("home: ${file:secret}\nclusters: {tokyo: {}}\n"),
+     {"a.yaml:2:7: error: no cluster is called *** (add it to clusters)"}},
+    {"secret_that_is_in_those_words_by_chance",
+     with("home: ${file:short_secret}\nclusters: {tokyo: {}}\n"),
      {"a.yaml:2:7: error: no cluster is called *** (add it to clusters)"}},
     {"secret_in_a_variable",
      with(""),
