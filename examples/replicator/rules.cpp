@@ -97,6 +97,10 @@ void condition::check(flow::problems& found) const {
     found.at(*this, "there is no condition in this, so it would be true of every event", "add one, or leave it out");
   if (at && it)
     for (const auto& wrong : it->exists().flaws()) found.at(at, wrong.text, wrong.remedy);
+  const bool compares = is || below || at_most || above || at_least || any_of || matches;
+  if (at && at->empty() && compares)
+    found.at(at, "the whole value is never a text, a number or a truth value",
+             "point to a member of it, such as /type, or ask whether it exists");
   if (matches)
     for (const auto& wrong : flow::topic_name().matches(*matches).flaws()) found.at(matches, wrong.text, wrong.remedy);
   if (any_of && any_of->empty())

@@ -70,9 +70,12 @@ bool settings::topic_settings::reads_again(const std::string& pattern, const std
 }
 
 void settings::event_settings::check(flow::problems& found) const {
-  for (const std::string* pointer : {&source, &type})
-    for (const auto& wrong : flow::json::at(*pointer).exists().flaws()) found.at(*pointer, wrong.text, wrong.remedy);
   if (!rules) {
+    for (const std::string* pointer : {&source, &type}) {
+      for (const auto& wrong : flow::json::at(*pointer).exists().flaws()) found.at(*pointer, wrong.text, wrong.remedy);
+      if (pointer->empty())
+        found.at(*pointer, "the whole value is never in a list of texts", "point to a member of it, such as /source");
+    }
     if (critical_sources.empty() && consistency_types.empty())
       found.at(*this, "no event is of interest",
                "name some in critical_sources or consistency_types, or leave events out to replicate all");
@@ -129,6 +132,7 @@ flow::rules settings::event_settings::in_force() const {
 
 void settings::dedup_settings::check(flow::problems& found) const {
   for (const auto& wrong : flow::json::at(id).flaws()) found.at(id, wrong.text, wrong.remedy);
+  if (id.empty()) found.at(id, "the whole value is never an id", "point to a member of it, such as /id");
   if (window <= std::chrono::milliseconds{0} || window > std::chrono::hours{366 * 24})
     found.at(window, "the window has no length that makes sense", "give one of up to 366d, such as 24h");
 }

@@ -307,6 +307,14 @@ clusters:
             "kind => \"kind\" is not a setting of events "
             "(known here: source, type, critical_sources, consistency_types, rules, malformed or tombstones)")
 
+    def test_places_of_events_that_are_no_places(self) -> None:
+        self.assert_refused_in(
+            LEAST + "events: {source: '', type: \"\"}\n",
+            "'' => the whole value is never in a list of texts (point to a member of it, such as /source)",
+            "\"\"}\n => the whole value is never in a list of texts (point to a member of it, such as /source)")
+        self.assert_refused_in(LEAST + "dedup: {id: \"${EVENT_ID:-}\"}\n",
+                               "\"${EVENT => the whole value is never an id (point to a member of it, such as /id)")
+
     def test_events_of_which_all_was_commented_out(self) -> None:
         self.assertIn("sync.yaml:", self.lint(LEAST + "events:\n  # critical_sources: [billing]\n").err)
         self.assertIn("events has nothing in it (give its settings, or write \"events: none\")",
@@ -474,6 +482,16 @@ events:
             "(let it neither begin with __ nor end in .internal)",
             "[/a => events.rules[5].when has to be a mapping, not a list (write a mapping)",
             "{action: include} => events.rules[6].name is missing (add \"name: ...\")")
+
+    def test_the_whole_value_only_exists(self) -> None:
+        for asked in ("is: x", "any_of: [x]", "matches: x", "below: 5"):
+            self.assert_refused_in(
+                self.with_rules(f"{{name: r, action: include, when: {{at: \"\", {asked}}}}}"),
+                "\"\" => the whole value is never a text, a number or a truth value "
+                "(point to a member of it, such as /type, or ask whether it exists)")
+        for asked in ("exists: true", "is_not: x"):
+            self.assertEqual(
+                self.lint(self.with_rules(f"{{name: r, action: include, when: {{at: \"\", {asked}}}}}")).code, 0)
 
     def test_mistakes_in_conditions(self) -> None:
         conditions = ("{at: source, is: 007}", "{at: /a~2, matches: \"(\", mathces: x}", "{is: One}", "{at: /n}", "{}",
