@@ -1,7 +1,11 @@
 #include "explain.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <iostream>
+#include <stdexcept>
+#include <system_error>
 #include <tuple>
 #include <vector>
 
@@ -87,9 +91,10 @@ int explain(const settings& s, const explain_options& about, flow::invocation& t
   std::string event;
   for (std::size_t line = 1; std::getline(std::cin, event); ++line)
     terminal.out << line << ": " << explained.of(event) << '\n';
-  if (!std::cin.bad()) return 0;
-  terminal.err << "error: the events cannot be read any further\n";
-  return 1;
+  // A stream that is synchronised with stdio takes what cannot be read for its end.
+  if (std::ferror(stdin) == 0) return 0;
+  throw std::runtime_error{"the events cannot be read: " + std::generic_category().message(errno) +
+                           " (give them as standard input)"};
 }
 
 }  // namespace replicator

@@ -842,6 +842,16 @@ class explain(Case):
         self.assertEqual(self.explain(LEAST, b"whatever"), ["1: replicated to orders (there are no rules)"])
         self.assertEqual(self.explain(LEAST + "events: {}\n", b""), [])
 
+    def test_events_that_cannot_be_read(self) -> None:
+        self.write("sync.yaml", LEAST)
+        for given, why in (("</", "Is a directory"), ("<&-", "Bad file descriptor")):
+            done = subprocess.run(["sh", "-c", f"exec \"$0\" explain --config sync.yaml {given}",
+                                   PROGRAM], cwd=self.folder, env={}, capture_output=True, text=True, timeout=60,
+                                  check=False)
+            self.assertEqual((done.returncode, done.stdout, done.stderr),
+                             (1, "", f"replicator: error: the events cannot be read: {why} "
+                              "(give them as standard input)\n"))
+
     def test_a_topic_that_is_not_known(self) -> None:
         self.write("sync.yaml", LEAST.replace("[orders]", "[\"orders[.].*\"]"))
         self.assert_refused(
