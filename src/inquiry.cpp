@@ -24,14 +24,14 @@ constexpr std::size_t read_buffer = 8u << 20;
 
 inquiry::inquiry(const app_options& by, const std::string& cluster, std::chrono::milliseconds patience,
                  std::shared_ptr<letter_box> box)
-    : patience{patience}, box_{std::move(box)}, name_{cluster} {
+    : patience_{patience}, box_{std::move(box)}, name_{cluster} {
   const auto connect = by.connect ? by.connect : connector{to_kafka};
   cluster_ = connect(cluster, by.clusters.at(cluster), by.application + "-inquiry", box_, log_to(by.logger));
 }
 
 template <typename T>
-result<T> inquiry::ask(const std::function<void(port::reply<T>)>& question) {
-  for (const auto until = clock::now() + patience;;) {
+result<T> inquiry::ask(const std::function<void(port::reply<T>)>& question, limit patience) {
+  for (const auto until = clock::now() + patience.value_or(patience_);;) {
     // It outlives this call: an answer that nobody waits for any more has to go somewhere.
     const auto answer = std::make_shared<std::optional<result<T>>>();
     question([answer](result<T> got) { *answer = std::move(got); });
@@ -49,21 +49,25 @@ result<std::vector<port::topic_description>> inquiry::topics() {
   return ask<std::vector<port::topic_description>>([&](auto done) { cluster_->list_topics(std::move(done)); });
 }
 
-result<std::vector<port::topic_description>> inquiry::topics(const std::vector<std::string>& named) {
+result<std::vector<port::topic_description>> inquiry::topics(const std::vector<std::string>& named,
+                                                                limit patience) {
   if (named.empty()) return std::vector<port::topic_description>{};
   return ask<std::vector<port::topic_description>>(
-      [&](auto done) { cluster_->describe_topics(named, std::move(done)); });
+      [&](auto done) { cluster_->describe_topics(named, std::move(done)); }, patience);
 }
 
-result<std::vector<std::int64_t>> inquiry::offsets(const std::vector<topic_partition>& of, kind which) {
+result<std::vector<std::int64_t>> inquiry::offsets(const std::vector<topic_partition>& of, kind which,
+                                                   limit patience) {
   if (of.empty()) return std::vector<std::int64_t>{};
-  return ask<std::vector<std::int64_t>>([&](auto done) { cluster_->find_offsets(of, {which}, std::move(done)); });
+  return ask<std::vector<std::int64_t>>(
+      [&](auto done) { cluster_->find_offsets(of, {which}, std::move(done)); }, patience);
 }
 
-result<std::map<topic_partition, inquiry::range>> inquiry::ranges(const std::vector<topic_partition>& of) {
-  const auto first = offsets(of, kind::earliest);
+result<std::map<topic_partition, inquiry::range>> inquiry::ranges(const std::vector<topic_partition>& of,
+                                                                          limit patience) {
+  const auto first = offsets(of, kind::earliest, patience);
   if (!first) return tl::unexpected{first.error()};
-  const auto behind = offsets(of, kind::last_stable);
+  const auto behind = offsets(of, kind::last_stable, patience);
   if (!behind) return tl::unexpected{behind.error()};
   std::map<topic_partition, range> found;
   for (std::size_t i = 0; i < of.size(); ++i)
@@ -115,31 +119,36 @@ result<void> inquiry::read(const std::map<topic_partition, range>& what,
 }
 
 result<std::vector<engine::position>> inquiry::positions(const engine::names& whose,
-                                                         const std::optional<std::vector<std::int32_t>>& lanes) {
+                                                         const std::optional<std::vector<std::int32_t>>& lanes,
+                                                         limit patience) {
   std::vector<engine::position> found;
   const auto lanes_topic = whose.lanes_topic();
-  const auto described = topics({lanes_topic});
+  const auto described = topics({lanes_topic}, patience);
   if (!described) return tl::unexpected{described.error()};
   if (described->empty()) return found;
   std::vector<topic_partition> where;
   for (std::int32_t each = 0; each < described->front().partitions; ++each)
     if (!lanes || std::ranges::count(*lanes, each) > 0) where.push_back({lanes_topic, each});
   // What is still undecided is not waited for: the next time it is known.
-  const auto from = ask<std::vector<port::group_offset>>([&](auto done) {
-    cluster_->group_offsets(whose.group(), where, port::isolation::read_uncommitted, range_limit, std::move(done));
-  });
+  const auto from = ask<std::vector<port::group_offset>>(
+      [&](auto done) {
+        cluster_->group_offsets(whose.group(), where, port::isolation::read_uncommitted, range_limit, std::move(done));
+      },
+      patience);
   if (!from) return tl::unexpected{from.error()};
-  const auto there = ranges(where);
+  const auto there = ranges(where, patience);
   if (!there) return tl::unexpected{there.error()};
   for (std::size_t i = 0; i < where.size(); ++i) {
     const auto range = there->find(where[i]);
     if (range == there->end()) continue;
     const auto first = std::max((*from)[i].offset, range->second.first);
     if (first >= range->second.second) continue;
-    const auto read = ask<port::range_read>([&](auto done) {
-      cluster_->read_range(where[i], first, range->second.second, port::isolation::read_committed, range_limit,
-                           std::move(done));
-    });
+    const auto read = ask<port::range_read>(
+        [&](auto done) {
+          cluster_->read_range(where[i], first, range->second.second, port::isolation::read_committed, range_limit,
+                               std::move(done));
+        },
+        patience);
     if (!read) return tl::unexpected{read.error()};
     engine::position newest;
     for (const auto& record : read->records) {
@@ -154,14 +163,15 @@ result<std::vector<engine::position>> inquiry::positions(const engine::names& wh
 }
 
 result<std::map<topic_partition, std::int64_t>> inquiry::places(const engine::names& whose,
-                                                                const std::vector<topic_partition>& of) {
-  const auto described = topics({whose.lanes_topic()});
+                                                                const std::vector<topic_partition>& of,
+                                                                limit patience) {
+  const auto described = topics({whose.lanes_topic()}, patience);
   if (!described) return tl::unexpected{described.error()};
   std::map<topic_partition, std::int64_t> found;
   if (described->empty()) return found;
   std::set<std::int32_t> lanes;
   for (const auto& each : of) lanes.insert(engine::spread().task_of(each, described->front().partitions));
-  const auto known = positions(whose, std::vector(lanes.begin(), lanes.end()));
+  const auto known = positions(whose, std::vector(lanes.begin(), lanes.end()), patience);
   if (!known) return tl::unexpected{known.error()};
   for (const auto& position : *known)
     for (const auto& [source, place] : position.sources) found[source] = place.next;
