@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/lane_positions.hpp"
 #include "engine/mapping.hpp"
 #include "engine/position.hpp"
 #include "log.hpp"
@@ -141,12 +142,10 @@ result<std::vector<engine::position>> inquiry::positions(const engine::names& wh
   for (std::size_t i = 0; i < where.size(); ++i) {
     const auto range = there->find(where[i]);
     if (range == there->end()) continue;
-    const auto first = std::max((*from)[i].offset, range->second.first);
-    if (first >= range->second.second) continue;
+    const auto [first, behind] = range->second;
     const auto read = ask<port::range_read>(
-        [&](auto done) {
-          cluster_->read_range(where[i], first, range->second.second, port::isolation::read_committed, range_limit,
-                               std::move(done));
+        [&, begin = engine::newest_position_from((*from)[i].offset, first, behind), until = behind](auto done) {
+          cluster_->read_range(where[i], begin, until, port::isolation::read_committed, range_limit, std::move(done));
         },
         patience);
     if (!read) return tl::unexpected{read.error()};

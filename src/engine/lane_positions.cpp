@@ -28,6 +28,10 @@ result<position> own_position(const port::kept_record& record, const topic_parti
   return found;
 }
 
+std::int64_t newest_position_from(std::int64_t of_group, std::int64_t first, std::int64_t behind) {
+  return of_group < behind ? std::max(of_group, first) : first;
+}
+
 task<result<std::vector<std::optional<position>>>> committed_positions(loop& on, lanes_elsewhere of,
                                                                        std::vector<std::int32_t> lanes,
                                                                        provenance own) {
@@ -45,9 +49,7 @@ task<result<std::vector<std::optional<position>>>> committed_positions(loop& on,
       co_await answer<offsets>(on, [&](auto done) { of.at.find_offsets(where, {kind::last_stable}, std::move(done)); });
   if (!behind) co_return tl::unexpected{behind.error()};
   auto ranges = co_await gather<port::range_read>(on, where.size(), [&](std::size_t i, auto done) {
-    // Markers here may be later than those of the group: what it points at may still be undecided, what is before is
-    // not.
-    const auto begin = (*from)[i].offset < (*behind)[i] ? std::max((*from)[i].offset, (*first)[i]) : (*first)[i];
+    const auto begin = newest_position_from((*from)[i].offset, (*first)[i], (*behind)[i]);
     of.at.read_range(where[i], begin, (*behind)[i], isolation::read_committed, patience, std::move(done));
   });
   std::vector<std::optional<position>> newest(lanes.size());

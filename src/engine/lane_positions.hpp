@@ -17,6 +17,11 @@ namespace flow::engine {
 result<position> own_position(const port::kept_record& record, const topic_partition& where, const std::string& cluster,
                               const provenance& own);
 
+/// From where the newest committed position of a lane is looked for, in what is decided of it: [first, behind). What
+/// the group points at may still be undecided, since markers in the lane may be later than its own; what is before is
+/// not.
+std::int64_t newest_position_from(std::int64_t of_group, std::int64_t first, std::int64_t behind);
+
 /// Lanes of this application on one cluster, whoever has them.
 struct lanes_elsewhere {
   port::cluster& at;
