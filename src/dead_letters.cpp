@@ -75,6 +75,7 @@ result<std::vector<letters_in>> dead_letters::list(const std::optional<std::stri
     if (!there) return tl::unexpected{there.error()};
     std::ranges::move(*there, std::back_inserter(found));
   }
+  if (auto named = now.check_others(); !named) return tl::unexpected{named.error()};
   return found;
 }
 
@@ -83,7 +84,7 @@ result<void> dead_letters::show(const letters_wanted& which,
   visit now{what_, options_, others_};
   if (now.clusters().empty()) return nothing_to_look_at();
   std::uint64_t left = which.limit;
-  bool is_there = false;
+  bool is_there = false, is_any = false;
   for (const auto& cluster : now.clusters()) {
     if (which.cluster && *which.cluster != cluster) continue;
     auto partitions = now.partitions(cluster);
@@ -99,7 +100,7 @@ result<void> dead_letters::show(const letters_wanted& which,
       const bool is_wanted = what && (!which.node || *which.node == what->node) &&
                              (!which.reason || *which.reason == what->reason) &&
                              (!which.key || bytes{*which.key} == record.key);
-      if (is_wanted) --left, see(shown(cluster, where, *what, record));
+      if (is_wanted) --left, is_any = true, see(shown(cluster, where, *what, record));
       return left > 0;
     };
     // One after the other, so that they come in order.
@@ -114,7 +115,8 @@ result<void> dead_letters::show(const letters_wanted& which,
                 which.topic + (which.partition ? "/" + std::to_string(*which.partition) : "") +
                     " is no topic of dead letters on " + which.cluster.value_or("any cluster"),
                 "list names those that there are");
-  return {};
+  // Letters of a node that there was are shown.
+  return which.node && !is_any ? now.check_node(*which.node) : result<void>{};
 }
 
 result<letters_replayed> dead_letters::replay(const letters_again& how, std::stop_token stop) const {
@@ -130,6 +132,10 @@ result<letters_replayed> dead_letters::replay(const letters_again& how, std::sto
     if (!ranges) return tl::unexpected{ranges.error()};
     if (!ranges->empty()) there[cluster] = std::move(*ranges);
   }
+  if (auto named = now.check_others(); !named) return tl::unexpected{named.error()};
+  for (const auto& [cluster, ranges] : there)
+    for (const auto& each : now.passes_on(cluster))
+      if (auto reached = now.reach(*now.replay(each, ranges), each); !reached) return tl::unexpected{reached.error()};
   letters_replayed all;
   std::optional<failure> first;
   for (const auto& cluster : now.clusters()) {

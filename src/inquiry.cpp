@@ -200,7 +200,11 @@ result<std::int64_t> inquiry::write(const topic_partition& where, bytes key, con
   producer->send(std::move(batch));
   const auto stored = ask<port::committed>([&](auto done) { producer->flush(std::move(done)); });
   if (!stored) return tl::unexpected{stored.error()};
-  return stored->offsets.at(0);
+  if (const auto offset = stored->offsets.at(0); offset >= 0) return offset;
+  // Whoever has stored it may have said so only to a request that nobody waits for any more.
+  const auto behind = offsets({where}, kind::high_watermark);
+  if (!behind) return tl::unexpected{behind.error()};
+  return behind->at(0) - 1;
 }
 
 inquiry& inquiries::at(const std::string& cluster) {

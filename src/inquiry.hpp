@@ -55,7 +55,7 @@ class inquiry {
                                                   limit patience = {});
   /// Somebody works on them.
   result<bool> are_owned(const engine::names& whose);
-  /// Writes one record, and answers its offset.
+  /// Writes one record, and answers its offset, or that of a later one.
   result<std::int64_t> write(const topic_partition& where, bytes key, const std::string& value);
 
   /// How far the lanes of an application on this cluster have committed these source partitions; those of which nothing

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <chrono>
 
+#include <flow/spelling.hpp>
+#include <flow/topic.hpp>
+
 namespace flow {
 namespace {
 
@@ -82,11 +85,40 @@ result<std::vector<topic_partition>> visit::partitions(const std::string& cluste
   std::vector<std::string> names;
   for (const auto& each : *topics) counts[each.name] = each.partitions, names.push_back(each.name);
   std::vector<topic_partition> found;
+  topics_.insert(topics_.end(), names.begin(), names.end());
   auto of_letters = letter_topics(*what_, how_.home, cluster, names, others_);
   std::ranges::sort(of_letters);
   for (const auto& topic : of_letters)
     for (std::int32_t number = 0; number < counts[topic]; ++number) found.push_back({topic, number});
   return found;
+}
+
+result<void> visit::check_others() const {
+  for (const auto& name : others_) {
+    if (!is_topic_name(name) || std::ranges::count(topics_, name) > 0) continue;
+    const auto meant = spelling::nearest(name, topics_);
+    return fail(failure_kind::missing, name + " is no topic on any cluster that was asked",
+                meant.empty() ? "name the topics of letters by what they are called, or by a pattern as \"{topic}.dlq\""
+                              : "did you mean " + meant + "?");
+  }
+  return {};
+}
+
+result<void> visit::check_node(const std::string& name) const {
+  std::vector<std::string> names;
+  for (const auto& each : what_->nodes()) names.push_back(each.name);
+  if (std::ranges::count(names, name) > 0) return {};
+  const auto meant = spelling::nearest(name, names);
+  return fail(failure_kind::missing, "the topology has no node " + name + ", and there is no letter of one",
+              meant.empty() ? "its nodes are " + spelling::either(names) : "did you mean " + meant + "?");
+}
+
+result<void> visit::reach(const plan& replay, const pass& which) {
+  for (const auto& [cluster, lanes] : sites_of(replay, which.cluster))
+    if (const auto id = at(cluster).identify(); !id)
+      return fail(id.error().kind, cluster + " cannot be reached: " + to_string(id.error()),
+                  "start the replay when it can; only one that goes away later is waited for");
+  return {};
 }
 
 std::shared_ptr<const plan> visit::replay(const pass& which, const std::map<topic_partition, inquiry::range>& there,

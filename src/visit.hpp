@@ -50,6 +50,12 @@ class visit {
   result<std::map<topic_partition, engine::parking>> parked_on(const std::string& cluster);
   /// The partitions of the letters' topics on a cluster.
   result<std::vector<topic_partition>> partitions(const std::string& cluster);
+  /// `missing` if `others` names a topic that is on none of the clusters whose partitions were asked for.
+  result<void> check_others() const;
+  /// `missing` if the topology has no node of this name.
+  result<void> check_node(const std::string& name) const;
+  /// Every cluster answers that a replay writes.
+  result<void> reach(const plan& replay, const pass& which);
 
   std::shared_ptr<const plan> replay(const pass& which, const std::map<topic_partition, inquiry::range>& there,
                                      bool pass_over_strangers = false) const;
@@ -64,6 +70,7 @@ class visit {
   const app_options& how_;
   const std::vector<std::string>& others_;
   inquiries asked_;
+  std::vector<std::string> topics_{};  // of all clusters that were asked
 };
 
 }  // namespace flow

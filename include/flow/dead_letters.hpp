@@ -92,18 +92,20 @@ class dead_letters {
   dead_letters(const topology& of, app_options where, std::vector<std::string> others = {});
   dead_letters(std::shared_ptr<const plan> of, app_options where, std::vector<std::string> others = {});
 
-  /// What there is, by cluster (home first) and topic; on all of them unless one is named.
+  /// What there is, by cluster (home first) and topic; on all of them unless one is named. `missing` as of a replay.
   result<std::vector<letters_in>> list(const std::optional<std::string>& cluster = {}) const;
-  /// Calls `see` for each, in the order of clusters, partitions and offsets.
+  /// Calls `see` for each, in the order of clusters, partitions and offsets. `missing` if the topic is not there, or if
+  /// there is neither a letter of the node nor the node.
   result<void> show(const letters_wanted& which, const std::function<void(const shown_letter&)>& see) const;
   /// Takes all letters that are there now, and have not been taken, through the topology again (`replay.hpp`): exactly
   /// once, in the order of their partitions, up to the ends that are found at its beginning, and returns. A target that
-  /// is away is waited for. What was done stays done if it is broken off, by `stop` or a crash, and the next call goes
-  /// on there. Two at once share the work if their instances differ; of two with the same one, the first ends unless
-  /// the second is through before it would.
+  /// goes away is waited for; one that is away at the beginning is a failure, and nothing is done. What was done stays
+  /// done if it is broken off, by `stop` or a crash, and the next call goes on there. Two at once share the work if
+  /// their instances differ; of two with the same one, the first ends unless the second is through before it would.
   /// What `park_key` has parked is not taken through here: the lanes of the running application are told to release it,
   /// and that they have is waited for. Where none of them runs they will when one does, and this is a failure.
-  /// @return `refused` if a partition cannot be taken to its end, after all others have been.
+  /// @return `refused` if a partition cannot be taken to its end, after all others have been; `missing` if a topic that
+  /// was named is on none of the clusters.
   result<letters_replayed> replay(const letters_again& how = {}, std::stop_token stop = {}) const;
 
  private:

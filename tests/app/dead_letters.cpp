@@ -156,21 +156,32 @@ TEST_F(letters, of_a_node_that_is_gone_are_a_failure_unless_they_are_to_be_passe
 }
 
 TEST_F(letters, go_on_where_a_replay_was_broken_off) {
-  world_.clusters.cut("oregon");
+  topology losing_oregon{"copies"};
+  losing_oregon.from(topic<bytes, std::string>{"orders"}) |
+      peek("check", [&](const std::string&) { world_.clusters.cut("oregon"); }).on_failure(dead_letter("{topic}.dlq")) |
+      fan_out("regions", {"tokyo", "oregon"}).on_failure(dead_letter("{topic}.dlq"));
   std::stop_source told;
   std::jthread teller{[&] {
     eventually([&] { return world_.count("tokyo") == 5; });
     told.request_stop();
   }};
-  const dead_letters all{checking({}), options()};
-  const auto broken = all.replay({.cluster = "home"}, told.get_token());
+  const auto broken = dead_letters{losing_oregon, options()}.replay({.cluster = "home"}, told.get_token());
   ASSERT_FALSE(broken);
   EXPECT_THAT(to_string(broken.error()), HasSubstr("it goes on where it was"));
   world_.clusters.heal("oregon");
-  const auto done = all.replay();
+  const auto done = dead_letters{checking({}), options()}.replay();
   ASSERT_TRUE(done) << to_string(done.error());
   EXPECT_EQ(at("tokyo"), (contents{{"a", "c", "e", "b", "d"}}));
   EXPECT_EQ(at("oregon"), (contents{{"a", "c", "e", "b", "d"}}));
+}
+
+TEST_F(letters, are_not_replayed_while_a_target_is_away) {
+  world_.clusters.cut("oregon");
+  const auto done = dead_letters{checking({}), options()}.replay({.cluster = "home"});
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().kind, failure_kind::timed_out);
+  EXPECT_THAT(done.error().text, HasSubstr("oregon cannot be reached"));
+  EXPECT_EQ(at("tokyo"), (contents{{"a", "c", "e"}}));
 }
 
 TEST_F(letters, are_not_waited_for_where_a_target_is_refused) {
@@ -253,6 +264,21 @@ TEST_F(letters_on_the_command_line, are_shown) {
   EXPECT_EQ(err_.str(),
             "error: order.dlq is no topic of dead letters on any cluster (list names those that there are)\n");
   EXPECT_THROW(call(&verbs::show_letters, {.topic = "orders.dlq", .on = "tokio"}), configuration_error);
+  EXPECT_EQ(call(&verbs::show_letters, {.topic = "orders.dlq", .node = "regions"}), 0) << err_.str();
+  EXPECT_EQ(call(&verbs::show_letters, {.topic = "orders.dlq", .node = "chekc"}), 2);
+  EXPECT_EQ(err_.str(), "error: the topology has no node chekc, and there is no letter of one (did you mean check?)\n");
+}
+
+TEST_F(letters_on_the_command_line, lie_in_topics_that_there_are) {
+  for (const auto& named : {std::vector<std::string>{"order.dlq"}, {"{topic}.dlq", "order.dlq"}}) {
+    EXPECT_EQ(call(&verbs::replay_letters, {.letters = named}), 2);
+    EXPECT_EQ(err_.str(), "error: order.dlq is no topic on any cluster that was asked (did you mean orders.dlq?)\n");
+    EXPECT_EQ(call(&verbs::list_letters, {.letters = named}), 2);
+    EXPECT_THAT(err_.str(), HasSubstr("order.dlq is no topic on any cluster"));
+  }
+  EXPECT_EQ(call(&verbs::replay_letters, {.letters = {"nix"}}), 2);
+  EXPECT_EQ(at("tokyo"), (contents{{"a", "c", "e"}}));
+  EXPECT_EQ(call(&verbs::replay_letters, {.letters = {"orders.dlq"}}), 0) << err_.str();
 }
 
 TEST_F(letters_on_the_command_line, are_replayed) {
