@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string_view>
@@ -44,6 +45,7 @@ class inspection {
     for (const sink_spec& sink : plan_.sinks_) check(sink);
     for (const dedup_spec& dedup : plan_.dedups_) check(dedup);
     for (std::size_t i = 0; i < plan_.nodes_.size(); ++i) check_node(i);
+    check_letters();
     check_parking();
     check_processes();
     return std::move(found_);
@@ -108,6 +110,45 @@ class inspection {
            "its window is longer than nothing, and a year at most");
   }
 
+  /// Whoever reads a topic has to know whether that is a letter.
+  void check_letters() {
+    for (std::uint32_t i = 0; i < plan_.sinks_.size(); ++i) {
+      const sink_spec& letters = plan_.sinks_[i];
+      if (!letters.takes_letters) continue;
+      const std::string& writer = writer_of(i);
+      for (const sink_spec& sink : plan_.sinks_)
+        if (const auto topic = shared_topic(letters, sink); topic && !sink.takes_letters)
+          find(quoted(writer) + " writes dead letters to " + quoted(*topic) + ", where " +
+                   (sink.name == writer ? "it" : quoted(sink.name)) + " writes records as well",
+               "give the letters a topic of their own, such as {topic}.dlq", letters.topic);
+    }
+  }
+
+  /// One of the nodes whose letters go there.
+  const std::string& writer_of(std::uint32_t letters) const {
+    for (std::size_t i = 0; i < plan_.nodes_.size(); ++i) {
+      const wiring::failure_rule& rule = plan_.placed_[i].on_failure;
+      if (rule.what.what() == policy::kind::dead_letter && rule.letters == letters) return plan_.nodes_[i].name;
+    }
+    return std::ranges::find(plan_.parking_, letters, &parking_spec::letters)->node;
+  }
+
+  /// On any cluster. Of an expression no more is known than its text tells.
+  std::optional<std::string> shared_topic(const sink_spec& letters, const sink_spec& sink) const {
+    const auto takes_letters = [&](const std::string& cluster) {
+      return std::ranges::find(letters.clusters, cluster) != letters.clusters.end();
+    };
+    if (!names_topics(sink) || std::ranges::none_of(sink.clusters, takes_letters)) return std::nullopt;
+    std::set<std::string> written;
+    for (const std::uint32_t number : letters.sources)
+      for (const std::string& topic : topics_of(number))
+        written.insert(topic_by_pattern(letters.topic, topic, where_.home));
+    for (const std::uint32_t number : sink.sources)
+      for (const std::string& topic : topics_of(number))
+        if (auto made = topic_by_pattern(sink.topic, topic, where_.home); written.contains(made)) return made;
+    return std::nullopt;
+  }
+
   /// Where a key is parked is a lane's own affair, so nothing behind may be what lanes share, or lie outside of Kafka.
   void check_parking() {
     std::set<std::string> topics;
@@ -162,9 +203,12 @@ class inspection {
          known_or_meant(cluster, where_.clusters), cluster);
   }
 
+  static bool names_topics(const sink_spec& sink) {
+    return sink.names == sink_spec::naming::fixed || sink.names == sink_spec::naming::pattern;
+  }
+
   void check_topic(const sink_spec& sink) {
-    const bool named = sink.names == sink_spec::naming::fixed || sink.names == sink_spec::naming::pattern;
-    if (named && is_internal_topic(topic_by_pattern(sink.topic, "t", "s")))
+    if (names_topics(sink) && is_internal_topic(topic_by_pattern(sink.topic, "t", "s")))
       find(quoted(sink.name) + " writes to the internal topic " + quoted(sink.topic), "give its topic another name",
            sink.topic);
     if (sink.names == sink_spec::naming::fixed && !is_topic_name(sink.topic))
@@ -192,15 +236,18 @@ class inspection {
            "shorten the name of the application, its home, or the " + of);
   }
 
+  // What comes back has the name of its node for a topic's.
+  std::vector<std::string> topics_of(std::uint32_t number) const {
+    const source_spec& source = plan_.sources_[number];
+    return source.through.empty() ? source.include : std::vector{source.through};
+  }
+
   /// What is written on home must not come back in.
   void check_loop(const sink_spec& sink) {
-    if (sink.names != sink_spec::naming::fixed && sink.names != sink_spec::naming::pattern) return;
+    if (!names_topics(sink)) return;
     for (const std::uint32_t number : sink.sources) {
-      const source_spec& source = plan_.sources_[number];
-      // What comes back has the name of its node for a topic's.
-      const auto called = source.through.empty() ? source.include : std::vector{source.through};
       for (const topic_selection& read : selections_)
-        if (const auto topic = leads_back(sink.topic, called, where_.home, read))
+        if (const auto topic = leads_back(sink.topic, topics_of(number), where_.home, read))
           return find(quoted(sink.name) + " writes to " + quoted(*topic) + " on home, which is read as well",
                       "write to another topic, or exclude it from what is read", sink.topic);
     }

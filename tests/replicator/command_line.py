@@ -356,6 +356,17 @@ clusters:
             "(use {topic}, {source}, letters, digits, dots, dashes and underscores)",
             "{from => the pauses do not grow from from to to (give two times, such as {from: 100ms, to: 30s})")
 
+    def test_dead_letters_among_records(self) -> None:
+        self.assert_refused_in(
+            LEAST + "on_failure: {policy: dead_letter, dead_letter: \"{topic}\"}\n",
+            "\"{topic}\" => 'regions' writes dead letters to 'orders', where it writes records as well "
+            "(give the letters a topic of their own, such as {topic}.dlq)")
+        self.assert_refused(
+            self.lint(LEAST + "on_failure: {policy: park_key}\n"
+                      "events: {rules: [{name: aside, route: orders.dlq}], malformed: skip}\n"),
+            "sync.yaml: error: 'regions' writes dead letters to 'orders.dlq', where 'regions.aside' writes records "
+            "as well (give the letters a topic of their own, such as {topic}.dlq)")
+
     def test_guarantee(self) -> None:
         self.assert_refused_in(LEAST + "guarantee: exactly\n",
                                "exactly => \"exactly\" is not exactly_once or at_least_once (write one of them)")

@@ -134,6 +134,36 @@ TEST(wiring, knows_what_leads_to_a_sink) {
                            testing::Pair("answered", ElementsAre(behind("ask")))));
 }
 
+TEST(wiring, keeps_letters_apart_from_records) {
+  const auto written = [](const std::string& records, const policy& rule, std::vector<std::string> read = {"in"}) {
+    topology t{"test"};
+    t.from(topics<bytes, bytes>{std::move(read)}) |
+        fan_out("regions", {"tokyo", "oregon"}, {.rename = records}).on_failure(rule);
+    return flaws(t);
+  };
+  EXPECT_THAT(written("{topic}", dead_letter("{topic}")),
+              ElementsAre("'regions' writes dead letters to 'in', where it writes records as well (give the letters a "
+                          "topic of their own, such as {topic}.dlq)"));
+  EXPECT_THAT(written("{topic}.dlq", park_key("{topic}.dlq"), {"in.*"}), testing::SizeIs(1));
+  EXPECT_THAT(written("{topic}", dead_letter("{topic}.dlq"), {"in", "in.dlq"}), testing::SizeIs(1));
+  EXPECT_THAT(written("{source}.{topic}", dead_letter("{topic}")), IsEmpty());
+  EXPECT_THAT(written("{topic}", dead_letter("{topic}.dlq"), {"in.*"}), IsEmpty());
+
+  topology undecoded{"test"};
+  undecoded.from(in).on_failure(park_key("{topic}")) | peek("check", [](const auto&) {}).on_failure(stop) |
+      fan_out("regions", {"tokyo"}).on_failure(stop);
+  EXPECT_THAT(flaws(undecoded), testing::Contains(testing::HasSubstr("dead letters to 'in', where 'regions' writes")));
+}
+
+TEST(wiring, keeps_letters_apart_from_the_records_of_other_nodes) {
+  topology t{"test"};
+  auto s = t.from(in) | peek("check", [](const auto&) {}).on_failure(dead_letter("in.dlq"));
+  s | fan_out("regions", {"tokyo"}).on_failure(dead_letter("{topic}.dlq"));
+  s | fan_out("aside", {"tokyo"}, {.rename = "{topic}.dlq"});
+  EXPECT_THAT(flaws(t), ElementsAre("'regions' writes dead letters to 'in.dlq', where 'aside' writes records as well "
+                                    "(give the letters a topic of their own, such as {topic}.dlq)"));
+}
+
 TEST(wiring, finds_expressions_and_patterns_that_are_broken) {
   topology t{"test"};
   t.from("all", topics<bytes, bytes>{{"orders("}}) | to("sink", "{topics}.copy");
