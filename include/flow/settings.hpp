@@ -269,7 +269,7 @@ class bound {
   bound& flag_only() { return setting_->in_file = false, *this; }
   /// An argument without `--name`; a list takes all of them.
   bound& positional() { return setting_->positional = true, setting_->in_file = false, *this; }
-  /// Between the items of a list in a flag or variable; a comma otherwise.
+  /// Between the items of a list in a flag or variable; a comma otherwise. Within brackets it is part of an item.
   bound& separator(char between) { return setting_->separator = between, *this; }
 
   /// Each scalar has to be at least `low` and at most `high`.

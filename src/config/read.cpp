@@ -20,9 +20,9 @@ using config::document;
 using config::either;
 using config::findings;
 using config::in_quotes;
+using config::items_of;
 using config::nearest;
 using config::node;
-using config::split_at;
 using config::trimmed;
 
 // One value on its way into a setting.
@@ -212,7 +212,7 @@ class reader {
     }
     if (type.is == form::list && value.is == node::form::scalar && value.expanded) {
       // A variable holds a list as one word: targets: ${TARGETS}
-      return read_items(s, into, type, split_at(value.text, s.separator), {value.at, path, {}, {}, value.secret});
+      return read_items(s, into, type, items_of(value.text, s.separator), {value.at, path, {}, {}, value.secret});
     }
     if (value.is != expected(type)) return wrong_form(path, value, type);
     switch (type.is) {
@@ -292,7 +292,7 @@ class reader {
     }
     std::vector<std::string> items;
     for (const auto& word : words)
-      for (auto& item : split_at(word, s.separator)) items.push_back(std::move(item));
+      for (auto& item : items_of(word, s.separator)) items.push_back(std::move(item));
     read_items(s, into, *type, items, given);
   }
 

@@ -3,6 +3,22 @@
 #include <cstddef>
 
 namespace flow::config {
+namespace {
+
+// The end of the brackets that open at `at`, or the next character if none do or nothing closes them.
+std::size_t behind_brackets(std::string_view text, std::size_t at) {
+  constexpr std::string_view opening = "{[(", closing = "}])";
+  const auto kind = opening.find(text[at]);
+  int open = 0;
+  for (auto i = at; kind != std::string_view::npos && i < text.size(); ++i) {
+    if (text[i] == opening[kind]) ++open;
+    if (text[i] == closing[kind] && --open == 0) return i + 1;
+    if (text[i] == '\\') ++i;
+  }
+  return at + 1;
+}
+
+}  // namespace
 
 std::string in_quotes(std::string_view text) {
   constexpr std::size_t enough = 60;
@@ -33,6 +49,20 @@ std::vector<std::string> split_at(std::string_view text, char separator) {
     if (end == std::string_view::npos) return parts;
     text.remove_prefix(end + 1);
   }
+}
+
+std::vector<std::string> items_of(std::string_view text, char separator) {
+  std::vector<std::string> items;
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i <= text.size();) {
+    if (i < text.size() && text[i] != separator) {
+      i = behind_brackets(text, i);
+    } else {
+      items.emplace_back(trimmed(text.substr(begin, i - begin)));
+      begin = ++i;
+    }
+  }
+  return items;
 }
 
 std::string_view trimmed(std::string_view text) {

@@ -127,6 +127,16 @@ TEST_F(reading, lets_flags_win_over_variables_and_variables_over_the_file) {
   EXPECT_THAT(read(file, {{"TARGETS", "b"}}, {{"targets", {"c,d", "e"}}}).targets, ElementsAre("c", "d", "e"));
 }
 
+TEST_F(reading, leaves_separators_within_brackets_to_their_item) {
+  const auto targets = [&](const std::string& text) { return read(least, {{"TARGETS", text}}).targets; };
+  EXPECT_THAT(targets("a{1,2},b"), ElementsAre("a{1,2}", "b"));
+  EXPECT_THAT(targets("(a,(b,c)),[d,e]f , g"), ElementsAre("(a,(b,c))", "[d,e]f", "g"));
+  EXPECT_THAT(targets("[a\\],b],c"), ElementsAre("[a\\],b]", "c"));
+  EXPECT_THAT(targets("(a,b),(c,d"), ElementsAre("(a,b)", "(c", "d"));
+  EXPECT_THAT(read("topics: {include: [orders]}\ntargets: ${T}\n", {{"T", "a{1,2},b"}}).targets,
+              ElementsAre("a{1,2}", "b"));
+}
+
 TEST_F(reading, prefers_a_variable_that_the_setting_names_itself) {
   EXPECT_EQ(read(least, {{"LANES", "2"}, {"APP_LANES", "3"}}).lanes, 2);
   EXPECT_EQ(read(least, {{"APP_LANES", "3"}}).lanes, 3);

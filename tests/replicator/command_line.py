@@ -245,6 +245,9 @@ clusters:
         self.assert_refused_in(LEAST.replace("[orders]", "[]"),
                                "[] => there is no topic to replicate (name one, or a pattern of several)")
 
+    def test_topics_include_by_a_flag(self) -> None:
+        self.assertIn(" from a{1,2}, [b,c] ", self.describe(LEAST, "--topics.include", "a{1,2},[b,c]"))
+
     def test_topics_exclude(self) -> None:
         self.assertIn(" but not __.*, payments\\.test ", self.describe(EVERYTHING))
         self.assert_refused_in(
