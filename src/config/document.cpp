@@ -45,6 +45,19 @@ class text_map {
     return at(static_cast<int>(line), static_cast<int>(offset - starts_[static_cast<std::size_t>(line)]));
   }
 
+  /// Of an item of a list that is nothing but its dash: the parser is at what comes behind it.
+  place dash_before(int line, int column) const {
+    const bool is_behind = line_of(line).substr(0, static_cast<std::size_t>(column)).find_first_not_of(" \t") == none;
+    for (int row = line - 1; is_behind && row >= 0; --row) {
+      const auto text = line_of(row).substr(0, line_of(row).find('#'));
+      const auto last = text.find_last_not_of(" \t\r");
+      if (last == none) continue;
+      if (text[last] != '-') break;
+      return at(row, static_cast<int>(last));
+    }
+    return at(line, column);
+  }
+
   std::size_t offset(int line, int column) const {
     if (line < 0 || static_cast<std::size_t>(line) >= starts_.size()) return text_.size();
     return std::min(text_.size(), starts_[static_cast<std::size_t>(line)] + static_cast<std::size_t>(column));
@@ -59,6 +72,8 @@ class text_map {
   const std::string& text() const { return text_; }
 
  private:
+  static constexpr auto none = std::string_view::npos;
+
   const std::string& file_;
   const std::string& text_;
   std::vector<std::size_t> starts_;
@@ -106,7 +121,10 @@ class builder : public YAML::EventHandler {
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    finish(begin(node::form::empty, mark), anchor);
+    node made = begin(node::form::empty, mark);
+    const bool in_list = !open_.empty() && open_.back().made.is == node::form::list;
+    if (in_list) made.at = map_.dash_before(mark.line, mark.column);
+    finish(std::move(made), anchor);
   }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {

@@ -86,7 +86,7 @@ class reader {
     std::vector<const node*> unknown;
     if (mapping != nullptr) {
       found_.remember(path, mapping->at);
-      each_key(*mapping, [&](const node& key, const node& value) {
+      each_key(*mapping, path, [&](const node& key, const node& value) {
         const auto* named = find(known, key.text);
         if (named != nullptr && (named->in_file || binding::is_section(*named->type))) {
           written[named] = &value;
@@ -110,11 +110,15 @@ class reader {
 
   // Calls `visit` for each key once; reports keys that are no text or stand there again.
   template <class Visit>
-  void each_key(const node& mapping, Visit visit) {
+  void each_key(const node& mapping, const std::string& path, Visit visit) {
     std::map<std::string, int> lines;
     for (const auto& [key, value] : mapping.entries) {
       if (key.is != node::form::scalar) {
         found_.tell(key.at, "a name has to be a text", "write \"name: value\"");
+        continue;
+      }
+      if (key.plain && key.text == "<<") {
+        found_.fail(path, key.at, "merge keys are not supported", "write out what they would add");
         continue;
       }
       if (key.secret) {
@@ -237,7 +241,7 @@ class reader {
 
   void read_mapping(setting& s, void* into, const face& type, const node& value, const std::string& path) {
     type.clear(into);
-    each_key(value, [&](const node& key, const node& element) {
+    each_key(value, path, [&](const node& key, const node& element) {
       read_node(s, type.add(into, key.text), *type.element, element, binding::key_path(path, key.text));
     });
   }
