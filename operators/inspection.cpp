@@ -249,7 +249,8 @@ class inspection {
       for (const topic_selection& read : selections_)
         if (const auto topic = leads_back(sink.topic, topics_of(number), where_.home, read))
           return find(quoted(sink.name) + " writes to " + quoted(*topic) + " on home, which is read as well",
-                      "write to another topic, or exclude it from what is read", sink.topic);
+                      "write to another topic, or exclude it from what is read",
+                      sink.takes_letters ? *topic : sink.topic);
     }
   }
 

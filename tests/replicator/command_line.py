@@ -248,6 +248,12 @@ clusters:
     def test_topics_include_by_a_flag(self) -> None:
         self.assertIn(" from a{1,2}, [b,c] ", self.describe(LEAST, "--topics.include", "a{1,2},[b,c]"))
 
+    def test_topics_of_letters(self) -> None:
+        self.assert_refused_in(
+            LEAST.replace("[orders]", "[orders, orders.dlq]") + "events: {}\n",
+            "orders.dlq => 'dead letters to {topic}.dlq' writes to 'orders.dlq' on home, which is read as well "
+            "(write to another topic, or exclude it from what is read)")
+
     def test_topics_exclude(self) -> None:
         self.assertIn(" but not __.*, payments\\.test ", self.describe(EVERYTHING))
         self.assert_refused_in(
