@@ -89,7 +89,7 @@ void condition::check(flow::problems& found) const {
              "add \"at: /...\", a JSON pointer, or header NAME, key or topic");
   if (at && !it)
     found.at(at, *at + " is no JSON pointer, and not header NAME, key or topic",
-             "write /" + *at + " for a member of the value");
+             (*at == "header" ? "write header and its name, or /" : "write /") + *at + " for a member of the value");
   if (at && !asks && found.accepted(*this))
     found.at(at, "nothing is asked about " + *at,
              "add exists: true, is: ..., any_of: [...], matches: ... or a comparison; null is nothing to compare with");

@@ -536,7 +536,7 @@ events:
             "true, any_of => true has no order (compare with a number or a text, or ask with is)",
             "[]}}\n    - {name: r7 => any_of names nothing, so it would never hold (name what it may be)",
             "header, is_not => header is no JSON pointer, and not header NAME, key or topic "
-            "(write /header for a member of the value)",
+            "(write header and its name, or /header for a member of the value)",
             "True => \"True\" is no number, true or false as JSON writes them "
             "(write it as JSON does, or put it in quotes if it is a text)",
             "1.2.3 => events.rules[8].when.any_of has to be a list, not a text (write [1.2.3])")
