@@ -111,7 +111,8 @@ task<void> reading::learn_of_lane(std::int32_t lane, const std::vector<course*>&
   const auto done = co_await shared_pages_.recall(lane, since, by);
   const auto about = with_.options.home + ": lane " + std::to_string(lane) + " has learned what its ids have been";
   if (by.pages > 0)
-    with_.log(severity::info, about + ", from " + std::to_string(by.pages) + " pages of other workers");
+    with_.log(severity::info, about + ", from " + std::to_string(by.pages) + (by.pages == 1 ? " page" : " pages") +
+                                  " of other workers");
   if (!done) with_.log(severity::warn, about + " only as far as it could be asked: " + to_string(done.error()));
 }
 
