@@ -1,5 +1,6 @@
 #include <flow/dead_letters.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <set>
@@ -10,6 +11,7 @@
 
 #include <flow/main.hpp>
 
+#include "borrowed_cluster.hpp"
 #include "world.hpp"
 
 namespace flow {
@@ -337,6 +339,53 @@ TEST_F(parked_letters, go_through_in_order_when_they_are_replayed) {
   EXPECT_EQ(call(&verbs::list_letters, verbs::list_options{.on = "tokyo"}),
             "tokyo: orders.dlq\n  2 letters of check, failed, from orders, 2 replayed\n"
             "  2 letters of check, parked, from orders, 2 replayed\n");
+}
+
+/// Stores what it is given, and does not know where.
+class forgetful_producer final : public port::producer {
+ public:
+  explicit forgetful_producer(std::unique_ptr<port::producer> from) : from_{std::move(from)} {}
+
+  void init(port::reply<void> done) override { from_->init(std::move(done)); }
+  void limit_batches(std::size_t bytes) override { from_->limit_batches(bytes); }
+  topic_id topic(std::string_view name) override { return from_->topic(name); }
+  void begin() override { from_->begin(); }
+  void send(outgoing batch) override { from_->send(std::move(batch)); }
+  void send_offsets(std::vector<port::group_offset> offsets, const port::membership& as,
+                    port::reply<void> done) override {
+    from_->send_offsets(std::move(offsets), as, std::move(done));
+  }
+  void commit(port::reply<port::committed> done) override { from_->commit(std::move(done)); }
+  void abort(port::reply<int> done) override { from_->abort(std::move(done)); }
+  void flush(port::reply<port::committed> done) override {
+    from_->flush([done = std::move(done)](result<port::committed> stored) {
+      if (stored) std::ranges::fill(stored->offsets, -1);
+      done(std::move(stored));
+    });
+  }
+
+ private:
+  std::unique_ptr<port::producer> from_;
+};
+
+class forgetful_cluster final : public borrowed_cluster {
+ public:
+  using borrowed_cluster::borrowed_cluster;
+  std::unique_ptr<port::producer> open_producer(port::producer_options options) override {
+    return std::make_unique<forgetful_producer>(borrowed_cluster::open_producer(std::move(options)));
+  }
+};
+
+TEST_F(parked_letters, are_waited_for_where_it_is_not_known_which_command_was_theirs) {
+  *mended_ = true;
+  auto options = world_.options("asking");
+  options.connect = [connect = world_.clusters.connect()](const auto&... how) {
+    return std::make_unique<forgetful_cluster>(connect(how...));
+  };
+  const auto done = dead_letters{parking(mended_), options}.replay();
+  ASSERT_TRUE(done) << to_string(done.error());
+  EXPECT_EQ(done->released, 2u);
+  EXPECT_EQ(done->parked, 0u);
 }
 
 TEST_F(parked_letters, wait_for_the_application) {
