@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <memory>
 
-// GCC's thread sanitizer sees threads that are made and joined by pthread's functions. librdkafka makes its own by those of
-// C11, and in a thread that it has not seen the sanitizer falls over. Declared here, since the C header is none of C++.
+// GCC's thread sanitizer sees threads that are made and joined by pthread's functions. librdkafka makes its own by those
+// of C11, and in a thread that it has not seen the sanitizer falls over. Declared here, since the C header is none of C++.
 namespace {
 
 struct beginning {
