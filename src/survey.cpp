@@ -55,10 +55,13 @@ class surveying {
  private:
   using see_ends = std::function<void(std::size_t, std::int64_t first, std::int64_t end)>;
 
+  static bool names_topics(const sink_spec& sink) {
+    return sink.names == sink_spec::naming::fixed || sink.names == sink_spec::naming::pattern;
+  }
+
   bool is_compared(const sink_spec& sink, const std::string& cluster) const {
-    const bool names_topics = sink.names == sink_spec::naming::fixed || sink.names == sink_spec::naming::pattern;
     // What fails on its way is foreseen; what a cluster refuses, and what is parked behind it, is not.
-    return names_topics && (!sink.takes_letters || cluster == made_.names.home);
+    return names_topics(sink) && (!sink.takes_letters || cluster == made_.names.home);
   }
 
   std::string name_of(const std::string& cluster) const { return cluster == home ? made_.names.home : cluster; }
@@ -150,8 +153,7 @@ result<void> surveying::tell_apart() {
 // Of a cluster that is home.
 std::optional<failure> surveying::leads_back(const std::string& cluster) const {
   for (const auto& sink : made_.what->sinks()) {
-    const bool names_topics = sink.names == sink_spec::naming::fixed || sink.names == sink_spec::naming::pattern;
-    if (!names_topics || !writes_to(sink, cluster)) continue;
+    if (!names_topics(sink) || !writes_to(sink, cluster)) continue;
     for (const auto& source : made_.sources) {
       if (!engine::lead_to(sink, source.entries)) continue;
       const auto topic = engine::topic_of(sink, made_.names, source.where.topic);

@@ -133,7 +133,7 @@ class subject {
   }
   std::optional<std::string> find(const evidence& of) const;
   std::vector<flaw> flaws() const;
-  /// What it is, as a rule that asks about it says: `/id`, `header source`.
+  /// What it is, as it is written in C++: `json::at("/id")`, `header_value("source")`.
   std::string text() const;
 
   /// Something is there, be it null.

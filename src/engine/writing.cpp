@@ -125,6 +125,7 @@ void writing::go_on_where_topics_have_changed() {
       }
       at_.log(severity::info, at_.name + ": " + to_string(course->from->where) + " is tried again at offset " +
                                   std::to_string(course->next) + ", since " + now->name + " has changed");
+      std::erase_if(refused_, [&](const auto& known) { return known.what.from == course->from; });
       course->forget_why_it_stopped();
       course->interrupted = true;
     }

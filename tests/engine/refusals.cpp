@@ -223,6 +223,15 @@ TEST_F(record_that_only_the_cluster_refuses, is_found_and_stops_its_partition) {
   EXPECT_TRUE(copied(orders_0));
 }
 
+TEST_F(record_that_only_the_cluster_refuses, goes_on_by_itself_once_the_cluster_takes_it) {
+  given_while_running(copies());
+  EXPECT_EQ(stops(orders_0).offset, 5);
+  world.advance(30s);
+  world.change_settings("tokyo", "orders", {{"max.message.bytes", "5000"}});
+  EXPECT_TRUE(copied("orders"));
+  EXPECT_TRUE(ready("one"));
+}
+
 TEST_F(record_that_only_the_cluster_refuses, is_found_and_counted_where_it_is_to_be_skipped) {
   given_while_running(skipping());
   written["orders"][0].erase(written["orders"][0].begin() + 5);
