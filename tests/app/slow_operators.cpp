@@ -52,9 +52,9 @@ TEST_F(slow_operators, have_what_is_through_committed_as_often_as_is_asked) {
     EXPECT_TRUE(one.stop(10s));
     return commits;
   };
+  // How often that is in numbers is a matter of who else uses the machine.
   const auto often = commits_with(20ms), seldom = commits_with(1s);
-  EXPECT_GE(often, 5u);
-  EXPECT_LE(2 * seldom, often);
+  EXPECT_LT(seldom, often);
 }
 
 TEST_F(slow_operators, are_waited_for_by_a_stop_for_one_record_only) {
